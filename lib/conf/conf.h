@@ -1,0 +1,57 @@
+/* conf.h: main.cf as a snapshot of names and values; conf/params.h (generated) turns it into typed structs */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/htab.h"
+#include "base/str.h"
+
+/* Where a value came from, for messages: file NULL means the built-in default. */
+struct conf_value {
+	const char *value;      /* as written, not expanded */
+	const char *file;
+	unsigned line;
+};
+
+/* Caller's memory. Values live in the arena until conf_fini. A service's overrides are a second layer on top. */
+struct conf {
+	struct arena arena;
+	struct htab values;             /* name -> struct conf_value * */
+	const struct conf *below;       /* asked for names that are not here; NULL at the bottom */
+	const char *dir;                /* "/etc/surat" */
+};
+
+/* All configuration errors at once; each a complete sentence "file:line: ...". */
+struct conf_errors {
+	struct arena arena;
+	const char **v;
+	size_t n, cap;
+	size_t n_warnings;              /* how many of the n are warnings only (they start with "warning: ") */
+};
+
+/* Reads DIR/main.cf and checks every name and value against the parameter table: unknown names are errors that
+ * name the nearest one. 0 when there is no error (warnings may be there), else -1. Blocks on files. Source: conf.c */
+int conf_load(struct conf *c, const char *dir, struct conf_errors *errors) WARN_UNUSED;
+
+/* A snapshot as bytes ("name = value" lines that conf_parse reads back) and back again; this is how master hands
+ * the configuration to daemons that cannot open files. Source: conf.c */
+int conf_dump(const struct conf *c, struct str *out) WARN_UNUSED;
+int conf_parse(struct conf *c, const char *file, struct span text, struct conf_errors *errors) WARN_UNUSED;
+
+/* A layer with the "-o name=value" options of one service over base; base must outlive it. Source: conf.c */
+void conf_overlay(struct conf *c, const struct conf *base);
+int conf_set(struct conf *c, const char *name, const char *value, const char *file, unsigned line, struct err *err) WARN_UNUSED;
+
+void conf_fini(struct conf *c);
+void conf_errors_fini(struct conf_errors *errors);
+void conf_error(struct conf_errors *errors, const char *fmt, ...) PRINTF(2, 3);
+
+/* The raw value (a default if unset) or NULL for an unknown name. Source: conf.c */
+const char *conf_raw(const struct conf *c, const char *name);
+
+/* Expands $name, ${name}, ${name?text}, ${name:text}, $$ into *out (which is reset first). A value of a
+ * file-valued parameter that starts with "/" (myorigin) is read from that file when master loads it. Source: conf.c */
+int conf_expand(struct str *out, const struct conf *c, const char *value, struct err *err) WARN_UNUSED;
+
+#endif

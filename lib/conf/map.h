@@ -1,0 +1,44 @@
+/* map.h: one interface to all lookup tables; a table type registers a vtable */
+#ifndef CONF_MAP_H
+#define CONF_MAP_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "base/str.h"
+
+struct map;
+
+enum map_rc { MAP_TEMP = -1, MAP_NONE = 0, MAP_FOUND = 1 };
+
+/* For pattern tables (regexp, pcre, cidr) only whole keys are asked for, never parts of an address. */
+enum map_flags { MAP_IS_PATTERN = 1 };
+
+/* What a table type brings. open: 0/-1 with err; get appends the value to *value; close frees what open made.
+ * name is what follows "type:". get may read a file and so may block shortly; never on a network. */
+struct map_type {
+	const char *name;
+	unsigned flags;
+	int (*open)(void **state_r, const char *name, struct err *err);
+	enum map_rc (*get)(void *state, struct span key, struct str *value, struct err *err);
+	void (*close)(void *state);
+};
+
+/* Adds a type; t must live as long as the process. Layers above conf register their own (users:). Source: map.c */
+void map_register(const struct map_type *t);
+
+/* Opens "type:name" ("lmdb:/etc/surat/aliases", "inline:{a=b, c=d}", "static:x"). -1 ERR_CONF for an unknown type
+ * (naming the nearest) or a bad name, ERR_SYS/ERR_TEMP for an unreadable file. Caller closes. Source: map.c */
+int map_open(struct map **m_r, const char *type_name, struct err *err) WARN_UNUSED;
+
+/* MAP_FOUND: value holds the result (it is reset first). MAP_TEMP: err says why; the letter must wait.
+ * A replaced table file is noticed here and reopened; never half-read. Source: map.c */
+enum map_rc map_get(struct map *m, struct span key, struct str *value, struct err *err) WARN_UNUSED;
+
+unsigned map_flags(const struct map *m);
+const char *map_name(const struct map *m);      /* "type:name"; owned by the map */
+
+/* Takes NULL; sets *m to NULL. Source: map.c */
+void map_close(struct map **m);
+
+#endif
