@@ -10,8 +10,15 @@
 /* Where a value came from, for messages: file NULL means the built-in default. */
 struct conf_value {
 	const char *value;      /* as written, not expanded */
+	const char *content;    /* what the file held that the value names (myorigin = /etc/mailname), else NULL */
 	const char *file;
 	unsigned line;
+};
+
+/* The value of a parameter of type list or maps. */
+struct conf_list {
+	const char **v;
+	size_t n;
 };
 
 /* Caller's memory. Values live in the arena until conf_fini. A service's overrides are a second layer on top. */
@@ -22,7 +29,7 @@ struct conf {
 	const char *dir;                /* "/etc/surat" */
 };
 
-/* All configuration errors at once; each a complete sentence "file:line: ...". */
+/* All configuration errors at once; each a complete sentence "file:line: ...". Zeroed is a valid empty list. */
 struct conf_errors {
 	struct arena arena;
 	const char **v;
@@ -31,17 +38,25 @@ struct conf_errors {
 };
 
 /* Reads DIR/main.cf and checks every name and value against the parameter table: unknown names are errors that
- * name the nearest one. 0 when there is no error (warnings may be there), else -1. Blocks on files. Source: conf.c */
+ * name the nearest one. A name that is no parameter is allowed when another value (or master.cf) refers to it.
+ * 0 when there is no error (warnings may be there), else -1; c must be finished in both cases. Blocks on files.
+ * Source: conf.c */
 int conf_load(struct conf *c, const char *dir, struct conf_errors *errors) WARN_UNUSED;
 
 /* A snapshot as bytes ("name = value" lines that conf_parse reads back) and back again; this is how master hands
- * the configuration to daemons that cannot open files. Source: conf.c */
+ * the configuration to daemons that cannot open files. conf_parse initializes c and looks at the syntax only; file is
+ * for messages and may be NULL. -1: out's limit; a syntax error. Source: conf.c */
 int conf_dump(const struct conf *c, struct str *out) WARN_UNUSED;
 int conf_parse(struct conf *c, const char *file, struct span text, struct conf_errors *errors) WARN_UNUSED;
 
-/* A layer with the "-o name=value" options of one service over base; base must outlive it. Source: conf.c */
+/* A layer with the "-o name=value" options of one service over base; base must outlive it. conf_set adds or replaces
+ * one value in c (not below): -1 ERR_CONF for a name that is neither a parameter nor set below; the value itself is
+ * checked by conf_check or by X_conf_read. Strings are copied. Source: conf.c */
 void conf_overlay(struct conf *c, const struct conf *base);
 int conf_set(struct conf *c, const char *name, const char *value, const char *file, unsigned line, struct err *err) WARN_UNUSED;
+
+/* Reads every value of this layer against the parameter table (at the bottom: every parameter). Source: conf.c */
+int conf_check(const struct conf *c, struct conf_errors *errors) WARN_UNUSED;
 
 void conf_fini(struct conf *c);
 void conf_errors_fini(struct conf_errors *errors);
@@ -50,8 +65,13 @@ void conf_error(struct conf_errors *errors, const char *fmt, ...) PRINTF(2, 3);
 /* The raw value (a default if unset) or NULL for an unknown name. Source: conf.c */
 const char *conf_raw(const struct conf *c, const char *name);
 
-/* Expands $name, ${name}, ${name?text}, ${name:text}, $$ into *out (which is reset first). A value of a
- * file-valued parameter that starts with "/" (myorigin) is read from that file when master loads it. Source: conf.c */
+/* The entry that decides, from the topmost layer that has one; NULL when the name is not set. Source: conf.c */
+const struct conf_value *conf_find(const struct conf *c, const char *name);
+
+/* Expands $name, ${name}, ${name?text}, ${name:text}, ${name?{text}:{text}}, $$ into *out (which is reset first).
+ * conf_expand_name: the expanded value of one name; for myorigin what its file holds. -1 ERR_CONF for wrong syntax, a
+ * loop, a name that is not known. No blocking. Source: conf.c */
 int conf_expand(struct str *out, const struct conf *c, const char *value, struct err *err) WARN_UNUSED;
+int conf_expand_name(struct str *out, const struct conf *c, const char *name, struct err *err) WARN_UNUSED;
 
 #endif
