@@ -1,0 +1,50 @@
+/* msg_ctl.h: what master and a daemon tell each other over descriptor 3 */
+#ifndef SVC_MSG_CTL_H
+#define SVC_MSG_CTL_H
+
+#include "io/ipc.h"
+
+enum msg_ctl { MSG_CTL_INIT = 0x100, MSG_CTL_CONF, MSG_CTL_CERT, MSG_CTL_CHANNEL, MSG_CTL_LISTEN, MSG_CTL_RELOAD,
+	       MSG_CTL_DRAIN, MSG_CTL_STATUS, MSG_CTL_STATUS_REPLY, MSG_CTL_READY, MSG_CTL_FAILED, MSG_CTL_PEERS };
+
+/* master -> daemon, the first two messages, before any right is given away. instance: drawn by master at its start. */
+#define CTL_INIT_FIELDS(S, U64, STR, LIST)                                                                       \
+	STR(S, program) U64(S, worker) U64(S, n_workers) U64(S, instance) U64(S, is_root) STR(S, config_directory) \
+	STR(S, run_directory) STR(S, libexec_directory)
+IPC_STRUCT(ctl_init, CTL_INIT_FIELDS)
+
+/* master -> daemon with a sealed memfd: the snapshot of main.cf (conf_parse reads it). Again before a reload. */
+#define CTL_CONF_FIELDS(S, U64, STR, LIST) U64(S, generation) U64(S, size)
+IPC_STRUCT(ctl_conf, CTL_CONF_FIELDS)
+
+/* master -> daemon with a sealed memfd: PEM bytes, certificate chain and key in one; name is the parameter that names
+ * the files (smtpd_tls_cert_file, ssl_cert), service the master.cf service or "". Also when the files change. */
+#define CTL_CERT_FIELDS(S, U64, STR, LIST) STR(S, name) STR(S, service) U64(S, size)
+IPC_STRUCT(ctl_cert, CTL_CERT_FIELDS)
+
+/* master -> daemon with one end of a channel; kind: enum channel_kind; is_server: the peer asks, we answer. */
+#define CTL_CHANNEL_FIELDS(S, U64, STR, LIST) U64(S, kind) U64(S, is_server) STR(S, peer) U64(S, peer_pid)
+IPC_STRUCT(ctl_channel, CTL_CHANNEL_FIELDS)
+
+/* master -> daemon with a listening socket. service: name as in master.cf; address: for logs; overrides: "name = value"
+ * lines from -o; max_sessions: of this worker, 0 for no limit; is_unix: a named socket. */
+#define CTL_LISTEN_FIELDS(S, U64, STR, LIST) STR(S, service) STR(S, address) STR(S, overrides) U64(S, max_sessions) U64(S, is_unix)
+IPC_STRUCT(ctl_listen, CTL_LISTEN_FIELDS)
+
+extern const struct ipc_desc ctl_reload_desc;   /* use the last CONF from now on */
+extern const struct ipc_desc ctl_drain_desc;    /* take nothing new, leave when the last session has ended */
+extern const struct ipc_desc ctl_status_desc;   /* answered with ctl_status_reply */
+extern const struct ipc_desc ctl_ready_desc;    /* daemon -> master: sandboxed and serving */
+
+/* master -> qmgr and auth: how many peers of that kind will say HELLO (kind: enum channel_kind). */
+#define CTL_PEERS_FIELDS(S, U64, STR, LIST) U64(S, kind) U64(S, count)
+IPC_STRUCT(ctl_peers, CTL_PEERS_FIELDS)
+
+#define CTL_STATUS_REPLY_FIELDS(S, U64, STR, LIST) U64(S, sessions) STR(S, text)
+IPC_STRUCT(ctl_status_reply, CTL_STATUS_REPLY_FIELDS)
+
+/* daemon -> master: the start or the reload failed, why, and what remedies it; after a failed start it exits. */
+#define CTL_FAILED_FIELDS(S, U64, STR, LIST) STR(S, text)
+IPC_STRUCT(ctl_failed, CTL_FAILED_FIELDS)
+
+#endif

@@ -1,0 +1,4 @@
+#include "svc/msg_session.h"
+
+IPC_DESC(session_start, SESSION_START_FIELDS, MSG_SESSION_START)
+IPC_DESC(session_started, SESSION_STARTED_FIELDS, MSG_SESSION_STARTED)

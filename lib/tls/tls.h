@@ -1,0 +1,63 @@
+/* tls.h: OpenSSL behind stream's hook; only smtpd, login and smtp link it */
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "io/stream.h"
+
+struct tls_ctx;
+
+/* What a server context is made from. Strings may be NULL for the defaults. */
+struct tls_params {
+	struct span pem;                /* chain and private key */
+	const char *min_protocol;       /* "TLSv1.2" (default) or "TLSv1.3" */
+	const char *ciphers;            /* TLS 1.2 list in OpenSSL's form */
+	const char *ciphersuites;       /* TLS 1.3 */
+	const char *alpn;               /* "smtp", "imap", "pop3": another protocol offered by the client is refused */
+	bool wants_client_cert;         /* asked for, never demanded */
+	struct span client_ca_pem;
+	struct span ticket_key;         /* 80 bytes shared by all workers of an instance, or empty: tickets off */
+};
+
+/* Loads what OpenSSL would load late: for daemons that may get their first certificate when they cannot open files any
+ * more. -1 ERR_CONF. tls_ctx_new does it too. Source: tls.c */
+int tls_preload(struct err *err) WARN_UNUSED;
+
+/* One reference; NULL with ERR_CONF names what is wrong with certificate or key (they do not match, expired is only a
+ * warning of surat check). Contexts are shared by the sessions that use them. Source: tls.c */
+struct tls_ctx *tls_ctx_new(const struct tls_params *p, struct err *err) WARN_UNUSED;
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
+void tls_ctx_unref(struct tls_ctx **ctx);       /* takes NULL; sets *ctx to NULL */
+
+/* Puts a server session under s; the caller has flushed the output and dropped the input (a client that sent bytes
+ * behind STARTTLS loses them: RFC 3207 section 4.2, CVE-2011-0411). The handshake runs in tls_handshake. Source: tls.c */
+int tls_accept(struct stream *s, struct tls_ctx *ctx, struct err *err) WARN_UNUSED;
+
+/* Drives the handshake: IO_OK done, IO_AGAIN (wait for stream_events), IO_EOF, IO_ERR. Source: tls.c */
+enum io_rc tls_handshake(struct stream *s, struct err *err) WARN_UNUSED;
+
+/* Of a finished handshake; strings live as long as the stream. */
+struct tls_info {
+	const char *protocol;           /* "TLSv1.3" */
+	const char *cipher;             /* "TLS_AES_256_GCM_SHA384" */
+	int bits, alg_bits;
+	const char *key_exchange;       /* "X25519", or "" */
+	const char *server_name;        /* SNI, or "" */
+	bool has_client_cert, is_client_trusted, is_resumed;
+	const char *client_subject;     /* CN, or "" */
+	const char *client_fingerprint; /* SHA-256 of the certificate as hex pairs with colons, or "" */
+};
+
+/* Source: tls.c */
+void tls_info(const struct stream *s, struct tls_info *info_r);
+
+/* The channel binding tls-exporter (RFC 9266), 32 bytes, for SCRAM-PLUS. Source: tls.c */
+int tls_exporter(const struct stream *s, char out[32], struct err *err) WARN_UNUSED;
+
+/* Bytes that OpenSSL has decrypted and nobody has read: poll will not tell of them. Source: tls.c */
+bool tls_has_pending(const struct stream *s);
+
+#endif
