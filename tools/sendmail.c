@@ -169,7 +169,7 @@ static int with_configuration(struct options *o, int argc, char **argv)
 	} else if (global_conf_read(&g, &c, &a, &err) < 0) {
 		rc = exit_status(&err);
 	} else {
-		const char *path = arena_printf(&a, "%s/public/sendmail", g.run_directory);
+		const char *path = arena_printf(&a, "%s/sendmail", g.run_directory);
 
 		rc = o->mode == MODE_SMTP ? speak_smtp(path) : submit(o, path, g.myorigin, argc, argv);
 	}
