@@ -139,7 +139,7 @@ int span_u64(struct span s, uint64_t max, uint64_t *out_r)
 	for (i = 0; i < s.n; i++) {
 		uint64_t digit = (uint64_t)(unsigned char)s.p[i] - '0';
 
-		if (digit > 9 || v > max / 10 || v * 10 > max - digit)
+		if (digit > 9 || digit > max || v > max / 10 || v * 10 > max - digit)
 			return -1;
 		v = v * 10 + digit;
 	}

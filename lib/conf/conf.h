@@ -55,8 +55,9 @@ int conf_parse(struct conf *c, const char *file, struct span text, struct conf_e
 void conf_overlay(struct conf *c, const struct conf *base);
 int conf_set(struct conf *c, const char *name, const char *value, const char *file, unsigned line, struct err *err) WARN_UNUSED;
 
-/* Reads every value of this layer against the parameter table (at the bottom: every parameter). Source: conf.c */
-int conf_check(const struct conf *c, struct conf_errors *errors) WARN_UNUSED;
+/* Reads every value of this layer against the parameter table (at the bottom: every parameter) and adds what is wrong
+ * to errors; -1 when anything is. Source: conf.c */
+int conf_check(const struct conf *c, struct conf_errors *errors);
 
 void conf_fini(struct conf *c);
 void conf_errors_fini(struct conf_errors *errors);

@@ -11,8 +11,13 @@ struct map;
 
 enum map_rc { MAP_TEMP = -1, MAP_NONE = 0, MAP_FOUND = 1 };
 
-/* For pattern tables (regexp, pcre, cidr) only whole keys are asked for, never parts of an address. */
-enum map_flags { MAP_IS_PATTERN = 1 };
+/* IS_PATTERN: only whole keys are asked for, never parts of an address (regexp, pcre, cidr).
+ * FOLDS: keys are folded to lower case (ASCII) before they reach get. */
+enum map_flags { MAP_IS_PATTERN = 1, MAP_FOLDS = 2 };
+
+/* The longest result, and the longest key that is ever asked for; a longer key is not in any table. */
+#define MAP_VALUE_MAX 65536
+#define MAP_KEY_MAX 2048
 
 /* What a table type brings. open: 0/-1 with err; get appends the value to *value; close frees what open made.
  * name is what follows "type:". get may read a file and so may block shortly; never on a network. */
@@ -24,11 +29,13 @@ struct map_type {
 	void (*close)(void *state);
 };
 
-/* Adds a type; t must live as long as the process. Layers above conf register their own (users:). Source: map.c */
+/* Adds a type; t must live as long as the process. Layers above conf register their own (users:). At most 16.
+ * Source: map.c */
 void map_register(const struct map_type *t);
 
-/* Opens "type:name" ("lmdb:/etc/surat/aliases", "inline:{a=b, c=d}", "static:x"). -1 ERR_CONF for an unknown type
- * (naming the nearest) or a bad name, ERR_SYS/ERR_TEMP for an unreadable file. Caller closes. Source: map.c */
+/* Opens "type:name" ("lmdb:/etc/surat/aliases", "inline:{a=b, c=d}", "static:x"). "proxy:" in front is skipped; hash:
+ * and btree: are lmdb:. -1 ERR_CONF for an unknown type (naming the nearest) or a bad name or content, ERR_SYS/ERR_TEMP
+ * for an unreadable file. Caller closes. Source: map.c */
 int map_open(struct map **m_r, const char *type_name, struct err *err) WARN_UNUSED;
 
 /* MAP_FOUND: value holds the result (it is reset first). MAP_TEMP: err says why; the letter must wait.
@@ -40,5 +47,8 @@ const char *map_name(const struct map *m);      /* "type:name"; owned by the map
 
 /* Takes NULL; sets *m to NULL. Source: map.c */
 void map_close(struct map **m);
+
+/* "lmdb" or "hash" or "btree" in front: a table that must be built. Source: map.c */
+bool map_is_indexed(const char *type_name);
 
 #endif

@@ -44,9 +44,9 @@ void nearest_offer(struct nearest *n, const char *word)
 
 const char *nearest_get(const struct nearest *n)
 {
-	size_t limit = strlen(n->want) / 3;
+	size_t n_letters = strlen(n->want), limit = n_letters < 4 ? 1 : n_letters < 9 ? 2 : n_letters / 3;
 
-	return n->best && n->distance <= (limit ? limit : 1) ? n->best : NULL;
+	return n->best && n->distance <= limit ? n->best : NULL;
 }
 
 const char *nearest_hint(const struct nearest *n, struct str *out)

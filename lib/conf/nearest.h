@@ -14,7 +14,7 @@ struct nearest {
 };
 
 /* Starts a search for want, offers one candidate after the other, and asks for the best: NULL when all are too
- * far off to be meant (more than a third of the letters). No error. Source: nearest.c */
+ * far off to be meant (more than a third of the letters; two of a short word). No error. Source: nearest.c */
 void nearest_init(struct nearest *n, const char *want);
 void nearest_offer(struct nearest *n, const char *word);
 const char *nearest_get(const struct nearest *n);

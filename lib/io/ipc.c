@@ -149,7 +149,8 @@ static int flush_now(struct ipc *c)
 			close(c->out_fds[i++].fd);
 		at += (size_t)n;
 	}
-	memmove(c->out_fds, c->out_fds + i, (c->n_out_fds - i) * sizeof(*c->out_fds));
+	if (i)
+		memmove(c->out_fds, c->out_fds + i, (c->n_out_fds - i) * sizeof(*c->out_fds));
 	c->n_out_fds -= i;
 	for (i = 0; i < c->n_out_fds; i++)
 		c->out_fds[i].at -= at;

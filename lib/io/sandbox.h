@@ -17,7 +17,7 @@ enum sandbox_may {
 	SB_SOCKET = 1 << 3,     /* make inet sockets and connect */
 	SB_UNIX = 1 << 4,       /* make and connect unix sockets and socketpairs */
 	SB_FORK = 1 << 5,       /* fork, kill, wait, setuid family */
-	SB_EXEC = 1 << 6,
+	SB_EXEC = 1 << 6,       /* and with it every call: what is executed may need any */
 	SB_THREAD = 1 << 7,
 	SB_INOTIFY = 1 << 8,
 };
@@ -37,7 +37,7 @@ struct sandbox {
 	const struct sandbox_path *paths;
 	size_t n_paths;                 /* 0: Landlock forbids every path */
 	bool may_all_paths;             /* no Landlock (exec helper, PAM) */
-	bool may_gain_privs;            /* no no_new_privs (exec helper, PAM) */
+	bool may_gain_privs;            /* no no_new_privs, and so neither Landlock nor seccomp (exec helper, PAM) */
 	size_t max_memory;              /* RLIMIT_AS in bytes, 0: none */
 	unsigned max_files;             /* RLIMIT_NOFILE, 0: as high as the hard limit goes */
 };

@@ -356,12 +356,13 @@ void queue_recovered(const struct queue *q, size_t *messages_r, size_t *files_r)
 	*files_r = q->recovered_files;
 }
 
-uint64_t queue_new_id(struct queue *q)
+uint64_t queue_new_ids(struct queue *q, uint64_t n)
 {
 	uint64_t now = clock_wall_ms() << ID_TICKS;
+	uint64_t first = now > q->last_id ? now : q->last_id + 1;
 
-	q->last_id = now > q->last_id ? now : q->last_id + 1;
-	return q->last_id;
+	q->last_id = first + n - 1;
+	return first;
 }
 
 /* ---- writing ---- */
@@ -445,6 +446,8 @@ int queue_add(struct queue_txn *t, uint64_t id, struct span record, struct span 
 	t->checked = true;
 	put_be64(key, id);
 	rc = mdb_put(t->txn, q->msg, &k, &v, MDB_NOOVERWRITE);
+	if (rc == MDB_KEYEXIST)
+		return err_dsn(err, ERR_PROTO, "4.3.0", "queue: the id is in use");
 	if (rc == 0 && !large) {
 		v = val(body.p ? body.p : "", body.n);
 		rc = mdb_put(t->txn, q->body, &k, &v, 0);

@@ -29,14 +29,12 @@ enum queue_notify { QUEUE_NEVER = 1, QUEUE_SUCCESS = 2, QUEUE_FAILURE = 4, QUEUE
 /* How a SENT recipient left us, for the Action field of a notice (RFC 3464 2.3.3). */
 enum queue_action { QUEUE_DELIVERED, QUEUE_RELAYED, QUEUE_EXPANDED };
 
-enum queue_ret { QUEUE_RET_UNSET, QUEUE_RET_FULL, QUEUE_RET_HDRS };
-
+/* The low bits are enum env_flags of svc/msg_queue.h. */
 enum queue_flag {
-	QUEUE_8BITMIME = 1, QUEUE_SMTPUTF8 = 2,
-	QUEUE_LOCAL = 4,                /* given by sendmail(1) on this machine */
-	QUEUE_AUTHENTICATED = 8,
-	QUEUE_BOUNCE = 16,              /* a notice written by qmgr itself */
-	QUEUE_WARNED = 32,              /* the sender was told of the delay */
+	QUEUE_8BITMIME = 1, QUEUE_SMTPUTF8 = 2, QUEUE_RET_FULL = 4, QUEUE_RET_HDRS = 8, QUEUE_AUTHENTICATED = 16,
+	QUEUE_LOCAL = 64,               /* given by sendmail(1) on this machine */
+	QUEUE_BOUNCE = 1 << 16,         /* a notice written by qmgr itself */
+	QUEUE_WARNED = 1 << 17,         /* the sender was told of the delay */
 };
 
 /* One recipient. Spans belong to the message's arena. */
@@ -48,7 +46,8 @@ struct queue_rcpt {
 	uint8_t kind;                   /* enum queue_kind */
 	uint8_t state;                  /* enum queue_state */
 	uint8_t notify;                 /* bits of enum queue_notify */
-	uint8_t action;                 /* enum queue_action, once SENT */
+	uint8_t action;                 /* enum queue_action, once SENT or CLOSED */
+	uint8_t is_final;               /* it expanded to itself: no alias or .forward applies again */
 	struct span addr;               /* address, or the text of the command, file name, include */
 	struct span orig;               /* as given at RCPT, for X-Original-To and orig_to= */
 	struct span orcpt;              /* ORCPT, "rfc822;user@host", or empty */
@@ -68,7 +67,6 @@ struct queue_msg {
 	uint64_t size;                  /* bytes of the body */
 	bool held;
 	bool large;                     /* the body is large/<id> */
-	uint8_t ret;                    /* enum queue_ret */
 	uint32_t flags;                 /* enum queue_flag */
 	uint32_t next_no;               /* number of the next recipient to be added */
 	struct span sender;             /* empty: the null sender */
@@ -123,8 +121,9 @@ void queue_close(struct queue **q);
 /* The random number of this queue, drawn when it was made. Source: queue.c */
 uint64_t queue_instance(const struct queue *q);
 
-/* A new id, above all that were ever given, no block. Only the loop's thread calls it. Source: queue.c */
-uint64_t queue_new_id(struct queue *q);
+/* The first of n new ids, all above any that was ever given; n below a million. Only the loop's thread calls it, never
+ * blocks. Source: queue.c */
+uint64_t queue_new_ids(struct queue *q, uint64_t n);
 
 /* How many messages a recovery found waiting without a schedule; files without a row it removed. Source: queue.c */
 void queue_recovered(const struct queue *q, size_t *messages_r, size_t *files_r);
@@ -143,7 +142,8 @@ struct queue_txn {
  * queue_abort may follow. Source: queue.c */
 int queue_begin(struct queue *q, struct queue_txn *t, struct err *err) WARN_UNUSED;
 
-/* A new message. body is stored when its record is not large; else large/<id> was synced before. Source: queue.c */
+/* A new message. body is stored when its record is not large; else large/<id> was synced before. ERR_PROTO when there is a
+ * message of that id: nothing was changed and the transaction may go on. Source: queue.c */
 int queue_add(struct queue_txn *t, uint64_t id, struct span record, struct span body, struct err *err) WARN_UNUSED;
 
 /* Replaces the record of an existing message and moves it in the indexes as its head says. A message that is gone stays

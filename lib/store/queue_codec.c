@@ -4,7 +4,7 @@
 #include "store/queue_priv.h"
 
 
-enum { VERSION = 1, HEAD = 10, HEAD_HELD = 1, HEAD_LARGE = 2, MIN_RCPT = 17 };
+enum { VERSION = 1, HEAD = 10, HEAD_HELD = 1, HEAD_LARGE = 2, MIN_RCPT = 18 };
 
 static int put_num(struct str *out, uint64_t v)
 {
@@ -26,7 +26,8 @@ static int put_span(struct str *out, struct span s)
 
 static int put_rcpt(struct str *out, const struct queue_rcpt *r)
 {
-	const uint64_t nums[] = { r->no, r->parent, r->depth, r->attempts, r->kind, r->state, r->notify, r->action };
+	const uint64_t nums[] = { r->no, r->parent, r->depth, r->attempts, r->kind, r->state, r->notify, r->action,
+				  r->is_final };
 	const struct span spans[] = { r->addr, r->orig, r->orcpt, r->as_user, r->delivered_to, r->sender, r->dsn, r->text,
 				      r->mta };
 	size_t i;
@@ -52,7 +53,7 @@ void queue_record_set_due(char *record, uint64_t due_ms)
 
 int queue_encode(struct str *out, const struct queue_msg *m)
 {
-	const uint64_t nums[] = { m->arrival_ms, m->size, m->ret, m->flags, m->next_no };
+	const uint64_t nums[] = { m->arrival_ms, m->size, m->flags, m->next_no };
 	const struct span spans[] = { m->sender, m->envid, m->client_name, m->client_addr, m->helo, m->protocol,
 				      m->sasl_method, m->sasl_user };
 	char head[HEAD] = { VERSION, (char)((m->held ? HEAD_HELD : 0) | (m->large ? HEAD_LARGE : 0)) };
@@ -142,7 +143,7 @@ static int get_rcpt(struct span *in, struct queue_rcpt *r)
 	if (get_u32(in, &r->no) < 0 || get_u32(in, &r->parent) < 0 || get_u32(in, &r->depth) < 0 ||
 	    get_u32(in, &r->attempts) < 0 || get_u8(in, QUEUE_INCLUDE, &r->kind) < 0 ||
 	    get_u8(in, QUEUE_CLOSED, &r->state) < 0 || get_u8(in, 15, &r->notify) < 0 ||
-	    get_u8(in, QUEUE_EXPANDED, &r->action) < 0)
+	    get_u8(in, QUEUE_EXPANDED, &r->action) < 0 || get_u8(in, 1, &r->is_final) < 0)
 		return -1;
 	for (i = 0; i < ARRAY_LEN(spans); i++) {
 		if (get_span(in, spans[i]) < 0)
@@ -158,7 +159,7 @@ static int get_envelope(struct span *in, struct queue_msg *m, uint64_t *n_rcpts_
 	size_t i;
 
 	if (get_num(in, UINT64_MAX, &m->arrival_ms) < 0 || get_num(in, UINT64_MAX, &m->size) < 0 ||
-	    get_u8(in, QUEUE_RET_HDRS, &m->ret) < 0 || get_u32(in, &m->flags) < 0 || get_u32(in, &m->next_no) < 0)
+	    get_u32(in, &m->flags) < 0 || get_u32(in, &m->next_no) < 0)
 		return -1;
 	for (i = 0; i < ARRAY_LEN(spans); i++) {
 		if (get_span(in, spans[i]) < 0)

@@ -15,9 +15,11 @@ enum msg_deliver { MSG_DLV_HELLO = 0x400, MSG_DLV_CREDIT, MSG_DLV_JOB, MSG_DLV_R
 enum dlv_status { DLV_SENT, DLV_DEFERRED, DLV_BOUNCED, DLV_EXPANDED };
 
 /* index: the recipient's number in the queue record. text: what the log and a failure notice say. is_lazy: a Maildir
- * delivery, whose done mark may wait up to 1 s for a commit. EXPANDED: news replace the recipient. */
+ * delivery, whose done mark may wait up to 1 s for a commit. EXPANDED: news replace the recipient. mta: the remote host that
+ * said text, or empty. A result that qmgr did not see (it died) is sent again after HELLO. */
 #define DLV_RCPT_RESULT_FIELDS(S, U64, STR, LIST)                                                                \
-	U64(S, index) U64(S, status) STR(S, dsn) STR(S, text) U64(S, is_lazy) LIST(S, news, route_new) U64(S, has_sender) STR(S, sender)
+	U64(S, index) U64(S, status) STR(S, dsn) STR(S, text) U64(S, is_lazy) LIST(S, news, route_new) U64(S, has_sender) \
+	STR(S, sender) STR(S, mta)
 IPC_STRUCT(dlv_rcpt_result, DLV_RCPT_RESULT_FIELDS)
 
 #define DLV_RESULT_FIELDS(S, U64, STR, LIST) U64(S, qid) U64(S, job) LIST(S, rcpts, dlv_rcpt_result)
@@ -33,10 +35,12 @@ IPC_STRUCT(dlv_hello, DLV_HELLO_FIELDS)
 IPC_STRUCT(dlv_credit, DLV_CREDIT_FIELDS)
 
 /* address: final form; orig: as at RCPT (X-Original-To); user, extension, uid, gid, maildir, quota as in struct route;
- * kind and as_user as in the queue. */
+ * kind and as_user as in the queue. is_final: it expanded to itself, so no .forward applies. delivered_to: addresses
+ * whose alias or .forward led here, one per line, oldest first: each becomes a Delivered-To line above the message. */
 #define DLV_RCPT_FIELDS(S, U64, STR, LIST)                                                                       \
 	U64(S, index) STR(S, address) STR(S, orig) U64(S, kind) STR(S, as_user) STR(S, user) STR(S, extension)    \
-	U64(S, uid) U64(S, gid) STR(S, maildir) U64(S, quota)
+	U64(S, uid) U64(S, gid) STR(S, maildir) U64(S, quota) U64(S, is_final) STR(S, delivered_to) STR(S, orcpt) \
+	U64(S, notify)
 IPC_STRUCT(dlv_rcpt, DLV_RCPT_FIELDS)
 
 #define DLV_JOB_FIELDS(S, U64, STR, LIST)                                                                        \

@@ -35,10 +35,10 @@ IPC_STRUCT(ptr_query, PTR_GET_FIELDS)
 IPC_STRUCT(ptr_name, PTR_NAME_FIELDS)
 
 /* qmgr: where does this recipient go. kind: enum rcpt_kind of msg_queue.h; as_user: whose rights a command, file or
- * include has ("" for default_privs). */
+ * include has ("" for default_privs). is_final: the address came out of its own expansion, so no alias applies to it. */
 enum route_action { ROUTE_DELIVER, ROUTE_EXPAND, ROUTE_REJECT, ROUTE_DEFER };
 
-#define ROUTE_GET_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user)
+#define ROUTE_GET_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final)
 IPC_STRUCT(route_query, ROUTE_GET_FIELDS)
 
 /* A recipient that takes the place of the one that was asked for. */

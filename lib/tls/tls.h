@@ -22,6 +22,10 @@ struct tls_params {
 	struct span ticket_key;         /* 80 bytes shared by all workers of an instance, or empty: tickets off */
 };
 
+/* Loads what OpenSSL would load late: for daemons that may get their first certificate when they cannot open files any
+ * more. -1 ERR_CONF. tls_ctx_new does it too. Source: tls.c */
+int tls_preload(struct err *err) WARN_UNUSED;
+
 /* One reference; NULL with ERR_CONF names what is wrong with certificate or key (they do not match, expired is only a
  * warning of surat check). Contexts are shared by the sessions that use them. Source: tls.c */
 struct tls_ctx *tls_ctx_new(const struct tls_params *p, struct err *err) WARN_UNUSED;

@@ -9,7 +9,8 @@ static int again(void *arg, struct span name, const struct address *addr, struct
 
 	/* what was parsed must survive formatting and parsing again */
 	BUG(address_format(&out, addr) < 0);
-	BUG(address_parse(arg, str_span(&out), ADDRESS_UTF8 | ADDRESS_NO_DOMAIN_OK, &back, err) < 0 && out.n <= ADDRESS_MAX);
+	BUG(address_parse(arg, str_span(&out), ADDRESS_UTF8 | ADDRESS_NO_DOMAIN_OK | ADDRESS_NULL_OK, &back, err) < 0 &&
+	    out.n <= ADDRESS_MAX);
 	str_fini(&out);
 	return 0;
 }

@@ -68,7 +68,7 @@ static struct str record(struct fix *f, uint64_t due, bool held, bool large)
 static uint64_t add(struct fix *f, uint64_t due, bool held, bool large, struct span body)
 {
 	struct str r = record(f, due, held, large);
-	uint64_t id = queue_new_id(f->q);
+	uint64_t id = queue_new_ids(f->q, 1);
 	struct queue_txn t;
 
 	assert_int_equal(queue_begin(f->q, &t, &f->err), 0);
@@ -136,7 +136,7 @@ static void abort_leaves_nothing(void **state)
 {
 	struct fix *f = *state;
 	struct str r = record(f, 5, false, false);
-	uint64_t id = queue_new_id(f->q), next;
+	uint64_t id = queue_new_ids(f->q, 1), next;
 	struct queue_txn t;
 	struct queue_msg m;
 	struct seen s = { .max = 64 };
@@ -264,7 +264,7 @@ static void killed_after_commit(void **state)
 static void large_files(void **state)
 {
 	struct fix *f = *state;
-	uint64_t kept = queue_new_id(f->q), orphan = queue_new_id(f->q);
+	uint64_t kept = queue_new_ids(f->q, 1), orphan = queue_new_ids(f->q, 1);
 	struct str r = record(f, 0, false, true);
 	struct queue_txn t;
 	char buf[16], path[128];
@@ -304,7 +304,7 @@ static void large_files(void **state)
 static void planted_symlink(void **state)
 {
 	struct fix *f = *state;
-	uint64_t id = queue_new_id(f->q);
+	uint64_t id = queue_new_ids(f->q, 1);
 	char path[128], name[QUEUE_ID_LEN + 1];
 	int fd;
 
@@ -324,13 +324,13 @@ static void ids_only_grow(void **state)
 	clock_fake_ms(2000000000000);
 	a = add(f, 0, false, false, SPAN_LIT("x"));
 	clock_fake_ms(1000000000000);
-	b = queue_new_id(f->q);
+	b = queue_new_ids(f->q, 1);
 	assert_true(b > a);
 	reopen(f);
-	c = queue_new_id(f->q);
+	c = queue_new_ids(f->q, 1);
 	assert_true(c > b);
 	clock_fake_ms(3000000000000);
-	assert_true(queue_new_id(f->q) >> 20 == 3000000000000);
+	assert_true(queue_new_ids(f->q, 1) >> 20 == 3000000000000);
 }
 
 static void full_map(void **state)
@@ -347,7 +347,7 @@ static void full_map(void **state)
 	queue_close(&f->q);
 	assert_int_equal(queue_open(&f->q, f->dir, &opt, &f->err), 0);
 	while (rc == 0 && n < 64) {
-		ids[n] = queue_new_id(f->q);
+		ids[n] = queue_new_ids(f->q, 1);
 		assert_int_equal(queue_begin(f->q, &t, &f->err), 0);
 		rc = queue_add(&t, ids[n], str_span(&r), str_span(&body), &f->err);
 		if (rc == 0)
@@ -380,7 +380,7 @@ static void reserve_refuses(void **state)
 	queue_close(&f->q);
 	assert_int_equal(queue_open(&f->q, f->dir, &opt, &f->err), 0);
 	assert_int_equal(queue_begin(f->q, &t, &f->err), 0);
-	assert_int_equal(queue_add(&t, queue_new_id(f->q), str_span(&r), SPAN_LIT("x"), &f->err), -1);
+	assert_int_equal(queue_add(&t, queue_new_ids(f->q, 1), str_span(&r), SPAN_LIT("x"), &f->err), -1);
 	assert_string_equal(f->err.dsn, "4.3.1");
 	queue_abort(&t);
 	update(f, id, 9, false);        /* done marks still fit */
@@ -407,6 +407,30 @@ static void keeps_its_instance(void **state)
 	assert_true(queue_instance(f->q) == was);
 }
 
+/* A peer that uses an id twice must harm neither the first message nor the others of its transaction. */
+static void id_used_twice(void **state)
+{
+	struct fix *f = *state;
+	uint64_t id = add(f, 0, false, false, SPAN_LIT("first")), other = queue_new_ids(f->q, 1);
+	struct str r = record(f, 9, false, false);
+	struct queue_txn t;
+	struct queue_view v;
+	struct queue_msg m;
+	struct span body;
+
+	assert_int_equal(queue_begin(f->q, &t, &f->err), 0);
+	assert_int_equal(queue_add(&t, id, str_span(&r), SPAN_LIT("second"), &f->err), -1);
+	assert_int_equal(f->err.kind, ERR_PROTO);
+	assert_int_equal(queue_add(&t, other, str_span(&r), SPAN_LIT("other"), &f->err), 0);
+	assert_int_equal(queue_commit(&t, &f->err), 0);
+	assert_int_equal(queue_view_begin(f->q, &v, &f->err), 0);
+	assert_int_equal(queue_view_body(&v, id, &body, &f->err), QUEUE_FOUND);
+	assert_true(span_eqz(body, "first"));
+	queue_view_end(&v);
+	assert_int_equal(queue_get(f->q, other, &f->a, &m, &f->err), QUEUE_FOUND);
+	str_fini(&r);
+}
+
 static void missing_directory(void **state)
 {
 	struct queue *q = NULL;
@@ -423,7 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(add_and_read), T(abort_leaves_nothing), T(schedule), T(list_in_pieces), T(recovery), T(killed_after_commit),
 		T(large_files), T(planted_symlink), T(ids_only_grow), T(full_map), T(reserve_refuses), T(one_process),
-		T(keeps_its_instance), cmocka_unit_test(missing_directory),
+		T(keeps_its_instance), T(id_used_twice), cmocka_unit_test(missing_directory),
 	};
 
 	return cmocka_run_group_tests_name("queue", tests, NULL, NULL);

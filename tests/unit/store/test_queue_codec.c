@@ -11,7 +11,7 @@
 static struct queue_msg sample(struct arena *a)
 {
 	struct queue_msg m = { .id = 7, .due_ms = 1234567890123, .arrival_ms = 99, .size = 5000, .held = true, .large = true,
-			       .ret = QUEUE_RET_HDRS, .flags = QUEUE_8BITMIME | QUEUE_LOCAL, .sender = SPAN_LIT("tito@example.com"),
+			       .flags = QUEUE_8BITMIME | QUEUE_LOCAL, .sender = SPAN_LIT("tito@example.com"),
 			       .envid = SPAN_LIT("e\0id"), .client_name = SPAN_LIT("host"), .client_addr = SPAN_LIT("::1"),
 			       .helo = SPAN_LIT("h"), .protocol = SPAN_LIT("ESMTPSA"), .sasl_method = SPAN_LIT("PLAIN"),
 			       .sasl_user = SPAN_LIT("tito") };
@@ -35,6 +35,7 @@ static struct queue_msg sample(struct arena *a)
 	r->sender = SPAN_LIT("owner-list@example.com");
 	r->parent = 0;
 	r->depth = 1;
+	r->is_final = 1;
 	return m;
 }
 
@@ -55,7 +56,6 @@ static void round_trip(void **state)
 	assert_int_equal(got.id, 7);
 	assert_int_equal(got.arrival_ms, 99);
 	assert_int_equal(got.size, 5000);
-	assert_int_equal(got.ret, QUEUE_RET_HDRS);
 	assert_int_equal(got.flags, QUEUE_8BITMIME | QUEUE_LOCAL);
 	assert_int_equal(got.next_no, 2);
 	assert_true(span_eqz(got.sender, "tito@example.com"));
@@ -69,6 +69,7 @@ static void round_trip(void **state)
 	assert_int_equal(got.rcpts[1].kind, QUEUE_COMMAND);
 	assert_int_equal(got.rcpts[1].parent, 0);
 	assert_int_equal(got.rcpts[1].no, 1);
+	assert_int_equal(got.rcpts[1].is_final, 1);
 	assert_true(span_eqz(got.rcpts[1].sender, "owner-list@example.com"));
 	assert_int_equal(queue_encode(&again, &got), 0);
 	assert_true(span_eq(str_span(&out), str_span(&again)));

@@ -1,0 +1,164 @@
+#include "conf/map_rules.h"
+
+#include <ctype.h>
+
+#include "base/mem.h"
+
+struct parse {
+	struct map_rules *r;
+	size_t cap;
+	size_t open[MAP_RULES_DEPTH];   /* rules that are an if without endif yet */
+	size_t depth;
+};
+
+static struct map_rule *append(struct parse *p)
+{
+	if (p->r->n == p->cap) {
+		p->cap = p->cap ? p->cap * 2 : 16;
+		p->r->v = xrealloc(p->r->v, p->cap * sizeof(*p->r->v));
+	}
+	p->r->v[p->r->n] = (struct map_rule){ 0 };
+	return &p->r->v[p->r->n++];
+}
+
+static bool take_keyword(struct span *line, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (!span_starts_nocase(*line, word) || (line->n > n && isalnum((unsigned char)line->p[n])))
+		return false;
+	*line = span_trim(span_from(*line, n));
+	return true;
+}
+
+static int parse_endif(struct parse *p, struct span rest, struct err *err)
+{
+	if (rest.n || !p->depth)
+		return err_set(err, ERR_CONF, rest.n ? "unexpected text behind endif" : "endif without if");
+	p->r->v[p->open[--p->depth]].skip = p->r->n;
+	return 0;
+}
+
+static int parse_rule(struct parse *p, struct span line, struct err *err)
+{
+	struct map_rule *rule;
+	bool is_if, negated = false;
+	void *pattern;
+
+	if (take_keyword(&line, "endif"))
+		return parse_endif(p, line, err);
+	is_if = take_keyword(&line, "if");
+	if (line.n && line.p[0] == '!') {
+		negated = true;
+		line = span_trim(span_from(line, 1));
+	}
+	if (p->r->n >= MAP_RULES_MAX || (is_if && p->depth == MAP_RULES_DEPTH))
+		return err_set(err, ERR_CONF, "too many rules, or if nested deeper than %d", MAP_RULES_DEPTH);
+	pattern = p->r->ops->compile(&line, negated, !is_if, &p->r->arena, err);
+	if (!pattern)
+		return -1;
+	line = span_trim(line);
+	if (is_if == (line.n > 0))
+		return err_set(err, ERR_CONF, is_if ? "unexpected text behind the pattern of an if" : "the result is missing");
+	rule = append(p);
+	rule->pattern = pattern;
+	rule->is_negated = negated;
+	if (is_if)
+		p->open[p->depth++] = p->r->n - 1;
+	else
+		rule->result = arena_strndup(&p->r->arena, line.p, line.n);
+	return 0;
+}
+
+static void forget(struct map_rules *r)
+{
+	free(r->v);
+	r->v = NULL;
+	r->n = 0;
+	arena_fini(&r->arena);
+}
+
+static int parse(struct map_rules *r, struct source *src, struct err *err)
+{
+	struct map_rules fresh = { .ops = r->ops };
+	struct parse p = { .r = &fresh };
+	struct span line;
+	int rc = 0;
+
+	while (rc == 0 && source_line(src, &line))
+		rc = parse_rule(&p, line, err);
+	if (rc == 0 && p.depth)
+		rc = err_set(err, ERR_CONF, "endif is missing for an if");
+	if (rc < 0) {
+		forget(&fresh);
+		return err_wrap(err, "%s:%u", src->file, src->line);
+	}
+	forget(r);
+	r->v = fresh.v;
+	r->n = fresh.n;
+	r->arena = fresh.arena;
+	return 0;
+}
+
+static int refresh(struct map_rules *r, struct err *err)
+{
+	struct source src;
+	int rc = map_file_changed(&r->file, r->path, err);
+
+	if (rc != 1)
+		return rc;
+	rc = source_open(&src, r->path, SOURCE_MAX, err);
+	if (rc == 0)
+		rc = parse(r, &src, err);
+	source_fini(&src);
+	if (rc < 0)
+		r->file = (struct map_file){ 0 };
+	return rc;
+}
+
+int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, const char *path, struct err *err)
+{
+	struct map_rules *r = *r_r = xnew(struct map_rules);
+
+	r->ops = ops;
+	r->path = xstrdup(path);
+	return refresh(r, err);
+}
+
+enum map_rc map_rules_get(struct map_rules *r, const void *key, struct str *value, struct err *err)
+{
+	const struct map_rule *rule;
+	size_t i = 0;
+	int rc;
+
+	if (r->path && refresh(r, err) < 0)
+		return MAP_TEMP;
+	while (i < r->n) {
+		rule = &r->v[i];
+		rc = r->ops->match(rule->pattern, key, err);
+		if (rc < 0)
+			return MAP_TEMP;
+		if ((rc == 1) == rule->is_negated) {
+			i = rule->result ? i + 1 : rule->skip;
+		} else if (!rule->result) {
+			i++;
+		} else if (r->ops->result && !rule->is_negated) {
+			return r->ops->result(rule, key, value, err) < 0 ? MAP_TEMP : MAP_FOUND;
+		} else if (str_addz(value, rule->result) < 0) {
+			err_set(err, ERR_TEMP, "the value is too long");
+			return MAP_TEMP;
+		} else {
+			return MAP_FOUND;
+		}
+	}
+	return MAP_NONE;
+}
+
+void map_rules_free(struct map_rules *r)
+{
+	if (!r)
+		return;
+	forget(r);
+	free(r->path);
+	free(r);
+}

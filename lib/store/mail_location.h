@@ -1,0 +1,28 @@
+/* mail_location.h: Dovecot's mail_location: from "maildir:~/Maildir:INDEX=..." and an account to paths */
+#ifndef STORE_MAIL_LOCATION_H
+#define STORE_MAIL_LOCATION_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "store/account.h"
+
+#define MAIL_LOCATION_DEFAULT "maildir:~/Maildir"
+
+struct mail_location {
+	const char *path;       /* the Maildir: absolute, no trailing slash */
+	const char *index;      /* absolute; NULL for beside the Maildir, "MEMORY" for none on disk */
+};
+
+/* Appends template with %u (whole name), %n (before @), %d (after @, may be empty), %h (home), %% and a leading ~/
+ * expanded; %L before a letter is accepted (names are lower case already). -1 ERR_CONF for another variable, or for
+ * %h and ~ when home is NULL. name must be folded: then no value brings '/' or ".." of its own. Source: mail_location.c */
+int mail_location_vars(struct str *out, struct span template, struct span name, const char *home, struct err *err)
+	WARN_UNUSED;
+
+/* The paths of a's mail, from a->mail, else template, else MAIL_LOCATION_DEFAULT; a relative path is below the home.
+ * Results live in arena. -1 ERR_CONF for another format than maildir, an unknown option, or a path with "..".
+ * Source: mail_location.c */
+int mail_location_expand(struct mail_location *out_r, const struct account *a, const char *template,
+			 struct arena *arena, struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,12 @@
+/* users_map.h: the table type users: that answers from the user store */
+#ifndef STORE_USERS_MAP_H
+#define STORE_USERS_MAP_H
+
+#include "conf/map.h"
+
+/* "users:DIR [field]": key user@domain (any case), value by field: mailbox (default; the Maildir's absolute path with a
+ * trailing slash), uid, gid, home, name, quota. A field that the account has not is MAP_NONE. Register with
+ * map_register(&users_map_type) in daemons that read tables. Source: users_map.c */
+extern const struct map_type users_map_type;
+
+#endif

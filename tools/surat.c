@@ -1,0 +1,28 @@
+/* surat(1): one program for everything a postmaster does; under the name newaliases it is that command. */
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/log.h"
+#include "conf/map.h"
+#include "store/users_map.h"
+#include "tools/commands.h"
+
+static const struct tool_command commands[] = {
+	{ "check", cmd_check, "name every error of the configuration at once" },
+	{ "config", cmd_config, "show and edit parameters, as postconf does" },
+	{ "map", cmd_map, "build and query tables, as postmap does" },
+	{ "newaliases", cmd_newaliases, "build the tables of alias_database" },
+};
+
+int main(int argc, char **argv)
+{
+	const char *env = getenv("MAIL_CONFIG"), *base = strrchr(argv[0], '/');
+	struct tool t = { .config_dir = env && *env ? env : "/etc/surat", .out = stdout, .err = stderr };
+
+	log_set_tag("surat");
+	map_register(&users_map_type);
+	base = base ? base + 1 : argv[0];
+	if (strcmp(base, "newaliases") == 0)
+		return tool_take_config(&t, &argc, argv) < 0 ? TOOL_USAGE : cmd_newaliases(&t, argc, argv);
+	return tool_run(&t, commands, ARRAY_LEN(commands), argc, argv);
+}
