@@ -20,6 +20,7 @@ enum tool_status { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
 int cmd_check(struct tool *t, int argc, char **argv);
 int cmd_config(struct tool *t, int argc, char **argv);
 int cmd_map(struct tool *t, int argc, char **argv);
+int cmd_user(struct tool *t, int argc, char **argv);
 int cmd_newaliases(struct tool *t, int argc, char **argv);
 
 /* Finds name among the subcommands and runs it; an unknown one names the nearest. Source: tool.c */

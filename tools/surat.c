@@ -11,6 +11,7 @@ static const struct tool_command commands[] = {
 	{ "check", cmd_check, "name every error of the configuration at once" },
 	{ "config", cmd_config, "show and edit parameters, as postconf does" },
 	{ "map", cmd_map, "build and query tables, as postmap does" },
+	{ "user", cmd_user, "add, change, list and import mail accounts" },
 	{ "newaliases", cmd_newaliases, "build the tables of alias_database" },
 };
 
