@@ -164,9 +164,10 @@ static void job_free(struct write_job *job)
 {
 	size_t i;
 
-	for (i = 0; i < job->n_ops; i++)
+	for (i = 0; i < job->n_ops; i++) {
 		str_fini(&job->ops[i].record);
 		str_fini(&job->ops[i].own);
+	}
 	free(job->ops);
 	free(job);
 }
