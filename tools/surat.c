@@ -12,6 +12,7 @@ static const struct tool_command commands[] = {
 	{ "config", cmd_config, "show and edit parameters, as postconf does" },
 	{ "map", cmd_map, "build and query tables, as postmap does" },
 	{ "newaliases", cmd_newaliases, "build the tables of alias_database" },
+	{ "queue", cmd_queue, "list, show, retry, hold, release and delete messages" },
 };
 
 int main(int argc, char **argv)
