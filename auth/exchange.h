@@ -10,7 +10,7 @@
 #include "auth/msg_work.h"
 #include "auth/passdb.h"
 
-#define EXCHANGE_INPUT_MAX 8192         /* bytes of one response */
+#define EXCHANGE_INPUT_MAX 9216         /* bytes of one response */
 #define EXCHANGE_STEPS_MAX 8
 
 struct exchange;

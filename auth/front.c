@@ -213,6 +213,10 @@ static void on_worked(void *arg, enum ipc_rc rc, const void *in, int *fd)
 	struct job *j = arg;
 	const struct work_answer *a = in;
 
+	if (rc == IPC_TIMEOUT) {
+		log_error("worker %d hangs in an exchange over %.*s", (int)j->worker->pid, SPAN_ARG(j->start.mech));
+		pool_kill(j->worker, j->generation);
+	}
 	if (rc != IPC_OK) {
 		end_temp(j, "Temporary authentication failure");
 		return;

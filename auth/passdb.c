@@ -132,14 +132,23 @@ static enum scheme_rc check_secrets(struct passdb *p, struct passdb_walk *w, str
 	return scheme_verify(line, p->kind == PASSDB_FILE ? "CRYPT" : "", password, err);
 }
 
-static void log_failure(const struct passdb_chain *c, const char *backend, const struct names *n, const char *who,
-			const char *why)
+/* One line per failed attempt, as Dovecot writes it: fail2ban counts them. */
+static void log_failure(const struct passdb_chain *c, const struct passdb_walk *w, const struct names *n, const char *who)
 {
+	const char *name = n->unix_name && strcmp(w->backend, kind_names[PASSDB_PAM]) == 0 ? n->unix_name : n->full;
+
 	if (c->settings->auth.auth_verbose)
-		log_info("%s(%s,%s): %s", backend, n->full, who, why);
+		log_info("%s(%s,%s): %s", w->backend, name, who, w->is_known ? "Password mismatch" : "unknown user");
 }
 
-/* One store: OK or TEMP ends nothing but itself; the caller goes on unless OK. */
+static void note_failure(struct passdb_walk *w, enum passdb_kind kind, bool is_known)
+{
+	if (!w->is_known)
+		w->backend = kind_names[kind];
+	w->is_known = w->is_known || is_known;
+}
+
+/* One store; the caller goes on with the next unless OK. */
 static enum passdb_rc check_in(struct passdb_chain *c, struct passdb_walk *w, const struct names *n,
 			       struct span password, const char *who, struct arena *arena, struct passdb_user *user_r)
 {
@@ -149,21 +158,18 @@ static enum passdb_rc check_in(struct passdb_chain *c, struct passdb_walk *w, co
 	enum map_rc found = find_in(p, n, arena, user_r, &secrets, &err);
 	enum scheme_rc match = SCHEME_MISMATCH;
 
-	if (found == MAP_FOUND) {
-		w->is_known = true;
+	if (found == MAP_FOUND)
 		match = user_r->needs_no_password ? SCHEME_MATCH :
 						    check_secrets(p, w, str_span(&secrets), password, &err);
-	}
 	explicit_bzero(secrets.p, secrets.n);
 	str_fini(&secrets);
-	w->backend = kind_names[p->kind];
 	if (match == SCHEME_MATCH)
 		return PASSDB_OK;
 	if (found == MAP_TEMP || match == SCHEME_BAD) {
-		log_warn("%s(%s,%s): %s", w->backend, n->full, who, err.msg);
+		log_warn("%s(%s,%s): %s", kind_names[p->kind], n->full, who, err.msg);
 		return PASSDB_TEMP;
 	}
-	log_failure(c, w->backend, n, who, found == MAP_FOUND ? "Password mismatch" : "unknown user");
+	note_failure(w, p->kind, found == MAP_FOUND);
 	return PASSDB_NO;
 }
 
@@ -176,7 +182,6 @@ enum passdb_rc passdb_check(struct passdb_chain *c, struct passdb_walk *w, const
 		if (c->v[w->at].kind == PASSDB_PAM) {
 			if (!n->unix_name)
 				continue;
-			w->backend = kind_names[PASSDB_PAM];
 			return PASSDB_ASK_PAM;
 		}
 		rc = check_in(c, w, n, password, who, arena, user_r);
@@ -186,7 +191,12 @@ enum passdb_rc passdb_check(struct passdb_chain *c, struct passdb_walk *w, const
 	}
 	if (!w->did_hash)
 		scheme_dummy(password);
-	return w->had_temp ? PASSDB_TEMP : PASSDB_NO;
+	if (w->had_temp)
+		return PASSDB_TEMP;
+	if (!w->backend)
+		note_failure(w, PASSDB_PAM, false);
+	log_failure(c, w, n, who);
+	return PASSDB_NO;
 }
 
 static enum passdb_rc system_user(const struct names *n, struct arena *arena, struct passdb_user *user_r)
@@ -213,7 +223,7 @@ enum passdb_rc passdb_after_pam(struct passdb_chain *c, struct passdb_walk *w, e
 	if (pam == PASSDB_TEMP)
 		w->had_temp = true;
 	else
-		log_failure(c, w->backend, n, who, "Password mismatch");
+		note_failure(w, PASSDB_PAM, true);
 	w->at++;
 	return passdb_check(c, w, n, password, who, arena, user_r);
 }

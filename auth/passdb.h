@@ -35,7 +35,7 @@ struct passdb_user {
 struct passdb_walk {
 	size_t at;
 	bool is_known, did_hash, had_temp;
-	const char *backend;            /* for the log: "users", "passwd-file", "pam" */
+	const char *backend;            /* for the log: the first that knew the name, else the last asked */
 };
 
 enum passdb_rc { PASSDB_OK, PASSDB_NO, PASSDB_TEMP, PASSDB_ASK_PAM };

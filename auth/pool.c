@@ -166,6 +166,13 @@ void pool_release(struct pool_worker *w, unsigned generation)
 	if (w->generation != generation)
 		return;
 	w->n_exchanges--;
-	if (w->is_retired && w->n_exchanges == 0)
+	/* detached: it died, and on_lost cleans up */
+	if (w->is_retired && w->n_exchanges == 0 && ipc_is_attached(&w->ipc))
 		stop(w);
+}
+
+void pool_kill(struct pool_worker *w, unsigned generation)
+{
+	if (w->generation == generation && w->pid > 0)
+		kill(w->pid, SIGKILL);
 }

@@ -53,4 +53,7 @@ void pool_configure(struct pool *p, const struct settings *s);
 struct pool_worker *pool_pick(struct pool *p, struct err *err);
 void pool_release(struct pool_worker *w, unsigned generation);
 
+/* Ends a worker that hangs; what follows is as when it had died. Source: pool.c */
+void pool_kill(struct pool_worker *w, unsigned generation);
+
 #endif

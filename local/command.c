@@ -108,7 +108,7 @@ static void close_input(struct run *run)
 /* A command may well stop reading: EPIPE only ends the feeding. */
 static int feed(struct run *run, struct err *err)
 {
-	struct span next;
+	struct span next = SPAN_NULL;
 	ssize_t n;
 
 	if (next_bytes(run, &next, err) < 0)

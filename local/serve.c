@@ -297,7 +297,7 @@ void serve_run(const struct settings *s, int fd)
 		struct ipc_msg m = { .fd = -1 };
 		struct err err = ERR_INIT;
 
-		rc = ipc_wait(&v->c, &m, v->batch.n ? 0 : UINT64_MAX, &err);
+		rc = ipc_wait(&v->c, &m, v->n_boxes ? 0 : UINT64_MAX, &err);
 		if (rc == IPC_OK && m.type == MSG_CHILD_JOB) {
 			const struct child_job *job = ipc_decode(&child_job_desc, m.body, &job_arena, &err);
 
