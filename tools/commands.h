@@ -22,6 +22,7 @@ int cmd_config(struct tool *t, int argc, char **argv);
 int cmd_map(struct tool *t, int argc, char **argv);
 int cmd_user(struct tool *t, int argc, char **argv);
 int cmd_newaliases(struct tool *t, int argc, char **argv);
+int cmd_queue(struct tool *t, int argc, char **argv);
 
 /* Finds name among the subcommands and runs it; an unknown one names the nearest. Source: tool.c */
 struct tool_command {

@@ -13,6 +13,7 @@ static const struct tool_command commands[] = {
 	{ "map", cmd_map, "build and query tables, as postmap does" },
 	{ "user", cmd_user, "add, change, list and import mail accounts" },
 	{ "newaliases", cmd_newaliases, "build the tables of alias_database" },
+	{ "queue", cmd_queue, "list, show, retry, hold, release and delete messages" },
 };
 
 int main(int argc, char **argv)
