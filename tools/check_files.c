@@ -7,6 +7,7 @@
 #include "conf/param.h"
 #include "conf/params.h"
 #include "conf/source.h"
+#include "svc/topology.h"
 #include "tls/tls.h"
 #include "tools/check.h"
 
@@ -132,8 +133,6 @@ void check_tls(const struct conf *c, const struct mastercf *m, struct conf_error
 /* Users matter only where the suite can become them. */
 void check_users(const struct conf *c, struct conf_errors *errors)
 {
-	static const char *const users[] = { "_surat-log", "_surat-smtpd", "_surat-login", "_surat-resolve", "_surat-anvil",
-		"_surat-auth", "_surat-queue" };
 	struct arena a = { 0 };
 	struct global_conf g;
 	struct err err;
@@ -144,9 +143,10 @@ void check_users(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "%s: there is no user '%s'", check_where(c, "default_privs", errors), g.default_privs);
 		else if (getpwnam(g.default_privs)->pw_uid == 0)
 			conf_error(errors, "%s: commands of aliases would run as root", check_where(c, "default_privs", errors));
-		for (i = 0; i < ARRAY_LEN(users); i++)
-			if (!getpwnam(users[i]))
-				conf_error(errors, "warning: there is no user '%s'; the suite cannot start as root without it", users[i]);
+		for (i = 0; i < topology_n_programs; i++)
+			if (topology_programs[i].user && !getpwnam(topology_programs[i].user))
+				conf_error(errors, "warning: there is no user '%s': %s cannot start as root", topology_programs[i].user,
+				           topology_programs[i].name);
 	}
 	arena_fini(&a);
 }

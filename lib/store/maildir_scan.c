@@ -1,0 +1,198 @@
+#include "store/maildir_scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static size_t base_len(const char *name)
+{
+	const char *colon = strchr(name, ':');
+
+	return colon ? (size_t)(colon - name) : strlen(name);
+}
+
+static void add(struct maildir_scan *s, const char *name, bool is_new)
+{
+	struct span base = { name, base_len(name) };
+	uintptr_t at = (uintptr_t)htab_get(&s->by_base, base);
+
+	if (at == 0) {
+		if (s->n == s->cap) {
+			s->cap = s->cap ? s->cap * 2 : 64;
+			s->v = xrealloc(s->v, s->cap * sizeof(*s->v));
+		}
+		at = ++s->n;
+		htab_put(&s->by_base, base, (void *)at);
+	} else if (strcmp(s->v[at - 1].name, name) == 0) {
+		s->v[at - 1].is_new = is_new;
+		return;
+	}
+	s->v[at - 1] = (struct maildir_entry){ arena_strdup(&s->arena, name), base.n, is_new, 0 };
+}
+
+/* A descriptor of its own: the position of the maildir's belongs to everybody who has it. */
+static DIR *open_again(int fd, struct err *err)
+{
+	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = again >= 0 ? fdopendir(again) : NULL;
+
+	if (!d) {
+		err_sys(err, "cannot list the mailbox");
+		if (again >= 0)
+			close(again);
+	}
+	return d;
+}
+
+static int scan_dir(struct maildir_scan *s, int fd, bool is_new, struct err *err)
+{
+	DIR *d = open_again(fd, err);
+	struct dirent *e;
+	int rc = 0;
+
+	if (!d)
+		return -1;
+	errno = 0;
+	while ((e = readdir(d))) {
+		/* a line end in a name would break the files that list them */
+		if (e->d_name[0] != '.' && e->d_name[0] != ':' && !strchr(e->d_name, '\n') && e->d_type != DT_DIR)
+			add(s, e->d_name, is_new);
+		errno = 0;
+	}
+	if (errno)
+		rc = err_sys(err, "cannot list the mailbox");
+	closedir(d);
+	return rc;
+}
+
+/* new/ first: what moves to cur/ in between is then seen twice, never not at all. */
+int maildir_scan(struct maildir_scan *s, struct maildir *md, struct err *err)
+{
+	if (scan_dir(s, md->new, true, err) < 0)
+		return -1;
+	return scan_dir(s, md->cur, false, err);
+}
+
+void maildir_scan_fini(struct maildir_scan *s)
+{
+	free(s->v);
+	htab_fini(&s->by_base);
+	arena_fini(&s->arena);
+	*s = (struct maildir_scan){ 0 };
+}
+
+static int by_arrival(const void *a, const void *b)
+{
+	const struct maildir_entry *x = a, *y = b;
+	unsigned long long tx = strtoull(x->name, NULL, 10), ty = strtoull(y->name, NULL, 10);
+
+	return tx != ty ? (tx < ty ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	const struct maildir_entry *x = a, *y = b;
+
+	return x->uid != y->uid ? (x->uid < y->uid ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+static void sort(struct maildir_scan *s, int (*cmp)(const void *, const void *))
+{
+	size_t i;
+
+	if (s->n)
+		qsort(s->v, s->n, sizeof(*s->v), cmp);
+	for (i = 0; i < s->n; i++)
+		htab_put(&s->by_base, maildir_entry_base(&s->v[i]), (void *)(uintptr_t)(i + 1));
+}
+
+void maildir_scan_sort(struct maildir_scan *s)
+{
+	sort(s, by_arrival);
+}
+
+void maildir_scan_sort_uid(struct maildir_scan *s)
+{
+	sort(s, by_uid);
+}
+
+struct maildir_entry *maildir_scan_find(const struct maildir_scan *s, struct span base)
+{
+	uintptr_t at = (uintptr_t)htab_get(&s->by_base, base);
+
+	return at ? &s->v[at - 1] : NULL;
+}
+
+static int locate_in(int fd, struct span base, struct arena *a, const char **name_r, struct err *err)
+{
+	DIR *d = open_again(fd, err);
+	struct dirent *e;
+	int found = 0;
+
+	if (!d)
+		return -1;
+	while (!found && (e = readdir(d))) {
+		if (base_len(e->d_name) == base.n && memcmp(e->d_name, base.p, base.n) == 0) {
+			*name_r = arena_strdup(a, e->d_name);
+			found = 1;
+		}
+	}
+	closedir(d);
+	return found;
+}
+
+int maildir_locate(struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err)
+{
+	int turn, rc = 0;
+
+	/* twice: a rename during the first look may hide the file from it */
+	for (turn = 0; turn < 2 && rc == 0; turn++) {
+		const char *name = NULL;
+		bool is_new = true;
+
+		rc = locate_in(md->new, base, a, &name, err);
+		if (rc == 0) {
+			is_new = false;
+			rc = locate_in(md->cur, base, a, &name, err);
+		}
+		if (rc > 0)
+			*e_r = (struct maildir_entry){ name, base.n, is_new, 0 };
+	}
+	return rc;
+}
+
+int maildir_size_tag(struct span base, char tag, uint64_t *n_r)
+{
+	struct span part;
+
+	while (span_cut(base, ',', &part, &base)) {
+		struct span value;
+
+		if (base.n > 2 && base.p[0] == tag && base.p[1] == '=') {
+			span_cut(span_from(base, 2), ',', &value, &part);
+			return span_u64(value, INT64_MAX, n_r);
+		}
+	}
+	return -1;
+}
+
+struct span maildir_flags(const char *name)
+{
+	const char *at = strstr(name, ":2,");
+	struct span flags, rest;
+
+	if (!at)
+		return SPAN_NULL;
+	span_cut(span_z(at + 3), ',', &flags, &rest);
+	return flags;
+}
+
+bool maildir_has_flag(const char *name, char flag)
+{
+	return span_chr(maildir_flags(name), flag) >= 0;
+}

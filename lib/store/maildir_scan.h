@@ -1,0 +1,60 @@
+/* maildir_scan.h: what messages a Maildir holds; reads new/ and cur/ and changes nothing */
+#ifndef STORE_MAILDIR_SCAN_H
+#define STORE_MAILDIR_SCAN_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/htab.h"
+#include "base/span.h"
+#include "store/maildir.h"
+
+struct maildir_entry {
+	const char *name;               /* file name with flags, in the scan's arena */
+	size_t base_n;                  /* bytes of it before ":2," */
+	bool is_new;                    /* in new/, else in cur/ */
+	uint32_t uid;                   /* 0 until uidlist_sync has set it */
+};
+
+/* Caller's memory; zeroed is empty. */
+struct maildir_scan {
+	struct arena arena;
+	struct maildir_entry *v;
+	size_t n, cap;
+	struct htab by_base;            /* -> index + 1 */
+};
+
+/* Adds what is in new/ and cur/ now; of two files with one base name the one seen last counts. A file that is renamed
+ * meanwhile may be missed: scan again (into the same scan) when one that was known is not there. ERR_SYS. Blocks.
+ * Source: maildir_scan.c */
+int maildir_scan(struct maildir_scan *s, struct maildir *md, struct err *err) WARN_UNUSED;
+void maildir_scan_fini(struct maildir_scan *s);
+
+/* Orders by time of arrival as the names tell it. Indexes of by_base are renewed. Source: maildir_scan.c */
+void maildir_scan_sort(struct maildir_scan *s);
+
+/* The same by uid. Source: maildir_scan.c */
+void maildir_scan_sort_uid(struct maildir_scan *s);
+
+/* NULL when there is none. Source: maildir_scan.c */
+struct maildir_entry *maildir_scan_find(const struct maildir_scan *s, struct span base);
+
+static inline struct span maildir_entry_base(const struct maildir_entry *e)
+{
+	return (struct span){ e->name, e->base_n };
+}
+
+/* Looks for the file of a base name in cur/ and new/ whatever its flags are now; 1 and *e_r (name in a), 0 when it is
+ * gone, -1 ERR_SYS. Blocks. Source: maildir_scan.c */
+int maildir_locate(struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err);
+
+/* The number behind ",W=" (octets with CRLF line ends) or ",S=" (of the file) in a base name; -1 when it has none.
+ * Source: maildir_scan.c */
+int maildir_size_tag(struct span base, char tag, uint64_t *n_r) WARN_UNUSED;
+
+/* The letters behind ":2," and whether one is among them. Source: maildir_scan.c */
+struct span maildir_flags(const char *name);
+bool maildir_has_flag(const char *name, char flag);
+
+#endif

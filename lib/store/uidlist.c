@@ -1,0 +1,532 @@
+#include "store/uidlist.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+#define TEXT_MAX (1u << 30)
+#define LOCK_WAIT_MS 30000
+#define LOCK_STALE_S 120        /* as Dovecot has it */
+#define UID_LAST 4294967000u    /* beyond, the mailbox is numbered anew */
+
+/* ---- the list in memory ---- */
+
+static void forget(struct uidlist *u)
+{
+	free(u->v);
+	u->v = NULL;
+	u->n = u->cap = 0;
+	htab_fini(&u->by_base);
+	arena_fini(&u->arena);
+}
+
+static void add(struct uidlist *u, const struct uidlist_rec *r)
+{
+	if (u->n == u->cap) {
+		u->cap = u->cap ? u->cap * 2 : 64;
+		u->v = xrealloc(u->v, u->cap * sizeof(*u->v));
+	}
+	u->v[u->n++] = *r;
+	htab_put(&u->by_base, r->base, (void *)(uintptr_t)u->n);
+}
+
+static struct uidlist_rec *find(const struct uidlist *u, struct span base)
+{
+	uintptr_t at = (uintptr_t)htab_get(&u->by_base, base);
+
+	return at ? &u->v[at - 1] : NULL;
+}
+
+const struct uidlist_rec *uidlist_find(const struct uidlist *u, struct span base)
+{
+	return find(u, base);
+}
+
+/* A list without a past: clients must forget what they know of UIDs. */
+static void renew(struct uidlist *u)
+{
+	uint32_t now = (uint32_t)(clock_wall_ms() / 1000);
+	unsigned char id[16];
+	size_t i;
+
+	forget(u);
+	u->validity = now > u->validity ? now : u->validity + 1;
+	u->next_uid = 1;
+	u->promised = u->header_next = 0;
+	u->must_rewrite = true;
+	if (u->guid[0])
+		return;
+	random_bytes(id, sizeof(id));
+	for (i = 0; i < sizeof(id); i++) {
+		u->guid[2 * i] = "0123456789abcdef"[id[i] >> 4];
+		u->guid[2 * i + 1] = "0123456789abcdef"[id[i] & 15];
+	}
+}
+
+/* ---- its text ---- */
+
+static int parse_u32(struct span s, uint32_t *v_r)
+{
+	uint64_t v;
+
+	if (span_u64(s, UINT32_MAX, &v) < 0)
+		return -1;
+	*v_r = (uint32_t)v;
+	return 0;
+}
+
+static bool parse_header(struct uidlist *u, struct span line, bool *is_old_r)
+{
+	struct span word;
+	uint32_t validity = 0, next = 0;
+
+	if (!span_word(&line, " ", &word))
+		return false;
+	*is_old_r = span_eqz(word, "1");
+	if (*is_old_r) {
+		struct span a, b;
+
+		if (!span_word(&line, " ", &a) || !span_word(&line, " ", &b) || parse_u32(a, &validity) < 0 ||
+		    parse_u32(b, &next) < 0)
+			return false;
+	} else if (!span_eqz(word, "3")) {
+		return false;
+	}
+	while (!*is_old_r && span_word(&line, " ", &word)) {
+		struct span value = span_from(word, 1);
+
+		if (word.p[0] == 'V' && parse_u32(value, &validity) < 0)
+			return false;
+		if (word.p[0] == 'N' && parse_u32(value, &next) < 0)
+			return false;
+		if (word.p[0] == 'G' && value.n == 32 && !span_has_nul(value)) {
+			memcpy(u->guid, value.p, 32);
+			u->guid[32] = '\0';
+		}
+	}
+	if (validity == 0 || next == 0 || next > UID_LAST)
+		return false;
+	u->validity = validity;
+	u->header_next = u->promised = u->next_uid = next;
+	return true;
+}
+
+static void parse_extensions(struct uidlist *u, struct span ext, struct uidlist_rec *r)
+{
+	struct str other = STR_INIT(4096);
+	struct span word;
+
+	while (span_word(&ext, " ", &word)) {
+		if (word.p[0] == 'W' && span_u64(span_from(word, 1), INT64_MAX, &r->vsize) == 0)
+			continue;
+		if (word.p[0] == 'P')
+			r->pop3_id = span_from(word, 1);
+		else if (str_addc(&other, ' ') < 0 || str_add_span(&other, word) < 0)
+			break;
+	}
+	r->other = other.n ? arena_span(&u->arena, str_span(&other)) : SPAN_NULL;
+	str_fini(&other);
+}
+
+/* false: the line is not a record that may stay. */
+static bool parse_record(struct uidlist *u, struct span line, bool is_old)
+{
+	struct uidlist_rec r = { .vsize = UINT64_MAX };
+	struct span uid, rest, ext = SPAN_NULL, name, flags;
+
+	if (!span_cut(line, ' ', &uid, &rest) || parse_u32(uid, &r.uid) < 0 || r.uid == 0 || r.uid >= UID_LAST)
+		return false;
+	name = rest;
+	if (!is_old && !span_cut(rest, ':', &ext, &name))
+		return false;
+	span_cut(name, ':', &r.base, &flags);
+	if (r.base.n == 0 || span_has_nul(line) || span_chr(r.base, '/') >= 0 || find(u, r.base) ||
+	    (u->n && r.uid <= u->v[u->n - 1].uid))
+		return false;
+	parse_extensions(u, ext, &r);
+	add(u, &r);
+	return true;
+}
+
+bool uidlist_parse(struct uidlist *u, struct span text)
+{
+	struct span line;
+	bool is_old = false;
+
+	if (!span_cut(text, '\n', &line, &text) || !parse_header(u, line, &is_old))
+		return false;
+	if (is_old)
+		u->must_rewrite = true;
+	while (text.n) {
+		bool has_end = span_cut(text, '\n', &line, &text);
+
+		if (!has_end || !parse_record(u, line, is_old))
+			u->must_rewrite = true;
+	}
+	if (u->n && u->v[u->n - 1].uid >= u->next_uid)
+		u->next_uid = u->v[u->n - 1].uid + 1;
+	return true;
+}
+
+static int format_record(const struct uidlist_rec *r, struct str *out)
+{
+	if (str_addf(out, "%u", r->uid) < 0)
+		return -1;
+	if (r->vsize != UINT64_MAX && str_addf(out, " W%llu", (unsigned long long)r->vsize) < 0)
+		return -1;
+	if (r->pop3_id.n && (str_addz(out, " P") < 0 || str_add_span(out, r->pop3_id) < 0))
+		return -1;
+	if (str_add_span(out, r->other) < 0 || str_addz(out, " :") < 0 || str_add_span(out, r->base) < 0)
+		return -1;
+	return str_addc(out, '\n');
+}
+
+int uidlist_format(const struct uidlist *u, uint32_t next_uid, struct str *out)
+{
+	size_t i;
+
+	if (str_addf(out, "3 V%u N%u G%s\n", u->validity, next_uid, u->guid) < 0)
+		return -1;
+	for (i = 0; i < u->n; i++) {
+		if (!u->v[i].is_known_gone && format_record(&u->v[i], out) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- its file ---- */
+
+static int read_all(int fd, char *p, size_t n, size_t *got_r)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		ssize_t got = read(fd, p + at, n - at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		at += (size_t)got;
+	}
+	*got_r = at;
+	return 0;
+}
+
+static int load(struct uidlist *u, struct err *err)
+{
+	uint32_t next = u->next_uid, header = u->header_next, promised = u->promised, validity = u->validity;
+	int fd = openat(u->dir, UIDLIST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct span text = SPAN_NULL;
+	int rc = 0;
+
+	if (fd < 0 && errno != ENOENT)
+		return err_sys(err, "cannot open " UIDLIST_NAME);
+	forget(u);
+	u->must_rewrite = fd < 0;
+	u->seen = (struct stat){ 0 };
+	if (fd < 0) {
+		renew(u);
+		return 0;
+	}
+	if (fstat(fd, &u->seen) < 0) {
+		rc = err_sys(err, "cannot read " UIDLIST_NAME);
+	} else if (!S_ISREG(u->seen.st_mode) || u->seen.st_size > TEXT_MAX) {
+		rc = err_set(err, ERR_SYS, UIDLIST_NAME " is not a file that can be read");
+	} else {
+		char *p = arena_alloc(&u->arena, (size_t)u->seen.st_size + 1);
+
+		if (read_all(fd, p, (size_t)u->seen.st_size, &text.n) < 0)
+			rc = err_sys(err, "cannot read " UIDLIST_NAME);
+		text.p = p;
+	}
+	close(fd);
+	if (rc < 0)
+		return -1;
+	if (!uidlist_parse(u, text)) {
+		renew(u);
+	} else if (u->validity == validity && u->header_next == header) {
+		/* the promise on disk is ours: numbers below it that nobody has used are still free */
+		uint32_t used = u->n ? u->v[u->n - 1].uid + 1 : 1;
+
+		u->next_uid = next > used ? next : used;
+		u->promised = promised;
+	}
+	return 0;
+}
+
+static bool is_changed(const struct uidlist *u)
+{
+	struct stat st;
+
+	if (fstatat(u->dir, UIDLIST_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return u->seen.st_ino != 0;
+	return st.st_ino != u->seen.st_ino || st.st_size != u->seen.st_size ||
+	       st.st_mtim.tv_sec != u->seen.st_mtim.tv_sec || st.st_mtim.tv_nsec != u->seen.st_mtim.tv_nsec;
+}
+
+int uidlist_open(struct uidlist *u, int dir, uint32_t reserve, struct err *err)
+{
+	*u = (struct uidlist){ .dir = dir, .reserve = reserve };
+	return load(u, err);
+}
+
+void uidlist_close(struct uidlist *u)
+{
+	forget(u);
+}
+
+/* ---- the lock ---- */
+
+static bool is_full_or_forbidden(int e)
+{
+	return e == ENOSPC || e == EDQUOT || e == EROFS || e == EACCES || e == EPERM;
+}
+
+static void break_stale(struct uidlist *u)
+{
+	struct stat st;
+
+	if (fstatat(u->dir, UIDLIST_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtime + LOCK_STALE_S < (time_t)(clock_wall_ms() / 1000))
+		unlinkat(u->dir, UIDLIST_LOCK, 0);
+}
+
+/* The descriptor of the lock file, which is also the list's next version; -1 with errno. */
+static int take_lock(struct uidlist *u, uint64_t wait_ms)
+{
+	uint64_t waited = 0;
+	unsigned pause = 2;
+
+	for (;;) {
+		int fd = openat(u->dir, UIDLIST_LOCK, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+		if (fd >= 0 || errno != EEXIST)
+			return fd;
+		if (waited >= wait_ms) {
+			errno = EEXIST;
+			return -1;
+		}
+		break_stale(u);
+		nanosleep(&(struct timespec){ 0, pause * 1000000L }, NULL);
+		waited += pause;
+		pause = pause < 100 ? pause * 2 : 100;
+	}
+}
+
+static void drop_lock(struct uidlist *u, int fd)
+{
+	close(fd);
+	unlinkat(u->dir, UIDLIST_LOCK, 0);
+}
+
+/* ---- writing ---- */
+
+static int write_all(int fd, struct span s)
+{
+	while (s.n) {
+		ssize_t put = write(fd, s.p, s.n);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -1;
+		s = span_from(s, (size_t)put);
+	}
+	return 0;
+}
+
+/* Takes the lock's descriptor. -1 with errno: the old list is as it was. */
+static int rewrite(struct uidlist *u, int lock)
+{
+	struct str text = STR_INIT(TEXT_MAX);
+	uint32_t promise = u->next_uid + u->reserve;
+	int rc = uidlist_format(u, promise, &text), saved;
+
+	if (rc == 0 && u->seen.st_ino)
+		(void)!fchmod(lock, u->seen.st_mode & 0666);
+	if (rc == 0)
+		rc = write_all(lock, str_span(&text));
+	if (rc == 0)
+		rc = fsync(lock);
+	if (rc == 0)
+		rc = renameat(u->dir, UIDLIST_LOCK, u->dir, UIDLIST_NAME);
+	saved = errno;
+	str_fini(&text);
+	if (rc < 0) {
+		drop_lock(u, lock);
+		errno = saved;
+		return -1;
+	}
+	(void)!fsync(u->dir);
+	(void)!fstat(lock, &u->seen);
+	close(lock);
+	u->header_next = u->promised = promise;
+	u->must_rewrite = u->has_new_sizes = false;
+	return 0;
+}
+
+/* The records from first on. A write that fails is taken back: half a record would end in the next one. */
+static int append(struct uidlist *u, size_t first)
+{
+	struct str text = STR_INIT(TEXT_MAX);
+	bool must_sync = u->next_uid > u->promised;
+	int fd = openat(u->dir, UIDLIST_NAME, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	size_t i;
+	int rc = fd < 0 ? -1 : 0, saved;
+
+	for (i = first; rc == 0 && i < u->n; i++)
+		rc = format_record(&u->v[i], &text);
+	if (rc == 0)
+		rc = write_all(fd, str_span(&text));
+	if (rc == 0 && must_sync)
+		rc = fdatasync(fd);
+	saved = errno;
+	str_fini(&text);
+	if (rc == 0) {
+		(void)!fstat(fd, &u->seen);
+		if (must_sync)
+			u->promised = u->next_uid;
+	} else if (fd >= 0) {
+		(void)!ftruncate(fd, u->seen.st_size);
+	}
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return rc;
+}
+
+/* ---- giving numbers ---- */
+
+static size_t mark_known(struct uidlist *u, struct maildir_scan *s)
+{
+	size_t i, n_new = 0;
+
+	for (i = 0; i < u->n; i++)
+		u->v[i].is_known_gone = true;
+	for (i = 0; i < s->n; i++) {
+		struct uidlist_rec *r = find(u, maildir_entry_base(&s->v[i]));
+
+		s->v[i].uid = r ? r->uid : 0;
+		if (r)
+			r->is_known_gone = false;
+		else
+			n_new++;
+	}
+	return n_new;
+}
+
+size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < u->n; i++)
+		n += !maildir_scan_find(s, u->v[i].base);
+	return n;
+}
+
+static void number_new(struct uidlist *u, struct maildir_scan *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		struct uidlist_rec r = { .vsize = UINT64_MAX };
+
+		if (s->v[i].uid)
+			continue;
+		r.uid = s->v[i].uid = u->next_uid++;
+		r.base = arena_span(&u->arena, maildir_entry_base(&s->v[i]));
+		add(u, &r);
+	}
+}
+
+static bool is_worth_rewriting(const struct uidlist *u)
+{
+	size_t i, gone = 0;
+
+	for (i = 0; i < u->n; i++)
+		gone += u->v[i].is_known_gone;
+	return gone > 64 && gone > u->n / 2;
+}
+
+static int sync_locked(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err)
+{
+	size_t first;
+
+	if (is_changed(u) && load(u, err) < 0) {
+		drop_lock(u, lock);
+		return -1;
+	}
+	if (mark_known(u, s) > UID_LAST - u->next_uid) {
+		renew(u);
+		(void)mark_known(u, s);
+	}
+	first = u->n;
+	number_new(u, s);
+	if (u->must_rewrite || is_worth_rewriting(u) || (u->reserve && u->next_uid > u->promised)) {
+		if (rewrite(u, lock) == 0)
+			return 0;
+	} else {
+		int rc = u->n > first ? append(u, first) : 0, saved = errno;
+
+		drop_lock(u, lock);
+		if (rc == 0)
+			return 0;
+		errno = saved;
+	}
+	if (!is_full_or_forbidden(errno))
+		return err_sys(err, "cannot write " UIDLIST_NAME);
+	u->is_volatile = true;
+	return 0;
+}
+
+int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err)
+{
+	int lock;
+
+	if (mark_known(u, s) == 0 && !u->must_rewrite && !is_worth_rewriting(u))
+		return 0;
+	lock = u->is_volatile ? -1 : take_lock(u, LOCK_WAIT_MS);
+	if (lock >= 0)
+		return sync_locked(u, s, lock, err);
+	if (!u->is_volatile && errno == EEXIST)
+		return err_set(err, ERR_TEMP, UIDLIST_LOCK " is held by somebody else for %d seconds", LOCK_WAIT_MS / 1000);
+	if (!u->is_volatile && !is_full_or_forbidden(errno))
+		return err_sys(err, "cannot make " UIDLIST_LOCK);
+	u->is_volatile = true;
+	number_new(u, s);
+	return 0;
+}
+
+void uidlist_set_vsize(struct uidlist *u, struct span base, uint64_t vsize)
+{
+	struct uidlist_rec *r = find(u, base);
+
+	if (!r || r->vsize == vsize)
+		return;
+	r->vsize = vsize;
+	u->has_new_sizes = true;
+}
+
+void uidlist_save(struct uidlist *u)
+{
+	int lock;
+
+	if (!u->has_new_sizes || u->is_volatile)
+		return;
+	lock = take_lock(u, 0);
+	if (lock < 0)
+		return;
+	if (is_changed(u))
+		drop_lock(u, lock);
+	else
+		(void)rewrite(u, lock);
+}
