@@ -1,4 +1,4 @@
-/* scheme_impl.h: what the files of the password schemes share; only scheme*.c include it */
+/* scheme_impl.h: what the files of the password schemes share; scheme*.c and exchange_auxprop.c include it */
 #ifndef AUTH_SCHEME_IMPL_H
 #define AUTH_SCHEME_IMPL_H
 
@@ -23,9 +23,13 @@ bool scheme_equal(struct span a, struct span b);
 /* Digest of data followed by salt; n_r bytes in out (64 has room for all). Source: scheme.c */
 int scheme_digest(const char *name, struct span data, struct span salt, unsigned char *out, size_t *n_r);
 
-/* Cost parameters and length of a SCRAM verifier; out-parameters decoded. Source: scheme_scram.c */
+/* As scheme_verify and scheme_generate, for SCRAM-SHA-1 and SCRAM-SHA-256. Source: scheme_scram.c */
 enum scheme_rc scheme_scram_verify(const struct scheme *s, struct span data, struct span password, struct err *err);
 int scheme_scram_generate(struct str *out, const char *name, struct span password, struct err *err) WARN_UNUSED;
+
+/* The same with a given salt. Source: scheme_scram.c */
+int scheme_scram_make(struct str *out, const char *name, struct span password, struct span salt, struct err *err)
+	WARN_UNUSED;
 
 /* The two intermediate states of HMAC-MD5 as Dovecot's CRAM-MD5 stores them: 32 bytes. Source: scheme_cram.c */
 void scheme_cram_context(struct span password, unsigned char out[32]);

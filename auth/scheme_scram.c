@@ -80,21 +80,26 @@ enum scheme_rc scheme_scram_verify(const struct scheme *s, struct span data, str
 	return rc;
 }
 
-int scheme_scram_generate(struct str *out, const char *name, struct span password, struct err *err)
+int scheme_scram_make(struct str *out, const char *name, struct span password, struct span salt, struct err *err)
 {
 	bool is_256 = span_ends_nocase(span_z(name), "256");
-	unsigned char salt[16];
 	struct keys k;
 	int rc;
 
-	random_bytes(salt, sizeof(salt));
-	if (derive(&k, is_256 ? EVP_sha256() : EVP_sha1(), password, (struct span){ (char *)salt, sizeof(salt) },
-		   SCHEME_SCRAM_ROUNDS) < 0)
+	if (derive(&k, is_256 ? EVP_sha256() : EVP_sha1(), password, salt, SCHEME_SCRAM_ROUNDS) < 0)
 		return err_set(err, ERR_TEMP, "%s: cannot derive the keys", name);
 	rc = str_addf(out, "{%s}%d,", is_256 ? "SCRAM-SHA-256" : "SCRAM-SHA-1", SCHEME_SCRAM_ROUNDS) |
-	     base64_encode(out, (struct span){ (char *)salt, sizeof(salt) }) | str_addc(out, ',') |
+	     base64_encode(out, salt) | str_addc(out, ',') |
 	     base64_encode(out, (struct span){ (char *)k.stored, k.n }) | str_addc(out, ',') |
 	     base64_encode(out, (struct span){ (char *)k.server, k.n });
 	explicit_bzero(&k, sizeof(k));
 	return rc < 0 ? err_set(err, ERR_PERM, "the verifiers are too long") : 0;
+}
+
+int scheme_scram_generate(struct str *out, const char *name, struct span password, struct err *err)
+{
+	unsigned char salt[16];
+
+	random_bytes(salt, sizeof(salt));
+	return scheme_scram_make(out, name, password, (struct span){ (char *)salt, sizeof(salt) }, err);
 }

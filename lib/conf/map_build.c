@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/replace.h"
+
 #define LMDB_KEY_MAX 511
 
 struct build {
@@ -70,24 +72,6 @@ static int fill(struct build *b, enum map_syntax syntax, struct source *src, str
 	return rc == 0 ? 0 : lmdb_err(b, rc, err);
 }
 
-static int sync_directory(const char *path, struct err *err)
-{
-	struct span dir = span_sub(span_z(path), 0, (size_t)(span_rchr(span_z(path), '/') + 1));
-	struct str z = STR_INIT(4096);
-	int fd = -1, rc = -1;
-
-	if (str_add_span(&z, dir.n ? dir : SPAN_LIT(".")) == 0)
-		fd = open(z.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		rc = fsync(fd);
-	if (rc < 0)
-		err_sys(err, "cannot sync the directory of %s", path);
-	if (fd >= 0)
-		close(fd);
-	str_fini(&z);
-	return rc;
-}
-
 /* Rights of the source go over before the name does, so that no reader finds a file it may not open. */
 static int publish(struct build *b, struct err *err)
 {
@@ -100,11 +84,8 @@ static int publish(struct build *b, struct err *err)
 		err_sys(err, "cannot give %s its owner", b->temp.p);
 	} else if (fchmod(fd, st.st_mode & 0666) < 0 || fsync(fd) < 0) {
 		err_sys(err, "cannot write %s", b->temp.p);
-	} else if (rename(b->temp.p, b->path.p) < 0) {
-		err_sys(err, "cannot rename %s to %s", b->temp.p, b->path.p);
 	} else {
-		rc = sync_directory(b->path.p, err);
-		str_reset(&b->temp);
+		rc = replace_commit(b->temp.p, b->path.p, err);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -142,7 +123,7 @@ int map_build(const char *name, enum map_syntax syntax, size_t *count_r, struct 
 		mdb_env_close(b.env);
 	if (rc == 0)
 		rc = publish(&b, err);
-	if (b.temp.n)
+	if (rc < 0 && b.temp.n)
 		unlink(b.temp.p);
 	*count_r = b.count;
 	source_fini(&src);

@@ -78,7 +78,7 @@ static void forget(struct map_rules *r)
 	arena_fini(&r->arena);
 }
 
-int map_rules_parse(struct map_rules *r, struct source *src, struct err *err)
+static int parse(struct map_rules *r, struct source *src, struct err *err)
 {
 	struct map_rules fresh = { .ops = r->ops };
 	struct parse p = { .r = &fresh };
@@ -109,7 +109,7 @@ static int refresh(struct map_rules *r, struct err *err)
 		return rc;
 	rc = source_open(&src, r->path, SOURCE_MAX, err);
 	if (rc == 0)
-		rc = map_rules_parse(r, &src, err);
+		rc = parse(r, &src, err);
 	source_fini(&src);
 	if (rc < 0)
 		r->file = (struct map_file){ 0 };

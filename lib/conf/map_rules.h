@@ -39,9 +39,6 @@ int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, cons
 /* Reads the file again if it was replaced, then takes the first rule that matches key. Source: map_rules.c */
 enum map_rc map_rules_get(struct map_rules *r, const void *key, struct str *value, struct err *err);
 
-/* Rules from text in memory (tests and fuzzing), in place of what r has. Source: map_rules.c */
-int map_rules_parse(struct map_rules *r, struct source *src, struct err *err) WARN_UNUSED;
-
 void map_rules_free(struct map_rules *r);
 
 #endif

@@ -126,14 +126,21 @@ static const char *read_enum(const struct param *p, struct span v, int *out_r)
 	return "is none of the words allowed";
 }
 
+/* "{ type:name with blanks }" is one table. */
 static const char *read_maps(struct span v, struct conf_list *out_r, struct arena *a)
 {
+	struct span inside, rest;
 	size_t i;
 
 	*out_r = param_split(v, a);
-	for (i = 0; i < out_r->n; i++)
+	for (i = 0; i < out_r->n; i++) {
+		if (macro_group(span_z(out_r->v[i]), &inside, &rest) && !rest.n) {
+			inside = span_trim(inside);
+			out_r->v[i] = arena_strndup(a, inside.p, inside.n);
+		}
 		if (!strchr(out_r->v[i], ':'))
 			return "is not a list of tables (write type:name, as in lmdb:/etc/aliases)";
+	}
 	return NULL;
 }
 
@@ -153,9 +160,13 @@ static const char *read_value(const struct param *p, struct span v, void *field,
 		return NULL;
 	case PARAM_MAPS:
 		return read_maps(v, field, a);
+	case PARAM_FILE:        /* Dovecot writes ssl_cert = </etc/x.pem */
+		if (span_starts(v, "<"))
+			v = span_trim(span_from(v, 1));
+		*(const char **)field = arena_strndup(a, v.p, v.n);
+		return NULL;
 	case PARAM_STRING:
 	case PARAM_RAW:
-	case PARAM_FILE:
 	case PARAM_ORIGIN:
 		*(const char **)field = arena_strndup(a, v.p, v.n);
 		return NULL;

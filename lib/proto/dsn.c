@@ -250,13 +250,16 @@ static void put_report(struct out *o, const struct dsn_notice *n)
 /* The header with its last line end, without the empty line. */
 static struct span header_of(struct span message)
 {
-	size_t i;
+	size_t line = 0, i;
 
-	for (i = 0; i + 3 < message.n; i++) {
-		if (memcmp(message.p + i, "\r\n\r\n", 4) == 0)
-			return span_sub(message, 0, i + 2);
+	for (i = 0; i < message.n; i++) {
+		if (message.p[i] != '\n')
+			continue;
+		if (i == line || (i == line + 1 && message.p[line] == '\r'))
+			return span_sub(message, 0, line);
+		line = i + 1;
 	}
-	return message.n >= 2 && memcmp(message.p, "\r\n", 2) == 0 ? SPAN_NULL : message;
+	return message;
 }
 
 static void put_original(struct out *o, const struct dsn_notice *n)
@@ -273,6 +276,17 @@ static void put_original(struct out *o, const struct dsn_notice *n)
 	put(o, "\r\n--%.*s--\r\n", SPAN_ARG(n->boundary));
 }
 
+static void strip_cr(struct str *s, size_t from)
+{
+	size_t i, to = from;
+
+	for (i = from; i < s->n; i++) {
+		if (s->p[i] != '\r' || i + 1 == s->n || s->p[i + 1] != '\n')
+			s->p[to++] = s->p[i];
+	}
+	str_cut(s, to);
+}
+
 int dsn_format(struct str *out, const struct dsn_notice *n)
 {
 	struct out o = { out, 0 };
@@ -284,5 +298,7 @@ int dsn_format(struct str *out, const struct dsn_notice *n)
 	put_original(&o, n);
 	if (o.rc < 0)
 		str_cut(out, was);
+	else if (n->lf)
+		strip_cr(out, was);
 	return o.rc;
 }

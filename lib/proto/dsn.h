@@ -37,13 +37,14 @@ struct dsn_notice {
 	uint64_t now_ms, arrival_ms;
 	uint64_t until_ms;              /* DSN_DELAY: when we shall give up */
 	bool utf8;                      /* the original needed SMTPUTF8 */
+	bool lf;                        /* lines end by LF, as in the queue and in a Maildir, and so do those of original */
 	bool full;                      /* return the whole original; else its header */
 	struct span original;           /* at least its header */
 	const struct dsn_rcpt *rcpts;
 	size_t n_rcpts;
 };
 
-/* Appends the whole message, lines ended by CRLF; -1 when it does not fit out's limit (out is then cut back to what it
+/* Appends the whole message; -1 when it does not fit out's limit (out is then cut back to what it
  * was): try again with full = false or fewer bytes of the original. Source: dsn.c */
 int dsn_format(struct str *out, const struct dsn_notice *n) WARN_UNUSED;
 

@@ -398,6 +398,27 @@ static int twin_scan(const struct maildir_item *it, int dir_fd, bool in_cur, str
 	return 0;
 }
 
+static bool has_in(int dir_fd, const char *base)
+{
+	int fd = openat(dir_fd, ".", DIR_OPEN);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e = NULL;
+
+	if (!dir) {
+		close_fd(&fd);
+		return false;
+	}
+	while ((e = readdir(dir)) != NULL && !is_twin_name(e->d_name, base))
+		;
+	closedir(dir);
+	return e != NULL;
+}
+
+bool maildir_has(struct maildir *md, const char *base)
+{
+	return has_in(md->new, base) || has_in(md->cur, base);
+}
+
 static int rename_new(const struct maildir_item *it)
 {
 	if (renameat2(it->md->tmp, it->tmp_name, it->md->new, it->name, RENAME_NOREPLACE) == 0)

@@ -62,6 +62,9 @@ char *maildir_base_name(struct arena *a, uint64_t arrival_ms, const char *queue_
  * fewer bytes than size. Blocks on writes, never on a sync. Source: maildir.c */
 int maildir_batch_add(struct maildir_batch *b, struct maildir *md, const struct maildir_msg *m, struct err *err) WARN_UNUSED;
 
+/* A message with this base name lies in new/ or cur/, whatever its flags. Blocks. Source: maildir.c */
+bool maildir_has(struct maildir *md, const char *base);
+
 /* Bytes that item i occupies, for quota. Source: maildir.c */
 uint64_t maildir_batch_size(const struct maildir_batch *b, size_t i);
 

@@ -13,6 +13,8 @@ struct users_edit;
 
 #define USERS_SECRETS_MAX 8192          /* bytes of all verifiers of one account */
 
+#define USERS_SEED ".seed"               /* users_get_secrets of this name: random text, made with the first account */
+
 enum users_flags { USERS_WITH_SECRETS = 1 };
 
 /* A reader. Opens nothing yet: files are opened without locks at the first lookup, and again whenever they have been

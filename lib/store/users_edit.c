@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "store/users.h"
 #include "store/users_db.h"
 
@@ -251,6 +253,24 @@ int users_edit_delete(struct users_edit *e, struct span name, struct err *err)
 	return del(e, ACCOUNTS, name, err) < 0 ? -1 : del(e, SECRETS, name, err);
 }
 
+/* Not a name any account can have. What is derived from it must outlive restarts. */
+static int ensure_seed(struct users_edit *e, struct err *err)
+{
+	struct str text = STR_INIT(64);
+	unsigned char raw[32];
+	struct span value;
+	enum map_rc found = users_db_get(&e->dbs[SECRETS], SPAN_LIT(USERS_SEED), &value, err);
+	int rc = 0;
+
+	if (found != MAP_NONE)
+		return found == MAP_FOUND ? 0 : -1;
+	random_bytes(raw, sizeof(raw));
+	if (base64_encode(&text, (struct span){ (char *)raw, sizeof(raw) }) == 0)
+		rc = put(e, SECRETS, SPAN_LIT(USERS_SEED), str_span(&text), err);
+	str_fini(&text);
+	return rc;
+}
+
 /* mdb_txn_commit syncs data and meta page. */
 static int commit_copy(struct users_edit *e, int which, struct err *err)
 {
@@ -276,7 +296,7 @@ int users_edit_commit(struct users_edit **e_r, struct err *err)
 	struct users_edit *e = *e_r;
 	int rc = -1;
 
-	if (commit_copy(e, SECRETS, err) == 0 && commit_copy(e, ACCOUNTS, err) == 0 &&
+	if (ensure_seed(e, err) == 0 && commit_copy(e, SECRETS, err) == 0 && commit_copy(e, ACCOUNTS, err) == 0 &&
 	    rename_copy(e, SECRETS, err) == 0 && rename_copy(e, ACCOUNTS, err) == 0) {
 		rc = fsync(e->dirfd) < 0 ? err_sys(err, "%s", e->dir) : 0;
 	}

@@ -172,6 +172,21 @@ static void eight_bit(void **state)
 	free(p.text);
 }
 
+static void line_ends_of_the_queue(void **state)
+{
+	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("a@b"), .status = SPAN_LIT("5.0.0") };
+	struct dsn_notice n = notice(&r, 1);
+	struct str out = STR_INIT(1 << 16);
+
+	n.lf = true;
+	n.full = false;
+	n.original = SPAN_LIT("Subject: x\n\nbody\n");
+	assert_int_equal(dsn_format(&out, &n), 0);
+	assert_null(strchr(out.p, '\r'));
+	has(out.p, "text/rfc822-headers\n\nSubject: x\n\n--B0UND--\n");
+	str_fini(&out);
+}
+
 static void limit_leaves_nothing(void **state)
 {
 	const struct dsn_rcpt r = { .addr = SPAN_LIT("a@b") };
@@ -209,7 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failure), cmocka_unit_test(kinds), cmocka_unit_test(injection), cmocka_unit_test(long_words_fold),
-		cmocka_unit_test(eight_bit), cmocka_unit_test(limit_leaves_nothing), cmocka_unit_test(status_and_date),
+		cmocka_unit_test(eight_bit), cmocka_unit_test(line_ends_of_the_queue), cmocka_unit_test(limit_leaves_nothing), cmocka_unit_test(status_and_date),
 	};
 
 	return cmocka_run_group_tests_name("dsn", tests, NULL, NULL);

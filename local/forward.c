@@ -1,0 +1,274 @@
+#include "local/forward.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf/macro.h"
+#include "proto/aliases.h"
+#include "svc/msg_queue.h"
+
+#define FORWARD_FILE_MAX (64 * 1024)
+#define INCLUDE_FILE_MAX (1024 * 1024)
+#define SAFE_CHARS "1234567890!@%-_=+:,.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+static struct span local_part(struct span address)
+{
+	ptrdiff_t at = span_rchr(address, '@');
+
+	return at < 0 ? address : span_sub(address, 0, (size_t)at);
+}
+
+static struct span domain_part(struct span address)
+{
+	ptrdiff_t at = span_rchr(address, '@');
+
+	return at < 0 ? SPAN_NULL : span_from(address, (size_t)at + 1);
+}
+
+/* ---- forward_path ---- */
+
+struct names {
+	const struct settings *s;
+	const struct child_rcpt *r;
+};
+
+static int name_value(void *arg, struct span name, struct str *out, struct err *err)
+{
+	const struct names *n = arg;
+	struct span v = SPAN_NULL;
+	size_t from = out->n;
+
+	if (span_eqz(name, "home"))
+		return str_add_span(out, n->r->base) < 0 ? err_set(err, ERR_CONF, "forward_path is too long") : 1;
+	if (span_eqz(name, "user"))
+		v = n->r->user;
+	else if (span_eqz(name, "extension"))
+		v = n->r->extension;
+	else if (span_eqz(name, "recipient_delimiter"))
+		v = n->r->extension.n ? span_sub(span_z(n->s->global.recipient_delimiter), 0, 1) : SPAN_NULL;
+	else if (span_eqz(name, "local"))
+		v = local_part(n->r->delivered);
+	else if (span_eqz(name, "domain"))
+		v = domain_part(n->r->delivered);
+	else if (span_eqz(name, "recipient"))
+		v = n->r->delivered;
+	if (v.n == 0)
+		return 0;
+	if (str_add_span(out, v) < 0)
+		return err_set(err, ERR_CONF, "forward_path is too long");
+	/* What a stranger chose is never more than a part of a file name. */
+	for (; from < out->n; from++)
+		if (!strchr(SAFE_CHARS, out->p[from]))
+			out->p[from] = '_';
+	return 1;
+}
+
+struct conf_list forward_paths(const struct settings *s, const struct child_rcpt *r, struct arena *a)
+{
+	struct names n = { s, r };
+	struct span rest = span_z(s->local.forward_path), word;
+	struct conf_list list = { arena_alloc(a, (rest.n / 2 + 1) * sizeof(char *)), 0 };
+	struct str path = STR_INIT(4000);
+
+	while (macro_word(&rest, &word)) {
+		struct err err = ERR_INIT;
+
+		str_reset(&path);
+		/* A name without a value: this file is for addresses with an extension. */
+		if (macro_expand(&path, word, name_value, &n, &err) == 0 && path.p[0] == '/')
+			list.v[list.n++] = arena_strndup(a, path.p, path.n);
+	}
+	str_fini(&path);
+	return list;
+}
+
+/* ---- reading ---- */
+
+static const char *what_is_unsafe(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		return "not a regular file";
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return "owned by somebody else";
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return "writable by others";
+	return NULL;
+}
+
+static int read_all(int fd, size_t max, const char *path, struct str *out, struct err *err)
+{
+	for (;;) {
+		char *p = str_room(out, 16384);
+		ssize_t n = p ? read(fd, p, 16384) : 0;
+
+		if (!p || out->n + (size_t)(n > 0 ? n : 0) > max)
+			return err_set(err, ERR_CONF, "%s is larger than %zu bytes", path, max);
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "cannot read %s", path);
+		if (n == 0)
+			return 1;
+		if (n > 0)
+			str_grew(out, (size_t)n);
+	}
+}
+
+/* 1: read; 0: not there, or (then *unsafe_r says why) not to be trusted; -1. */
+static int read_file(const char *path, size_t max, struct str *out, const char **unsafe_r, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), rc;
+	struct stat st;
+
+	*unsafe_r = NULL;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (fd < 0 && errno == ELOOP) {
+		*unsafe_r = "a symbolic link";
+		return 0;
+	}
+	if (fd < 0)
+		return err_sys(err, "cannot open %s", path);
+	if (fstat(fd, &st) < 0) {
+		rc = err_sys(err, "cannot look at %s", path);
+	} else {
+		*unsafe_r = what_is_unsafe(&st);
+		rc = *unsafe_r ? 0 : read_all(fd, max, path, out, err);
+	}
+	close(fd);
+	return rc;
+}
+
+/* ---- what the list says ---- */
+
+struct gather {
+	const struct settings *s;
+	const struct child_rcpt *r;
+	struct arena *a;
+	const char *source;             /* "forward", "include" */
+	struct forward *f;
+	size_t cap, bytes;
+};
+
+static struct span without_extension(const struct settings *s, struct span local)
+{
+	size_t n = 0;
+
+	while (n < local.n && (n == 0 || !strchr(s->global.recipient_delimiter, local.p[n])))
+		n++;
+	return span_sub(local, 0, n);
+}
+
+static bool span_same(struct span a, struct span b)
+{
+	return a.n == b.n && a.n > 0 && strncasecmp(a.p, b.p, a.n) == 0;
+}
+
+static bool is_own_domain(const struct gather *g, struct span domain)
+{
+	if (domain.n == 0 || span_same(domain, domain_part(g->r->delivered)) ||
+	    span_eq_nocase(domain, g->s->global.myhostname))
+		return true;
+	for (size_t i = 0; i < g->s->global.mydestination.n; i++)
+		if (span_eq_nocase(domain, g->s->global.mydestination.v[i]))
+			return true;
+	return false;
+}
+
+static bool is_self(const struct gather *g, struct span address)
+{
+	struct span local = local_part(address);
+
+	return g->r->user.n > 0 && is_own_domain(g, domain_part(address)) &&
+	       (span_same(local, g->r->user) || span_same(without_extension(g->s, local), g->r->user));
+}
+
+static int check_allowed(const struct gather *g, enum aliases_kind kind, struct err *err)
+{
+	if (kind == ALIASES_COMMAND && !settings_has(&g->s->local.allow_mail_to_commands, g->source))
+		return err_dsn(err, ERR_PERM, "5.7.1", "mail to command is restricted");
+	if (kind == ALIASES_FILE && !settings_has(&g->s->local.allow_mail_to_files, g->source))
+		return err_dsn(err, ERR_PERM, "5.7.1", "mail to file is restricted");
+	return 0;
+}
+
+static int on_dest(void *arg, enum aliases_kind kind, struct span text, struct err *err)
+{
+	static const enum rcpt_kind kinds[] = { RCPT_ADDRESS, RCPT_COMMAND, RCPT_FILE, RCPT_INCLUDE };
+	struct gather *g = arg;
+	struct route_new *v = g->f->news.v;
+
+	if (check_allowed(g, kind, err) < 0)
+		return -1;
+	if (kind == ALIASES_ADDRESS && is_self(g, text)) {
+		g->f->has_self = true;
+		return 0;
+	}
+	if (kind == ALIASES_FILE && span_starts(text, "~/"))
+		text = span_z(arena_printf(g->a, "%.*s%.*s", SPAN_ARG(g->r->base), SPAN_ARG(span_from(text, 1))));
+	g->bytes += text.n + g->r->user.n + 32;
+	if (g->bytes > FORWARD_NEWS_MAX)
+		return err_set(err, ERR_CONF, "the list has more than %d bytes of addresses", FORWARD_NEWS_MAX);
+	if (g->f->news.n == g->cap) {
+		struct route_new *bigger;
+
+		g->cap = g->cap ? g->cap * 2 : 8;
+		bigger = arena_alloc(g->a, g->cap * sizeof(*bigger));
+		if (g->f->news.n)
+			memcpy(bigger, v, g->f->news.n * sizeof(*bigger));
+		g->f->news.v = v = bigger;
+	}
+	v[g->f->news.n++] = (struct route_new){ text, kinds[kind], kind == ALIASES_ADDRESS ? SPAN_NULL : g->r->user };
+	return 0;
+}
+
+static int take_list(const struct settings *s, const struct child_rcpt *r, const char *source, const char *path,
+		     struct span text, struct arena *a, struct forward *out_r, struct err *err)
+{
+	struct gather g = { .s = s, .r = r, .a = a, .source = source, .f = out_r };
+
+	*out_r = (struct forward){ 0 };
+	if (aliases_parse_file(text, a, on_dest, &g, err) == 0)
+		return 0;
+	err_wrap(err, "%s", path);
+	return -1;
+}
+
+int forward_read(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r, struct err *err)
+{
+	struct conf_list paths = forward_paths(s, r, a);
+	struct str text = STR_INIT(FORWARD_FILE_MAX + 16384);
+	int rc = 0;
+
+	for (size_t i = 0; i < paths.n && rc == 0; i++) {
+		const char *unsafe;
+
+		rc = read_file(paths.v[i], FORWARD_FILE_MAX, &text, &unsafe, err);
+		if (unsafe)
+			log_warn("%s is %s: ignored", paths.v[i], unsafe);
+		if (rc > 0 && take_list(s, r, "forward", paths.v[i], str_span(&text), a, out_r, err) < 0)
+			rc = -1;
+		/* A file that names nobody is as good as none. */
+		if (rc > 0 && out_r->news.n == 0 && !out_r->has_self)
+			rc = 0;
+		str_reset(&text);
+	}
+	str_fini(&text);
+	return rc;
+}
+
+int forward_include(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r,
+		    struct err *err)
+{
+	struct str text = STR_INIT(INCLUDE_FILE_MAX + 16384);
+	const char *path = arena_strndup(a, r->address.p, r->address.n), *unsafe;
+	int rc = read_file(path, INCLUDE_FILE_MAX, &text, &unsafe, err);
+
+	if (rc == 0)
+		rc = err_dsn(err, ERR_TEMP, "4.3.5", ":include: file %s is %s", path, unsafe ? unsafe : "not there");
+	else if (rc > 0)
+		rc = take_list(s, r, "include", path, str_span(&text), a, out_r, err);
+	str_fini(&text);
+	return rc;
+}

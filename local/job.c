@@ -1,0 +1,130 @@
+#include "local/job.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/queue.h"
+#include "svc/msg_queue.h"
+
+struct job *job_new(struct agent *agent, struct job **list, const struct dlv_job *m, int *fd)
+{
+	struct job *j = xnew(struct job);
+	struct str bytes = STR_INIT(IPC_FRAME_MAX * 2);
+	struct err err = ERR_INIT;
+
+	BUG(ipc_encode(&bytes, &dlv_job_desc, m) < 0);
+	j->m = ipc_decode(&dlv_job_desc, arena_span(&j->arena, str_span(&bytes)), &j->arena, &err);
+	BUG(!j->m);
+	str_fini(&bytes);
+	j->agent = agent;
+	j->fd = *fd;
+	*fd = -1;
+	j->received_ms = clock_wall_ms();
+	queue_id_print(j->qid, m->qid);
+	j->n_open = m->rcpts.n;
+	j->rcpts = arena_alloc(&j->arena, (j->n_open + 1) * sizeof(*j->rcpts));
+	j->at = list;
+	j->next = *list;
+	if (j->next)
+		j->next->at = &j->next;
+	*list = j;
+	return j;
+}
+
+void job_free(struct job *j)
+{
+	*j->at = j->next;
+	if (j->next)
+		j->next->at = j->at;
+	if (j->fd >= 0)
+		close(j->fd);
+	arena_fini(&j->arena);
+	free(j);
+}
+
+void job_print_delay(char *out, size_t size, uint64_t ms)
+{
+	if (ms >= 10000)
+		snprintf(out, size, "%" PRIu64, (ms + 500) / 1000);
+	else if (ms >= 1000)
+		snprintf(out, size, "%" PRIu64 ".%" PRIu64, ms / 1000, ms % 1000 / 100);
+	else if (ms >= 100)
+		snprintf(out, size, "0.%02" PRIu64, ms / 10);
+	else if (ms >= 10)
+		snprintf(out, size, "0.0%" PRIu64, ms / 10);
+	else
+		snprintf(out, size, ms ? "0.01" : "0");
+}
+
+struct span job_delivered(struct job *j, size_t slot)
+{
+	const struct dlv_rcpt *r = (const struct dlv_rcpt *)j->m->rcpts.v + slot;
+	struct span out = arena_span(&j->arena, r->kind == RCPT_ADDRESS ? r->address : r->orig);
+	char *p = (char *)(uintptr_t)out.p;
+
+	for (size_t i = 0; i < out.n; i++)
+		p[i] = (char)tolower((unsigned char)p[i]);
+	return out;
+}
+
+static uint64_t since(uint64_t from, uint64_t to)
+{
+	return from && to > from ? to - from : 0;
+}
+
+static void log_result(const struct job *j, const struct dlv_rcpt *r, const struct dlv_rcpt_result *res)
+{
+	static const char *const names[] = { "sent", "deferred", "bounced", "sent" };
+	struct span to = r->kind == RCPT_ADDRESS ? r->address : r->orig;
+	uint64_t now = clock_wall_ms();
+	const char *orig = "", *text;
+	char d[4][24], *scratch = NULL;
+	struct arena a = { 0 };
+
+	job_print_delay(d[0], sizeof(d[0]), since(j->m->arrival_ms, now));
+	job_print_delay(d[1], sizeof(d[1]), since(j->m->arrival_ms, j->m->queued_ms));
+	job_print_delay(d[2], sizeof(d[2]), since(j->m->queued_ms, j->received_ms));
+	job_print_delay(d[3], sizeof(d[3]), since(j->received_ms, now));
+	if (r->orig.n && !(r->orig.n == to.n && strncasecmp(r->orig.p, to.p, to.n) == 0))
+		orig = arena_printf(&a, " orig_to=<%.*s>,", SPAN_ARG(r->orig));
+	scratch = arena_strndup(&a, res->text.p, res->text.n);
+	text = res->status == DLV_EXPANDED ? arena_printf(&a, "forwarded as %s", j->qid) : scratch;
+	log_info("%s: to=<%.*s>,%s relay=%.*s, delay=%s, delays=%s/%s/0/%s, dsn=%.*s, status=%s (%s)", j->qid, SPAN_ARG(to),
+		 orig, SPAN_ARG(j->m->transport), d[0], d[1], d[2], d[3], SPAN_ARG(res->dsn), names[res->status], text);
+	arena_fini(&a);
+}
+
+struct ipc_list job_copy_news(struct arena *a, struct ipc_list from)
+{
+	struct ipc_list to = { arena_alloc(a, (from.n + 1) * sizeof(struct route_new)), from.n };
+
+	for (size_t i = 0; i < from.n; i++) {
+		const struct route_new *f = (const struct route_new *)from.v + i;
+
+		((struct route_new *)to.v)[i] =
+			(struct route_new){ arena_span(a, f->address), f->kind, arena_span(a, f->as_user) };
+	}
+	return to;
+}
+
+bool job_settle(struct job *j, size_t slot, const struct dlv_rcpt_result *res)
+{
+	const struct dlv_rcpt *r = (const struct dlv_rcpt *)j->m->rcpts.v + slot;
+	struct job_rcpt *own = &j->rcpts[slot];
+
+	if (own->is_settled)
+		return false;
+	own->is_settled = true;
+	own->result = *res;
+	own->result.index = r->index;
+	own->result.dsn = arena_span(&j->arena, res->dsn);
+	own->result.text = arena_span(&j->arena, res->text);
+	own->result.news = job_copy_news(&j->arena, res->news);
+	log_result(j, r, &own->result);
+	return --j->n_open == 0;
+}

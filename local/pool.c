@@ -1,0 +1,432 @@
+#include "local/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/sandbox.h"
+#include "local/command.h"
+#include "local/forward.h"
+#include "local/serve.h"
+#include "svc/daemon_log.h"
+
+#define CHILD_FD 5
+#define RCPTS_BYTES 12000       /* of recipients in one frame beside a body of IPC_BODY_MAX */
+
+/* A recipient that a process has not answered for yet. */
+struct item {
+	struct item *next;
+	struct job *job;
+	size_t slot;
+};
+
+struct pool_worker {
+	struct pool_worker *next;
+	struct pool *pool;
+	struct ipc c;
+	pid_t pid;
+	char *key;
+	bool is_command, is_stale;
+	bool is_answering;              /* inside on_result: not to be freed */
+	struct item *items;
+	uint64_t idle_since_ms;
+};
+
+static void start_waiting(struct pool *p);
+
+/* ---- in the child ---- */
+
+static void add_path(struct sandbox_path *v, size_t *n, const char *path, unsigned access)
+{
+	if (path && path[0] == '/')
+		v[(*n)++] = (struct sandbox_path){ path, access };
+}
+
+/* Folders outside of the home that forward_path looks into. */
+static void add_forward_paths(const struct settings *s, const struct target *t, struct arena *a, struct sandbox_path *v, size_t *n,
+			      size_t max)
+{
+	struct child_rcpt r = { .base = span_z(t->home), .user = span_z(t->user) };
+	struct conf_list paths = forward_paths(s, &r, a);
+
+	for (size_t i = 0; i < paths.n && *n < max; i++) {
+		char *dir = arena_strdup(a, paths.v[i]), *slash = strrchr(dir, '/');
+
+		if (strncmp(dir, t->home, strlen(t->home)) == 0 || slash == dir)
+			continue;
+		*slash = '\0';
+		add_path(v, n, dir, SB_READ);
+	}
+}
+
+static int give_up_rights(const struct settings *s, const struct target *t, struct arena *a, struct err *err)
+{
+	struct sandbox_path paths[16];
+	struct sandbox sb = { .may = SB_OPEN | SB_CHANGE_FILES, .paths = paths };
+
+	if (s->is_root && sandbox_become(t->uid, t->gid, t->user[0] ? t->user : NULL, err) < 0)
+		return -1;
+	if (t->what == CHILD_COMMAND || !s->global.sandbox)
+		return 0;
+	if (t->what == CHILD_USER || t->what == CHILD_BOX)
+		add_path(paths, &sb.n_paths, t->home, SB_READ | SB_WRITE);
+	add_path(paths, &sb.n_paths, t->base, SB_READ | SB_WRITE);
+	if (t->what == CHILD_USER)
+		add_forward_paths(s, t, a, paths, &sb.n_paths, ARRAY_LEN(paths));
+	return sandbox_apply(&sb, NULL, err);
+}
+
+static NORETURN void run_child(struct pool *p, const struct target *t, int fd)
+{
+	const struct command_user u = { t->user, t->home, t->shell };
+	struct arena a = { 0 };
+	struct err err = ERR_INIT;
+
+	daemon_child(p->daemon, "surat/local");
+	if (dup2(fd, CHILD_FD) < 0)
+		_exit(1);
+	close(3);
+	closefrom(CHILD_FD + 1);
+	if (give_up_rights(p->settings, t, &a, &err) < 0) {
+		log_error("cannot become user %s (uid %u): %s", t->user, (unsigned)t->uid, err.msg);
+		daemon_log_flush();
+		_exit(1);
+	}
+	if (t->what == CHILD_COMMAND)
+		command_run(p->settings, &u, CHILD_FD);
+	else
+		serve_run(p->settings, CHILD_FD);
+	daemon_log_flush();
+	_exit(0);
+}
+
+/* ---- answers ---- */
+
+static void free_worker(struct pool_worker *w)
+{
+	struct pool_worker **at = &w->pool->workers;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	w->pool->n_workers--;
+	free(w->key);
+	free(w);
+}
+
+static void leave(struct pool_worker *w)
+{
+	ipc_close(&w->c);
+	free_worker(w);
+}
+
+static struct item *take_item(struct pool_worker *w, uint64_t id, uint64_t slot)
+{
+	for (struct item **at = &w->items; *at; at = &(*at)->next) {
+		struct item *it = *at;
+
+		if (it->job->id == id && it->slot == slot) {
+			*at = it->next;
+			return it;
+		}
+	}
+	return NULL;
+}
+
+static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	struct pool_worker *w = arg;
+	const struct child_result *m = in;
+	struct item *it = take_item(w, m->id, m->slot);
+	struct dlv_rcpt_result res = { .status = m->status, .dsn = m->dsn, .text = m->text, .is_lazy = m->is_lazy, .news = m->news };
+	struct pool *p = w->pool;
+
+	/* A child is a user's process: it answers for what it was given and in words that exist, or not at all. */
+	if (!it || m->status > DLV_EXPANDED) {
+		log_warn("delivery process %d answers what it was not asked", (int)w->pid);
+		if (it) {
+			it->next = w->items;
+			w->items = it;
+		}
+		return;
+	}
+	w->idle_since_ms = clock_mono_ms();
+	w->is_answering = true;
+	p->on_result(it->job, it->slot, &res, m->wants_command != 0);
+	w->is_answering = false;
+	free(it);
+	if (!w->items && (w->is_stale || w->is_command || p->waiting)) {
+		leave(w);
+		start_waiting(p);
+	}
+}
+
+static void fail_items(struct pool *p, struct item *it, const char *text)
+{
+	const struct dlv_rcpt_result res = { .status = DLV_DEFERRED, .dsn = SPAN_LIT("4.3.0"), .text = span_z(text) };
+
+	while (it) {
+		struct item *next = it->next;
+
+		p->on_result(it->job, it->slot, &res, false);
+		free(it);
+		it = next;
+	}
+}
+
+static void on_child_lost(void *arg, struct ipc *c, const struct err *why)
+{
+	struct pool_worker *w = arg;
+	struct pool *p = w->pool;
+	struct item *items = w->items;
+
+	if (why->kind != ERR_NONE)
+		log_warn("delivery process %d: %s", (int)w->pid, why->msg);
+	free_worker(w);
+	fail_items(p, items, "delivery process died");
+	start_waiting(p);
+}
+
+static const struct ipc_rule rules[] = { { &child_result_desc, ~0u, on_child_result } };
+static const struct ipc_ops ops = { "delivery", rules, ARRAY_LEN(rules), on_child_lost, NULL };
+
+/* ---- sending work ---- */
+
+static struct pool_worker *spawn(struct pool *p, const struct target *t, struct err *err)
+{
+	struct pool_worker *w;
+	sigset_t all, old;
+	int sv[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0) {
+		err_sys(err, "cannot make a channel for a delivery process");
+		return NULL;
+	}
+	daemon_log_flush();
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		run_child(p, t, sv[1]);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close(sv[1]);
+	if (pid < 0) {
+		err_sys(err, "cannot fork a delivery process");
+		close(sv[0]);
+		return NULL;
+	}
+	w = xnew(struct pool_worker);
+	w->pool = p;
+	w->pid = pid;
+	w->key = xstrdup(t->key);
+	w->is_command = t->what == CHILD_COMMAND;
+	w->idle_since_ms = clock_mono_ms();
+	ipc_init(&w->c, &p->daemon->loop, &ops, w);
+	ipc_attach(&w->c, &sv[0]);
+	w->next = p->workers;
+	p->workers = w;
+	p->n_workers++;
+	return w;
+}
+
+static struct child_rcpt to_child(struct pool_work *w, size_t slot)
+{
+	const struct dlv_rcpt *r = (const struct dlv_rcpt *)w->job->m->rcpts.v + slot;
+	const struct target *t = &w->job->rcpts[slot].target;
+
+	return (struct child_rcpt){
+		.slot = slot, .index = r->index, .what = t->what, .address = t->address, .delivered = job_delivered(w->job, slot),
+		.orig = r->orig, .user = span_z(t->user), .extension = r->extension, .base = span_z(t->base),
+		.path = span_z(t->path), .quota_bytes = t->quota_bytes, .quota_count = t->quota_count,
+		.chain = r->delivered_to, .has_command = t->mailbox_command.n > 0,
+	};
+}
+
+static size_t rcpt_bytes(const struct child_rcpt *r)
+{
+	return 160 + r->address.n + r->delivered.n + r->orig.n + r->user.n + r->extension.n + r->base.n + r->path.n +
+	       r->chain.n;
+}
+
+/* Sends slots from *at on, as many as one frame holds; -1 when the channel does not take it. */
+static int send_some(struct pool_worker *to, struct pool_work *w, size_t *at)
+{
+	const struct dlv_job *m = w->job->m;
+	struct child_rcpt *v = xcalloc(w->n, sizeof(*v));
+	struct child_job job = { .id = w->job->id, .qid = span_z(w->job->qid), .sender = m->sender, .arrival_ms = m->arrival_ms,
+				 .retry = w->job->retry, .size = m->size, .rcpts = { v, 0 }, .body = m->body };
+	int fd = w->job->fd >= 0 ? dup(w->job->fd) : -1, rc = 0;
+	size_t bytes = 0;
+
+	while (*at < w->n && (bytes < RCPTS_BYTES || job.rcpts.n == 0)) {
+		struct item *it = xnew(struct item);
+
+		v[job.rcpts.n] = to_child(w, w->slots[*at]);
+		bytes += rcpt_bytes(&v[job.rcpts.n++]);
+		*it = (struct item){ to->items, w->job, w->slots[(*at)++] };
+		to->items = it;
+	}
+	if (w->job->fd >= 0 && fd < 0)
+		rc = -1;
+	else
+		rc = ipc_send(&to->c, &child_job_desc, &job, fd >= 0 ? &fd : NULL);
+	free(v);
+	return rc;
+}
+
+static void send_work(struct pool *p, struct pool_worker *to, struct pool_work *w)
+{
+	size_t at = 0, n = w->n;        /* w goes with its job when the last slot is answered */
+
+	while (at < n) {
+		struct item *before = to->items;
+
+		if (send_some(to, w, &at) == 0)
+			continue;
+		/* What this frame would have held fails; the list is newest first. */
+		while (to->items != before) {
+			struct item *it = to->items;
+
+			to->items = it->next;
+			it->next = NULL;
+			fail_items(p, it, "delivery process does not keep up");
+		}
+	}
+}
+
+static struct pool_worker *find_worker(struct pool *p, const char *key)
+{
+	for (struct pool_worker *w = p->workers; w; w = w->next)
+		if (!w->is_command && !w->is_stale && strcmp(w->key, key) == 0)
+			return w;
+	return NULL;
+}
+
+static bool evict_idle(struct pool *p)
+{
+	for (struct pool_worker *w = p->workers; w; w = w->next)
+		if (!w->items && !w->is_answering) {
+			leave(w);
+			return true;
+		}
+	return false;
+}
+
+static void fail_work(struct pool *p, const struct pool_work *w, const char *text)
+{
+	const struct dlv_rcpt_result res = { .status = DLV_DEFERRED, .dsn = SPAN_LIT("4.3.0"), .text = span_z(text) };
+	size_t n = w->n, *slots = w->slots;
+	struct job *j = w->job;
+
+	/* The last answer frees the job, and w and slots with it. */
+	for (size_t i = 0, slot; i < n; i++) {
+		slot = slots[i];
+		p->on_result(j, slot, &res, false);
+	}
+}
+
+void pool_submit(struct pool *p, struct pool_work *w)
+{
+	struct pool_worker *to = w->target.what == CHILD_COMMAND ? NULL : find_worker(p, w->target.key);
+	struct err err = ERR_INIT;
+
+	if (!to && p->n_workers >= p->settings->local.local_process_limit && !evict_idle(p)) {
+		w->next = NULL;
+		*p->waiting_end = w;
+		p->waiting_end = &w->next;
+		return;
+	}
+	if (!to)
+		to = spawn(p, &w->target, &err);
+	if (to) {
+		send_work(p, to, w);
+		return;
+	}
+	log_error("%s", err.msg);
+	fail_work(p, w, "cannot start a delivery process");
+}
+
+static void start_waiting(struct pool *p)
+{
+	struct pool_work *list = p->waiting;
+
+	p->waiting = NULL;
+	p->waiting_end = &p->waiting;
+	while (list) {
+		struct pool_work *next = list->next;
+
+		pool_submit(p, list);
+		list = next;
+	}
+}
+
+/* ---- life ---- */
+
+void pool_init(struct pool *p, struct daemon *d, const struct settings *s, pool_result_fn *fn)
+{
+	*p = (struct pool){ .daemon = d, .settings = s, .on_result = fn, .waiting_end = &p->waiting };
+}
+
+void pool_tick(struct pool *p)
+{
+	uint64_t now = clock_mono_ms();
+	struct pool_worker *w = p->workers;
+
+	while (w) {
+		struct pool_worker *next = w->next;
+
+		if (!w->items && now - w->idle_since_ms >= p->settings->local.local_idle_time_ms)
+			leave(w);
+		w = next;
+	}
+}
+
+void pool_reload(struct pool *p, const struct settings *s)
+{
+	struct pool_worker *w = p->workers;
+
+	p->settings = s;
+	while (w) {
+		struct pool_worker *next = w->next;
+
+		w->is_stale = true;
+		if (!w->items)
+			leave(w);
+		w = next;
+	}
+}
+
+void pool_reap(struct pool *p)
+{
+	int st;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &st, WNOHANG)) > 0) {
+		if (WIFSIGNALED(st))
+			log_warn("delivery process %d killed by signal %d", (int)pid, WTERMSIG(st));
+		else if (WEXITSTATUS(st) != 0)
+			log_warn("delivery process %d ended with status %d", (int)pid, WEXITSTATUS(st));
+	}
+}
+
+void pool_fini(struct pool *p)
+{
+	while (p->workers) {
+		struct pool_worker *w = p->workers;
+
+		while (w->items) {
+			struct item *it = w->items;
+
+			w->items = it->next;
+			free(it);
+		}
+		leave(w);
+	}
+}

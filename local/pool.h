@@ -1,0 +1,53 @@
+/* pool.h: the parent's side of its children: one process per user, one per command */
+#ifndef LOCAL_POOL_H
+#define LOCAL_POOL_H
+
+#include "local/job.h"
+#include "svc/daemon.h"
+
+struct pool_worker;
+
+/* Recipients of one job that one process delivers. Lives in the job's arena. */
+struct pool_work {
+	struct pool_work *next;
+	struct job *job;
+	struct target target;
+	size_t *slots;
+	size_t n;
+};
+
+/* Called from the event loop. res is valid until return. wants_command: the user's mailbox is mailbox_command. */
+typedef void pool_result_fn(struct job *j, size_t slot, const struct dlv_rcpt_result *res, bool wants_command);
+
+/* Caller's memory at a fixed address. */
+struct pool {
+	struct daemon *daemon;
+	const struct settings *settings;
+	struct pool_worker *workers;
+	size_t n_workers;
+	struct pool_work *waiting, **waiting_end;
+	pool_result_fn *on_result;
+	uint64_t next_seq;
+};
+
+/* Source: pool.c */
+void pool_init(struct pool *p, struct daemon *d, const struct settings *s, pool_result_fn *fn);
+
+/* Hands w to the process of its target, forks one when there is none and local_process_limit allows, else keeps w until
+ * one leaves. Every slot is answered once, by on_result. Never blocks but for fork. Source: pool.c */
+void pool_submit(struct pool *p, struct pool_work *w);
+
+/* Lets processes go that had nothing to do for local_idle_time; call about once a second. Source: pool.c */
+void pool_tick(struct pool *p);
+
+/* New settings: processes forked with the old ones get no more work and leave when they are done; returns when nothing
+ * of the old ones is in use by this process. Source: pool.c */
+void pool_reload(struct pool *p, const struct settings *s);
+
+/* Collects dead children; call on SIGCHLD. Source: pool.c */
+void pool_reap(struct pool *p);
+
+/* Closes all channels without answers: children finish what they have and leave. Source: pool.c */
+void pool_fini(struct pool *p);
+
+#endif

@@ -1,0 +1,328 @@
+#include "local/serve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "local/forward.h"
+#include "local/mbox.h"
+#include "store/quota.h"
+
+#define BATCH_MAX 128
+#define CLEAN_ONE_IN 64         /* batches, between looks for forgotten files in tmp/ */
+
+/* A Maildir that the batch writes to. */
+struct box {
+	char *base, *path;
+	struct maildir md;
+	struct quota_limit limit;
+	struct quota_use use;
+};
+
+/* An item of the batch: what the parent is told once it is durable. */
+struct waiting {
+	uint64_t id, slot;
+	struct box *box;
+	uint64_t size;
+	const char *text;
+	struct ipc_list news;
+};
+
+struct serve {
+	const struct settings *s;
+	struct ipc c;
+	struct arena arena;             /* until the batch is committed */
+	struct maildir_batch batch;
+	struct waiting waiting[BATCH_MAX];
+	struct box *boxes[BATCH_MAX];
+	size_t n_boxes;
+};
+
+/* Where in the batch the last copy of the letter at hand stands, for recipients whose bytes agree. */
+struct copy {
+	struct span head;
+	ptrdiff_t index;
+};
+
+void serve_failure(struct child_result *res, const struct err *err)
+{
+	bool temp = err_is_temporary(err);
+	const char *dsn = err->dsn;
+
+	if (!dsn[0] && !temp)
+		dsn = "5.2.0";
+	else if (!dsn[0])
+		dsn = err->sys == ENOSPC ? "4.3.1" : err->sys == EDQUOT ? "4.2.2" : err->kind == ERR_CONF ? "4.3.5" : "4.2.0";
+	res->status = temp ? DLV_DEFERRED : DLV_BOUNCED;
+	res->dsn = span_z(dsn);
+	res->text = span_z(err->msg);
+	res->news = (struct ipc_list){ 0 };
+}
+
+/* A parent that has gone shows at the next wait. */
+static void answer(struct serve *v, const struct child_result *res)
+{
+	if (ipc_send(&v->c, &child_result_desc, res, NULL) < 0)
+		log_warn("a delivery result was lost");
+}
+
+static void close_boxes(struct serve *v)
+{
+	for (size_t i = 0; i < v->n_boxes; i++) {
+		if (random_below(CLEAN_ONE_IN) == 0)
+			maildir_clean_tmp(&v->boxes[i]->md);
+		maildir_close(&v->boxes[i]->md);
+		free(v->boxes[i]);
+	}
+	v->n_boxes = 0;
+}
+
+static void commit(struct serve *v)
+{
+	struct err results[BATCH_MAX];
+	bool already[BATCH_MAX];
+	size_t n = v->batch.n;
+
+	maildir_batch_commit(&v->batch, results, already);
+	for (size_t i = 0; i < n; i++) {
+		struct waiting *w = &v->waiting[i];
+		struct child_result res = { .id = w->id, .slot = w->slot, .status = DLV_SENT, .dsn = SPAN_LIT("2.0.0"),
+					    .text = span_z(w->text), .is_lazy = 1, .news = w->news };
+
+		if (results[i].kind != ERR_NONE)
+			serve_failure(&res, &results[i]);
+		else if (w->news.n)
+			res.status = DLV_EXPANDED;
+		if (results[i].kind == ERR_NONE && !already[i])
+			quota_add(&w->box->md, &w->box->limit, (int64_t)w->size, 1);
+		answer(v, &res);
+	}
+	close_boxes(v);
+	arena_reset(&v->arena);
+}
+
+static struct box *find_box(struct serve *v, struct span base, struct span path, const struct child_rcpt *r, struct err *err)
+{
+	struct box *b;
+
+	for (size_t i = 0; i < v->n_boxes; i++)
+		if (span_eqz(base, v->boxes[i]->base) && span_eqz(path, v->boxes[i]->path))
+			return v->boxes[i];
+	b = xnew(struct box);
+	b->base = arena_strndup(&v->arena, base.p, base.n);
+	b->path = arena_strndup(&v->arena, path.p, path.n);
+	b->limit = (struct quota_limit){ r->quota_bytes, r->quota_count };
+	if (maildir_open(&b->md, b->base, b->path, MAILDIR_CREATE, err) == 0) {
+		if (quota_read(&b->md, &b->limit, &b->use, err) == 0) {
+			v->boxes[v->n_boxes++] = b;
+			return b;
+		}
+		maildir_close(&b->md);
+	}
+	free(b);
+	return NULL;
+}
+
+/* A mailbox always shows who it was for; files as prepend_delivered_header says. */
+static unsigned fields_for(const struct settings *s, const struct child_rcpt *r)
+{
+	const struct conf_list *l = &s->local.prepend_delivered_header;
+
+	return (r->what != CHILD_FILE || settings_has(l, "file") ? LETTER_DELIVERED_TO : 0) |
+	       (settings_has(l, "forward") ? LETTER_CHAIN : 0);
+}
+
+/* 0: in the batch; -1 with err. */
+static int to_maildir(struct serve *v, const struct child_job *job, const struct letter *l, const struct child_rcpt *r,
+		      struct span base, struct span path, struct copy *last, struct waiting w, struct err *err)
+{
+	char *qid = arena_strndup(&v->arena, job->qid.p, job->qid.n);
+	struct box *box = find_box(v, base, path, r, err);
+	struct maildir_msg m = { .head = letter_head(&v->arena, l, r, fields_for(v->s, r)), .body = l->body, .fd = l->fd,
+				 .size = l->size, .retry = job->retry != 0, .same_as = -1 };
+
+	if (!box)
+		return -1;
+	m.base = maildir_base_name(&v->arena, l->arrival_ms, qid, (unsigned)r->index, v->s->instance, v->s->global.myhostname);
+	if (last->index >= 0 && span_eq(last->head, m.head))
+		m.same_as = last->index;
+	w.size = m.head.n + l->size;
+	/* A letter that an earlier attempt delivered is counted already. */
+	if (quota_check(&box->limit, &box->use, w.size, err) < 0 && !(m.retry && maildir_has(&box->md, m.base)))
+		return -1;
+	if (maildir_batch_add(&v->batch, &box->md, &m, err) < 0)
+		return -1;
+	*last = (struct copy){ m.head, (ptrdiff_t)v->batch.n - 1 };
+	box->use.bytes += w.size;
+	box->use.count++;
+	w.box = box;
+	v->waiting[v->batch.n - 1] = w;
+	return 0;
+}
+
+static int to_mbox(struct serve *v, const struct letter *l, const struct child_rcpt *r, struct span path, struct err *err)
+{
+	struct span head = letter_head(&v->arena, l, r, LETTER_FROM_LINE | fields_for(v->s, r));
+
+	return mbox_append(arena_strndup(&v->arena, path.p, path.n), l, head, r->quota_bytes,
+			   v->s->local.strict_mailbox_ownership, err);
+}
+
+static bool is_maildir(struct span path)
+{
+	return path.n == 0 || path.p[path.n - 1] == '/';
+}
+
+/* Puts the letter into the mailbox base/path: 0 when the batch answers later, 1 when *res is the answer, -1 with err. */
+static int to_mailbox(struct serve *v, const struct child_job *job, const struct letter *l, const struct child_rcpt *r,
+		      struct copy *last, struct child_result *res, const char *text, struct err *err)
+{
+	struct waiting w = { .id = job->id, .slot = r->slot, .news = res->news, .text = text };
+
+	if (is_maildir(r->path)) {
+		for (size_t i = 0; i < res->news.n; i++) {
+			struct route_new *nw = (struct route_new *)res->news.v + i;
+
+			nw->address = arena_span(&v->arena, nw->address);
+			nw->as_user = arena_span(&v->arena, nw->as_user);
+		}
+		w.text = w.text ? w.text : "delivered to maildir";
+		return to_maildir(v, job, l, r, r->base, r->path, last, w, err);
+	}
+	if (to_mbox(v, l, r, span_z(arena_printf(&v->arena, "%.*s/%.*s", SPAN_ARG(r->base), SPAN_ARG(r->path))), err) < 0)
+		return -1;
+	res->status = res->news.n ? DLV_EXPANDED : DLV_SENT;
+	res->text = span_z(text ? text : "delivered to mailbox");
+	return 1;
+}
+
+static int to_user(struct serve *v, const struct child_job *job, const struct letter *l, const struct child_rcpt *r,
+		   struct copy *last, struct child_result *res, struct err *err)
+{
+	struct forward f = { 0 };
+	int rc = r->what == CHILD_USER ? forward_read(v->s, r, &v->arena, &f, err) : 0;
+
+	if (rc < 0)
+		return -1;
+	res->news = f.news;
+	if (rc > 0 && !f.has_self) {
+		res->status = DLV_EXPANDED;
+		res->text = SPAN_LIT("forwarded");
+		return 1;
+	}
+	if (r->has_command) {
+		res->wants_command = 1;
+		return 1;
+	}
+	rc = to_mailbox(v, job, l, r, last, res, NULL, err);
+	/* Its own copy does not fit, but others wait for theirs: later, rather than a bounce for all. */
+	if (rc < 0 && f.news.n && !err_is_temporary(err))
+		err->kind = ERR_TEMP;
+	return rc;
+}
+
+/* An alias or .forward names a file, or, with "/" at its end, a Maildir. */
+static int to_file(struct serve *v, const struct child_job *job, const struct letter *l, const struct child_rcpt *r,
+		   struct copy *last, struct child_result *res, struct err *err)
+{
+	const char *text = arena_printf(&v->arena, "delivered to file: %.*s", SPAN_ARG(r->address));
+
+	if (is_maildir(r->address))
+		return to_mailbox(v, job, l, r, last, res, text, err);
+	if (to_mbox(v, l, r, r->address, err) < 0)
+		return -1;
+	res->text = span_z(text);
+	return 1;
+}
+
+static int one(struct serve *v, const struct child_job *job, const struct letter *l, const struct child_rcpt *r,
+	       struct copy *last, struct child_result *res, struct err *err)
+{
+	struct forward f;
+	int looped = r->what == CHILD_FILE ? 0 : letter_has_delivered_to(l, r->delivered, err);
+
+	if (looped < 0)
+		return -1;
+	if (looped)
+		return err_dsn(err, ERR_PERM, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARG(r->delivered));
+	switch ((enum child_what)r->what) {
+	case CHILD_USER:
+	case CHILD_BOX:
+		return to_user(v, job, l, r, last, res, err);
+	case CHILD_FILE:
+		return to_file(v, job, l, r, last, res, err);
+	case CHILD_INCLUDE:
+		if (forward_include(v->s, r, &v->arena, &f, err) < 0)
+			return -1;
+		res->status = DLV_EXPANDED;
+		res->text = SPAN_LIT("forwarded");
+		res->news = f.news;
+		return 1;
+	case CHILD_COMMAND:
+		break;
+	}
+	return err_set(err, ERR_TEMP, "a delivery process was asked for what it cannot do");
+}
+
+static void take_job(struct serve *v, const struct child_job *job, int fd)
+{
+	struct letter l = { job->qid, job->sender, job->arrival_ms, job->body, fd, fd >= 0 ? job->size : job->body.n };
+	const struct child_rcpt *rcpts = job->rcpts.v;
+	struct copy last = { .index = -1 };
+
+	for (size_t i = 0; i < job->rcpts.n; i++) {
+		struct child_result res = { .id = job->id, .slot = rcpts[i].slot, .status = DLV_SENT, .dsn = SPAN_LIT("2.0.0") };
+		struct err err = ERR_INIT;
+		int rc = one(v, job, &l, &rcpts[i], &last, &res, &err);
+
+		if (rc < 0)
+			serve_failure(&res, &err);
+		if (rc != 0)
+			answer(v, &res);
+		if (v->batch.n == BATCH_MAX) {
+			commit(v);
+			last = (struct copy){ .index = -1 };
+		}
+	}
+}
+
+static void on_lost(void *arg, struct ipc *c, const struct err *why)
+{
+}
+
+void serve_run(const struct settings *s, int fd)
+{
+	static const struct ipc_ops ops = { .name = "delivery", .lost = on_lost };
+	struct serve *v = xnew(struct serve);
+	struct arena job_arena = { 0 };
+	enum ipc_rc rc;
+
+	v->s = s;
+	ipc_init(&v->c, NULL, &ops, v);
+	ipc_attach(&v->c, &fd);
+	do {
+		struct ipc_msg m = { .fd = -1 };
+		struct err err = ERR_INIT;
+
+		rc = ipc_wait(&v->c, &m, v->n_boxes ? 0 : UINT64_MAX, &err);
+		if (rc == IPC_OK && m.type == MSG_CHILD_JOB) {
+			const struct child_job *job = ipc_decode(&child_job_desc, m.body, &job_arena, &err);
+
+			if (job)
+				take_job(v, job, m.fd);
+		}
+		if (m.fd >= 0)
+			close(m.fd);
+		arena_reset(&job_arena);
+		if (rc != IPC_OK)
+			commit(v);
+	} while (rc != IPC_LOST);
+	maildir_batch_fini(&v->batch);
+	arena_fini(&v->arena);
+	arena_fini(&job_arena);
+	ipc_close(&v->c);
+	free(v);
+}

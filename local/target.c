@@ -1,0 +1,262 @@
+#include "local/target.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/macro.h"
+#include "svc/msg_queue.h"
+
+#define PASSWD_MAX (1024 * 1024)
+
+static int verdict(struct dlv_rcpt_result *res, enum dlv_status status, const char *dsn, const char *text)
+{
+	res->status = status;
+	res->dsn = span_z(dsn);
+	res->text = span_z(text);
+	return -1;
+}
+
+/* 1, 0: nobody of that name, -1: name services cannot tell now. */
+static int find_user(const char *name, struct arena *a, struct target *t)
+{
+	struct passwd pw, *found = NULL;
+	size_t n = 4096;
+	char *buf = NULL;
+	int rc;
+
+	do {
+		buf = xrealloc(buf, n);
+		rc = getpwnam_r(name, &pw, buf, n, &found);
+		n *= 2;
+	} while (rc == ERANGE && n <= PASSWD_MAX);
+	if (found) {
+		t->uid = pw.pw_uid;
+		t->gid = pw.pw_gid;
+		t->user = arena_strdup(a, pw.pw_name);
+		t->home = arena_strdup(a, pw.pw_dir);
+		t->shell = arena_strdup(a, pw.pw_shell[0] ? pw.pw_shell : "/bin/sh");
+	}
+	free(buf);
+	return found ? 1 : rc == 0 || rc == ENOENT || rc == ESRCH ? 0 : -1;
+}
+
+static uint64_t smaller_limit(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static void set_quota(const struct settings *s, struct target *t, uint64_t own, uint64_t general)
+{
+	t->quota_bytes = smaller_limit(own ? own : general, s->store.quota_storage);
+	t->quota_count = s->store.quota_messages;
+}
+
+/* ---- virtual mailboxes ---- */
+
+static bool is_below(const char *path, const char *base)
+{
+	size_t n = strlen(base);
+
+	while (n > 1 && base[n - 1] == '/')
+		n--;
+	return n > 0 && base[0] == '/' && strncmp(path, base, n) == 0 && (n == 1 || path[n] == '/') && !strstr(path, "/../") &&
+	       !span_ends_nocase(span_z(path), "/..");
+}
+
+static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
+			struct dlv_rcpt_result *res)
+{
+	const char *base = s->global.virtual_mailbox_base, *path = arena_strndup(a, r->maildir.p, r->maildir.n);
+	size_t n = strlen(base);
+
+	if (!is_below(path, base) || span_has_nul(r->maildir)) {
+		log_warn("mailbox %s of <%.*s> is not below virtual_mailbox_base = %s", path, SPAN_ARG(r->address), base);
+		return verdict(res, DLV_DEFERRED, "4.3.5", "mail system configuration error");
+	}
+	if (s->is_root && (r->uid < s->global.virtual_minimum_uid || r->uid > UINT32_MAX - 1 || r->gid == 0 || r->gid > UINT32_MAX - 1)) {
+		log_warn("uid %llu, gid %llu of <%.*s> are not allowed (virtual_minimum_uid = %llu)", (unsigned long long)r->uid,
+			 (unsigned long long)r->gid, SPAN_ARG(r->address), (unsigned long long)s->global.virtual_minimum_uid);
+		return verdict(res, DLV_DEFERRED, "4.3.5", "mail system configuration error");
+	}
+	t->what = CHILD_BOX;
+	t->uid = (uid_t)r->uid;
+	t->gid = (gid_t)r->gid;
+	t->user = t->shell = "";
+	t->home = t->base = arena_strdup(a, base);
+	t->path = path + n;
+	set_quota(s, t, r->quota, s->local.virtual_mailbox_limit);
+	t->key = arena_printf(a, "virtual:%u:%u", t->uid, t->gid);
+	return 0;
+}
+
+/* ---- system users ---- */
+
+static int relay_name(void *arg, struct span name, struct str *out, struct err *err)
+{
+	const struct dlv_rcpt *r = arg;
+	ptrdiff_t at = span_rchr(r->address, '@');
+	struct span v = SPAN_NULL;
+
+	if (span_eqz(name, "user"))
+		v = r->user;
+	else if (span_eqz(name, "extension"))
+		v = r->extension;
+	else if (span_eqz(name, "local"))
+		v = at < 0 ? r->address : span_sub(r->address, 0, (size_t)at);
+	else if (span_eqz(name, "domain"))
+		v = at < 0 ? SPAN_NULL : span_from(r->address, (size_t)at + 1);
+	else if (span_eqz(name, "recipient"))
+		v = r->address;
+	return v.n == 0 ? 0 : str_add_span(out, v) < 0 ? err_set(err, ERR_CONF, "luser_relay is too long") : 1;
+}
+
+/* True when *res has its answer. No agent behind local speaks another protocol yet, so all such mail waits. */
+static bool has_transport(const struct settings *s, const char *general, const struct conf_list *maps, const struct dlv_rcpt *r,
+			  struct dlv_rcpt_result *res)
+{
+	struct str value = STR_INIT(MACRO_MAX);
+	struct err err = ERR_INIT;
+	enum map_rc rc = settings_lookup(maps, r->user, &value, &err);
+
+	str_fini(&value);
+	if (rc == MAP_TEMP)
+		log_warn("%s", err.msg);
+	if (rc == MAP_NONE && !general[0])
+		return false;
+	verdict(res, DLV_DEFERRED, "4.3.0", rc == MAP_TEMP ? "table lookup failure" : "mail transport unavailable");
+	return true;
+}
+
+/* 0, or -1 when *res has its answer. */
+static int find_mailbox_command(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
+				struct dlv_rcpt_result *res)
+{
+	struct str value = STR_INIT(MACRO_MAX);
+	struct err err = ERR_INIT;
+	enum map_rc rc = settings_lookup(&s->local.mailbox_command_maps, r->user, &value, &err);
+
+	t->mailbox_command = arena_span(a, rc == MAP_FOUND ? str_span(&value) : span_z(s->local.mailbox_command));
+	str_fini(&value);
+	if (rc != MAP_TEMP)
+		return 0;
+	log_warn("%s", err.msg);
+	return verdict(res, DLV_DEFERRED, "4.3.0", "table lookup failure");
+}
+
+static int unknown_user(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct dlv_rcpt_result *res)
+{
+	struct str to = STR_INIT(2000);
+	struct route_new *news;
+	struct err err = ERR_INIT;
+
+	if (has_transport(s, s->local.fallback_transport, &s->local.fallback_transport_maps, r, res))
+		return -1;
+	if (!s->local.luser_relay[0])
+		return verdict(res, DLV_BOUNCED, "5.1.1", arena_printf(a, "unknown user: \"%.*s\"", SPAN_ARG(r->user)));
+	if (macro_expand(&to, span_z(s->local.luser_relay), relay_name, (void *)(uintptr_t)r, &err) < 0) {
+		str_fini(&to);
+		log_warn("luser_relay: %s", err.msg);
+		return verdict(res, DLV_DEFERRED, "4.3.5", "mail system configuration error");
+	}
+	news = arena_new(a, struct route_new);
+	news->address = arena_span(a, str_span(&to));
+	news->kind = RCPT_ADDRESS;
+	str_fini(&to);
+	res->news = (struct ipc_list){ news, 1 };
+	return verdict(res, DLV_EXPANDED, "2.0.0", "forwarded");
+}
+
+static void set_mailbox(const struct settings *s, struct target *t, struct arena *a)
+{
+	const char *spool = s->local.mail_spool_directory;
+	bool use_spool = spool[0] && !s->has_home_mailbox;
+
+	if (s->local.home_mailbox[0] && !use_spool) {
+		t->base = t->home;
+		t->path = arena_strdup(a, s->local.home_mailbox);
+		return;
+	}
+	t->base = arena_strdup(a, spool[0] ? spool : "/var/mail");
+	t->path = arena_printf(a, "%s%s", t->user, t->base[strlen(t->base) - 1] == '/' ? "/" : "");
+}
+
+static int find_system_user(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
+			    struct dlv_rcpt_result *res)
+{
+	int rc = span_has_nul(r->user) ? 0 : find_user(arena_strndup(a, r->user.p, r->user.n), a, t);
+
+	if (has_transport(s, s->local.mailbox_transport, &s->local.mailbox_transport_maps, r, res))
+		return -1;
+	if (rc < 0)
+		return verdict(res, DLV_DEFERRED, "4.3.0", "user lookup error");
+	if (rc == 0)
+		return unknown_user(s, r, a, res);
+	if (s->local.require_home_directory && access(t->home, F_OK) < 0)
+		return verdict(res, DLV_DEFERRED, "4.2.0", "home directory is not there");
+	/* As told by their own .forward: the mailbox, not the .forward again. */
+	t->what = r->is_final || span_eqz(r->as_user, t->user) ? CHILD_BOX : CHILD_USER;
+	if (find_mailbox_command(s, r, a, t, res) < 0)
+		return -1;
+	set_mailbox(s, t, a);
+	set_quota(s, t, r->quota, s->local.mailbox_size_limit);
+	t->key = arena_printf(a, "user:%u:%u:%s", t->uid, t->gid, t->user);
+	return 0;
+}
+
+/* ---- commands, files and lists of aliases and .forward ---- */
+
+static int find_named(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
+		      struct dlv_rcpt_result *res)
+{
+	const char *name = r->as_user.n ? arena_strndup(a, r->as_user.p, r->as_user.n) : s->global.default_privs, *slash;
+	int rc = find_user(name, a, t);
+
+	t->what = r->kind == RCPT_COMMAND ? CHILD_COMMAND : r->kind == RCPT_FILE ? CHILD_FILE : CHILD_INCLUDE;
+	/* A command in an alias that root owns, or in root's own .forward, is nobody's. */
+	if (rc > 0 && t->uid == 0 && t->what == CHILD_COMMAND) {
+		name = s->global.default_privs;
+		rc = find_user(name, a, t);
+	}
+	if (rc <= 0 || (t->uid == 0 && t->what == CHILD_COMMAND)) {
+		log_warn("there are no rights to be had of user \"%s\"", name);
+		return verdict(res, DLV_DEFERRED, "4.3.5", "mail system configuration error");
+	}
+	t->address = arena_span(a, r->address);
+	t->base = t->path = "";
+	if (t->what != CHILD_COMMAND) {
+		struct span p = t->address;
+
+		if (p.n == 0 || p.p[0] != '/' || span_has_nul(p))
+			return verdict(res, DLV_BOUNCED, "5.3.5", "file name is not absolute");
+		while (p.n > 1 && p.p[p.n - 1] == '/')
+			p.n--;
+		slash = p.p + span_rchr(p, '/');
+		t->base = slash == p.p ? "/" : arena_strndup(a, p.p, (size_t)(slash - p.p));
+		t->path = slash + 1;
+		set_quota(s, t, 0, s->local.mailbox_size_limit);
+	}
+	t->key = arena_printf(a, "%d:%u:%u:%s:%s", (int)t->what, t->uid, t->gid, t->user, t->base);
+	return 0;
+}
+
+void target_use_mailbox_command(struct target *t, struct arena *a)
+{
+	t->what = CHILD_COMMAND;
+	t->address = t->mailbox_command;
+	t->key = arena_printf(a, "command:%u:%u:%s", t->uid, t->gid, t->user);
+}
+
+int target_find(const struct settings *s, struct span transport, const struct dlv_rcpt *r, struct arena *a,
+		struct target *t_r, struct dlv_rcpt_result *res)
+{
+	*t_r = (struct target){ .address = r->address };
+	if (r->kind != RCPT_ADDRESS)
+		return find_named(s, r, a, t_r, res);
+	if (span_eqz(transport, "virtual"))
+		return find_virtual(s, r, a, t_r, res);
+	return find_system_user(s, r, a, t_r, res);
+}

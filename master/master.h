@@ -1,0 +1,161 @@
+/* master.h: the supervisor: what it holds, and what its files do for each other */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include <sys/types.h>
+
+#include "certs.h"
+#include "config.h"
+#include "io/ipc.h"
+#include "io/loop.h"
+#include "listen.h"
+#include "svc/msg_ctl.h"
+#include "svc/msg_master.h"
+#include "svc/topology.h"
+
+enum proc_state { PROC_STARTING, PROC_READY, PROC_DRAINING, PROC_DEAD };
+
+struct master;
+
+/* One process, or the place of one that is dead and waits to be started again. Heap; in master's list. */
+struct proc {
+	struct master *m;
+	struct proc *next;
+	const struct program *program;
+	unsigned worker;
+	enum proc_state state;
+	pid_t pid;                      /* 0: none */
+	struct ipc ctl;
+	uint64_t started_ms;
+	uint64_t backoff_ms;            /* the pause before the next start; 0: at once */
+	unsigned restarts;
+	bool is_retired;                /* replaced or no longer wanted: not started again */
+	bool is_successor;              /* of a reload that is not decided yet */
+	char *failed;                   /* what it said went wrong */
+	uv_timer_t timer;               /* READY overdue, pause over, or drain overdue */
+	struct ipc_req status_req;
+	uint64_t sessions;
+};
+
+enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING };
+
+struct reload;
+
+struct tool;
+
+struct master {
+	struct loop loop;
+	struct arena arena;             /* for the process's life */
+	const char *config_directory;
+	const char *run_directory;
+	const char *empty_directory;
+	bool is_root;
+	bool is_foreground;
+	int notify_fd;                  /* surat start waits for a byte here; -1 */
+	int lock_fd;
+	int stdout_fd;                  /* of who started us, for maillog_file = /dev/stdout */
+	uint64_t instance;
+	uint64_t started_ms;
+	enum master_state state;
+	int exit_status;
+	struct config *config;
+	struct listeners listeners;     /* of the configuration */
+	struct listeners tool_sockets;  /* queue, sendmail: lent to daemons */
+	struct certs certs;
+	struct proc *procs;
+	struct proc *logger;            /* also in procs */
+	int log_fds[2];                 /* the daemons' end, logger's end */
+	uint64_t stop_deadline_ms;
+	struct reload *reload;          /* under way, or NULL */
+	bool is_reload_again;           /* another SIGHUP came meanwhile */
+	struct tool *tools;
+	int tool_fd;
+	uv_poll_t tool_poll;
+	uv_signal_t on_child, on_term, on_int, on_hup;
+	uv_timer_t cert_timer, stop_timer;
+};
+
+/* ---- main.c ---- */
+
+/* All handles are closed; the loop ends when the last one is gone. */
+void master_end(struct master *m, int exit_status);
+
+/* The start is over: the first time all processes are ready. */
+void master_is_up(struct master *m);
+
+/* ---- spawn.c: the life of one process ---- */
+
+/* Adds a process for program and starts it; NULL (logged) when there is no binary or fork fails. */
+struct proc *spawn_add(struct master *m, const struct program *program, unsigned worker);
+
+/* Starts every process that the configuration wants and that has none. successors: whole new sets of per-core workers
+ * beside the old ones. -1 when one could not be started. */
+int spawn_wanted(struct master *m, bool successors) WARN_UNUSED;
+
+bool spawn_is_wanted(const struct master *m, const struct program *program);
+
+/* SIGCHLD: collects all that have ended. */
+void spawn_reap(struct master *m);
+
+/* Asks p to finish its sessions; after limit_ms it is killed. */
+void spawn_drain(struct proc *p, uint64_t limit_ms);
+
+void spawn_kill(struct proc *p);
+
+/* True when every process that should be there is ready. */
+bool spawn_all_ready(const struct master *m);
+
+/* The account p runs under, for messages. */
+const char *spawn_user(const struct proc *p);
+
+/* A certificate, if p is who it is for; the new configuration and certificates to one that goes on. 0/-1. */
+int spawn_send_cert(struct proc *p, const struct cert *c) WARN_UNUSED;
+int spawn_send_reload(struct proc *p) WARN_UNUSED;
+
+extern const struct program spawn_logger;
+
+/* ---- channels.c: who talks to whom ---- */
+
+/* p is ready: PEERS and both ends of every channel to those who are ready. */
+void channels_connect(struct proc *p);
+
+/* Lends p all listening sockets of its services. */
+void channels_listen(struct proc *p);
+
+/* Opens maillog_file, if there is one, and lends it to logger. */
+void channels_lend_log(struct proc *p);
+
+/* ---- reload.c ---- */
+
+/* tool (may be NULL) is answered when it is over. */
+void reload_begin(struct master *m, struct tool *tool);
+
+/* A successor is ready or has died. */
+void reload_step(struct master *m);
+void reload_failed(struct master *m, const char *why);
+void reload_forget_tool(struct master *m, const struct tool *tool);
+
+/* ---- stop.c ---- */
+
+void stop_begin(struct master *m, const char *why);
+
+/* A process has ended: drains whoever has no client left; ends master after the last. */
+void stop_step(struct master *m);
+
+/* ---- tool.c: the named socket of surat(1) ---- */
+
+int tool_open(struct master *m, struct err *err) WARN_UNUSED;
+void tool_close(struct master *m);
+void tool_answer(struct tool *t, bool is_ok, const char *text);
+
+/* ---- dirs.c ---- */
+
+/* Makes the directories of the configuration and takes the lock of run_directory/master.pid; *was_killed_r: a master
+ * ended here without removing its pid file. */
+int dirs_make(struct master *m, const struct config *c, bool *was_killed_r, struct err *err) WARN_UNUSED;
+void dirs_release(struct master *m);
+
+/* All accounts the suite needs, each missing one an error with the command that adds it. */
+void dirs_check_users(const struct config *c, struct conf_errors *errors);
+
+#endif

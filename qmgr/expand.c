@@ -1,0 +1,137 @@
+#include "qmgr/expand.h"
+
+#include "svc/msg_resolve.h"
+
+static bool same(const struct queue_rcpt *r, struct span addr, uint64_t kind, struct span as_user)
+{
+	if (r->kind != kind)
+		return false;
+	if (kind == QUEUE_ADDRESS)
+		return r->addr.n == addr.n && strncasecmp(r->addr.p, addr.p, addr.n) == 0;
+	return span_eq(r->addr, addr) && span_eq(r->as_user, as_user);
+}
+
+static size_t index_of(const struct queue_msg *m, uint32_t no, size_t at_most)
+{
+	size_t i;
+
+	for (i = 0; i <= at_most; i++) {
+		if (m->rcpts[i].no == no)
+			return i;
+	}
+	return at_most;
+}
+
+/* Among the recipient itself and those it was expanded from. */
+static bool is_ancestor(const struct queue_msg *m, size_t at, const struct route_new *n)
+{
+	for (;;) {
+		const struct queue_rcpt *r = &m->rcpts[at];
+		size_t up;
+
+		if (same(r, n->address, n->kind, n->as_user))
+			return true;
+		up = index_of(m, r->parent, at);
+		if (up == at)
+			return false;
+		at = up;
+	}
+}
+
+/* An address that was expanded is no duplicate of itself unless it is final. */
+static bool is_known(const struct queue_msg *m, const struct route_new *n, bool is_final)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_rcpts; i++) {
+		const struct queue_rcpt *r = &m->rcpts[i];
+
+		if (!same(r, n->address, n->kind, n->as_user))
+			continue;
+		if (!is_final || r->is_final)
+			return true;
+	}
+	return false;
+}
+
+/* Newlines separate the Delivered-To chain, and nothing we store may carry a control character into a header or a log. */
+static int check_new(const struct route_new *n, struct err *err)
+{
+	size_t i;
+
+	if (n->address.n == 0 || n->address.n > 4000 || n->kind > QUEUE_INCLUDE)
+		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to something that is no recipient");
+	for (i = 0; i < n->address.n; i++) {
+		if ((unsigned char)n->address.p[i] < 32 && n->address.p[i] != '\t')
+			return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to a recipient with control characters");
+	}
+	return 0;
+}
+
+static struct span chain_of(const struct queue_rcpt *parent, bool is_forward, struct arena *a)
+{
+	char *z;
+
+	if (!is_forward || parent->kind != QUEUE_ADDRESS)
+		return parent->delivered_to;
+	z = arena_printf(a, "%.*s%s%.*s", SPAN_ARG(parent->delivered_to), parent->delivered_to.n ? "\n" : "",
+			 SPAN_ARG(parent->addr));
+	return span_z(z);
+}
+
+static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news, struct err *err)
+{
+	const struct route_new *v = news->v;
+	size_t i;
+
+	if (parent->depth >= EXPAND_DEPTH_MAX)
+		return err_dsn(err, ERR_PERM, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARG(parent->addr));
+	if (news->n > EXPAND_RCPT_MAX || m->n_rcpts > EXPAND_RCPT_MAX - news->n)
+		return err_dsn(err, ERR_TEMP, "4.6.0", "expansion of %.*s has too many recipients", SPAN_ARG(parent->addr));
+	for (i = 0; i < news->n; i++) {
+		if (check_new(&v[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *news, bool has_sender, struct span sender,
+		bool is_forward, struct arena *a, struct err *err)
+{
+	struct queue_rcpt parent = m->rcpts[parent_at];
+	const struct route_new *v = news->v;
+	struct span chain;
+	size_t i;
+
+	if (check_all(m, &parent, news, err) < 0)
+		return -1;
+	chain = chain_of(&parent, is_forward, a);
+	sender = has_sender ? arena_span(a, sender) : SPAN_NULL;
+	for (i = 0; i < news->n; i++) {
+		bool is_final = is_ancestor(m, parent_at, &v[i]);
+		struct queue_rcpt *r;
+
+		if (is_known(m, &v[i], is_final))
+			continue;
+		r = queue_add_rcpt(m, a);
+		r->parent = parent.no;
+		r->depth = parent.depth + 1;
+		r->kind = (uint8_t)v[i].kind;
+		r->is_final = is_final;
+		r->addr = arena_span(a, v[i].address);
+		r->as_user = arena_span(a, v[i].as_user);
+		r->orig = parent.orig.n ? parent.orig : parent.addr;
+		r->delivered_to = chain;
+		/* RFC 3461 5.2.7.3: behind a list with an owner the first sender hears of nobody's delivery */
+		r->sender = has_sender && m->sender.n ? sender : parent.sender;
+		if (!has_sender) {
+			r->notify = parent.notify;
+			r->orcpt = parent.orcpt;
+		}
+	}
+	m->rcpts[parent_at].action = QUEUE_EXPANDED;
+	m->rcpts[parent_at].state = has_sender && (parent.notify & QUEUE_SUCCESS) ? QUEUE_SENT : QUEUE_CLOSED;
+	m->rcpts[parent_at].dsn = SPAN_LIT("2.0.0");
+	m->rcpts[parent_at].text = SPAN_LIT("expanded");
+	return 0;
+}

@@ -1,0 +1,127 @@
+#include "qmgr/qmgr.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "qmgr/active.h"
+#include "qmgr/agents.h"
+#include "qmgr/enqueue.h"
+
+#define LOAD_MAX 500            /* messages taken from the disk in one turn */
+
+const char *qmgr_delay(char buf[32], uint64_t ms)
+{
+	if (ms >= 9950)
+		snprintf(buf, 32, "%llu", (unsigned long long)(ms + 500) / 1000);
+	else if (ms >= 1000)
+		snprintf(buf, 32, "%.2g", (double)ms / 1000);
+	else if (ms >= 10)
+		snprintf(buf, 32, "%.2g", (double)ms / 1000);
+	else
+		snprintf(buf, 32, "%s", ms >= 5 ? "0.01" : "0");
+	return buf;
+}
+
+struct due_list {
+	struct qmgr *q;
+	uint64_t ids[LOAD_MAX];
+	size_t n;
+};
+
+static bool on_due(void *arg, uint64_t id, uint64_t due_ms)
+{
+	struct due_list *l = arg;
+
+	if (active_find(l->q, id) || htab_get(&l->q->damaged, (struct span){ (const char *)&id, sizeof(id) }))
+		return true;
+	if (l->n == LOAD_MAX || l->q->n_active + l->n >= l->q->conf.qmgr_message_active_limit)
+		return false;
+	l->ids[l->n++] = id;
+	return true;
+}
+
+static void load_due(struct qmgr *q)
+{
+	uint64_t now = clock_wall_ms();
+	struct due_list l = { .q = q };
+	struct err err = ERR_INIT;
+	size_t i;
+
+	if (!q->hello_done || now < q->next_due_ms || q->n_active >= q->conf.qmgr_message_active_limit)
+		return;
+	if (queue_due(q->queue, now, on_due, &l, &q->next_due_ms, &err) < 0) {
+		q->fatal(q, &err);
+		return;
+	}
+	for (i = 0; i < l.n; i++) {
+		struct active *a = active_load(q, l.ids[i]);
+
+		if (a)
+			active_step(a);
+	}
+}
+
+static void step_stalled(struct qmgr *q)
+{
+	struct active *a;
+
+	q->has_stalled = false;
+	TAILQ_FOREACH(a, &q->actives, link)
+		active_step(a);
+}
+
+void qmgr_run(struct qmgr *q)
+{
+	if (q->has_stalled)
+		step_stalled(q);
+	agents_tick(q);
+	load_due(q);
+}
+
+static void on_tick(uv_timer_t *t)
+{
+	if (t->data)
+		qmgr_run(t->data);
+}
+
+static void on_failed_disk(void *arg, const struct err *err)
+{
+	struct qmgr *q = arg;
+
+	q->fatal(q, err);
+}
+
+void qmgr_start(struct qmgr *q)
+{
+	TAILQ_INIT(&q->actives);
+	TAILQ_INIT(&q->agents);
+	TAILQ_INIT(&q->doors);
+	ipc_init(&q->resolve, q->loop, NULL, q);
+	q->writer = writer_new(&q->loop->uv, q->queue, on_failed_disk, q);
+	q->started_ms = clock_mono_ms();
+	q->next_job = clock_wall_ms() << 20;    /* jobs of the last qmgr, reported again, have other numbers */
+	q->tick = xnew(uv_timer_t);
+	uv_timer_init(&q->loop->uv, q->tick);
+	q->tick->data = q;
+	uv_timer_start(q->tick, on_tick, 1000, 1000);
+}
+
+static void free_handle(uv_handle_t *h)
+{
+	free(h);
+}
+
+void qmgr_stop(struct qmgr *q)
+{
+	writer_free(q->writer);
+	q->writer = NULL;
+	ipc_flush_unsent(q->loop);      /* what the last commit answers */
+	q->tick->data = NULL;
+	uv_close((uv_handle_t *)q->tick, free_handle);
+	enqueue_fini(q);
+	active_drop_all(q);
+	ipc_close(&q->resolve);
+	agents_fini(q);
+	htab_fini(&q->active);
+	htab_fini(&q->damaged);
+}

@@ -1,0 +1,382 @@
+/* local as a whole: mailboxes, users, virtual users, results, restarts of its peers and children. */
+#include "tests/unit/local/fake_qmgr.h"
+
+static int setup(void **state)
+{
+	start_agent("");
+	return 0;
+}
+
+static void test_system_user(void **state)
+{
+	const struct heard *h = ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	const char *text = "";
+	struct stat st;
+
+	EXPECT(h, DLV_SENT, "2.0.0", "delivered to maildir");
+	assert_int_equal(h->is_lazy, 1);
+	assert_int_equal(count_in("tito/Maildir/new", &text, &st), 1);
+	assert_int_equal(st.st_uid, TITO);
+	assert_int_equal(st.st_gid, TITO);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_string_equal(text, "Return-Path: <sender@example.org>\nX-Original-To: tito@example.com\n"
+				  "Delivered-To: tito@example.com\n" LETTER);
+	assert_int_equal(stat(in_root("tito/Maildir"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(st.st_uid, TITO);
+	assert_non_null(strstr(q.log, ": to=<tito@example.com>, relay=local, delay=0.0"));
+	assert_non_null(strstr(q.log, ", dsn=2.0.0, status=sent (delivered to maildir)"));
+}
+
+static void test_extension_and_orig(void **state)
+{
+	struct dlv_rcpt r = to_user("tito", "News");
+	const char *text = "";
+
+	r.orig = SPAN_LIT("old@example.net");
+	EXPECT(ask_one((struct ask){ .rcpts = { r }, .sender = "" }), DLV_SENT, "2.0.0", "maildir");
+	assert_int_equal(count_in("tito/Maildir/new", &text, NULL), 1);
+	assert_ptr_equal(strstr(text, "Return-Path: <>\nX-Original-To: old@example.net\nDelivered-To: tito+news@example.com\n"), text);
+	assert_non_null(strstr(q.log, "to=<tito+News@example.com>, orig_to=<old@example.net>, relay=local,"));
+}
+
+static void test_header_injection(void **state)
+{
+	const char *text = "";
+
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .sender = "a\nX-Evil: 1\r\n@b" }), DLV_SENT, "2.0.0", "maildir");
+	assert_int_equal(count_in("tito/Maildir/new", &text, NULL), 1);
+	assert_null(strstr(text, "\nX-Evil"));
+}
+
+static void test_unknown(void **state)
+{
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } }), DLV_BOUNCED, "5.1.1", "unknown user: \"nemo\"");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("broken", "") } }), DLV_DEFERRED, "4.3.0", "lookup");
+}
+
+static void test_virtual(void **state)
+{
+	static const struct {
+		const char *label, *path;
+		uint64_t uid;
+		uint64_t status;
+		const char *dsn;
+	} rows[] = {
+		{ "good",               "example.org/ani/",            VMAIL, DLV_SENT,     "2.0.0" },
+		{ "no slash: an mbox",  "ani.mbox",                    VMAIL, DLV_SENT,     "2.0.0" },
+		{ "uid too small",      "x/",                          999,   DLV_DEFERRED, "4.3.5" },
+		{ "root",               "x/",                          0,     DLV_DEFERRED, "4.3.5" },
+		{ "uid too large",      "x/",                          1ull << 32, DLV_DEFERRED, "4.3.5" },
+		{ "dots",               "../tito/x/",                  VMAIL, DLV_DEFERRED, "4.3.5" },
+		{ "dots inside",        "a/../../x/",                  VMAIL, DLV_DEFERRED, "4.3.5" },
+		{ "dots at the end",    "a/..",                        VMAIL, DLV_DEFERRED, "4.3.5" },
+		{ "another's uid",      "example.org/ani/",            IQBAL, DLV_DEFERRED, "4.2.0" },
+	};
+	char path[300];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct heard *h;
+
+		snprintf(path, sizeof(path), "%s/vmail/%s", root, rows[i].path);
+		h = ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("ani@example.org", path, rows[i].uid) } });
+		if (h->status != rows[i].status || strcmp(h->dsn, rows[i].dsn) != 0)
+			fail_msg("%s: status %d dsn %s text %s", rows[i].label, (int)h->status, h->dsn, h->text);
+	}
+	assert_int_equal(count_in("vmail/example.org/ani/new", NULL, NULL), 1);
+	assert_non_null(strstr(q.log, "to=<ani@example.org>, relay=virtual,"));
+	snprintf(path, sizeof(path), "%s/elsewhere/", root);
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, VMAIL) } }), DLV_DEFERRED, "4.3.5", "");
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", "", VMAIL) } }), DLV_DEFERRED, "4.3.5", "");
+}
+
+static void test_many_recipients_of_one_uid(void **state)
+{
+	struct ask a = { .transport = "virtual", .n = 50 };
+	char path[50][300], address[50][60];
+	size_t workers;
+
+	for (int i = 0; i < 50; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/vmail/u%d/", root, i);
+		snprintf(address[i], sizeof(address[i]), "u%d@example.org", i);
+		a.rcpts[i] = to_virtual(address[i], path[i], VMAIL);
+	}
+	ask_one(a);
+	workers = q.agent->pool.n_workers;
+	assert_int_equal(workers, 1);
+	for (size_t i = 0; i < 50; i++) {
+		char rel[40];
+
+		assert_int_equal(q.v[i].status, DLV_SENT);
+		snprintf(rel, sizeof(rel), "vmail/u%zu/new", i);
+		assert_int_equal(count_in(rel, NULL, NULL), 1);
+	}
+}
+
+static void test_several_users(void **state)
+{
+	ask_one((struct ask){ .n = 3, .rcpts = { to_user("tito", ""), to_user("nemo", ""), to_user("iqbal", "") } });
+	assert_int_equal(q.agent->pool.n_workers, 2);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(q.v[i].status, i == 1 ? DLV_BOUNCED : DLV_SENT);
+	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 1);
+	assert_int_equal(count_in("iqbal/Maildir/new", NULL, NULL), 1);
+	assert_int_equal(q.credits, AGENT_CREDITS + 1);
+	assert_int_equal(q.agent->n_jobs, 0);
+}
+
+static void test_large_body(void **state)
+{
+	FILE *f = fopen(in_root("data/large"), "w+");
+	const char *text = "";
+	struct stat st;
+
+	fputs("Subject: big\n\n", f);
+	for (int i = 0; i < 100000; i++)
+		fputs("0123456789\n", f);
+	fflush(f);
+	ask_one((struct ask){ .n = 2, .rcpts = { to_user("tito", ""), to_user("iqbal", "") }, .fd = fileno(f) });
+	fclose(f);
+	EXPECT(&q.v[0], DLV_SENT, "2.0.0", "maildir");
+	EXPECT(&q.v[1], DLV_SENT, "2.0.0", "maildir");
+	assert_int_equal(count_in("tito/Maildir/new", &text, &st), 1);
+	assert_true(st.st_size > 1100014 && st.st_size < 1100200);
+	assert_non_null(strstr(text, "Subject: big\n\n0123456789\n"));
+}
+
+static void test_loop(void **state)
+{
+	const char *body = "Received: x\nDELIVERED-TO:  Tito@Example.com \nSubject: x\n\nbody\n";
+
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = body }), DLV_BOUNCED, "5.4.6", "mail forwarding loop");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") }, .body = body }), DLV_SENT, "2.0.0", "");
+	body = "Subject: x\n\nDelivered-To: tito@example.com\n";
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = body }), DLV_SENT, "2.0.0", "");
+}
+
+static void test_retry_finds_twin(void **state)
+{
+	uint64_t fresh = clock_wall_ms() + 100000, old = 1000000;
+
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .arrival_ms = fresh }), DLV_SENT, "2.0.0", "");
+	next_qid--;
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .arrival_ms = fresh, .attempts = 1 }), DLV_SENT, "2.0.0", "");
+	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 1);
+	/* Arrived before this qmgr: an earlier one may have lent it. The reader has moved it meanwhile. */
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") }, .arrival_ms = old }), DLV_SENT, "2.0.0", "");
+	assert_int_equal(rmdir(in_root("iqbal/Maildir/cur")), 0);
+	assert_int_equal(rename(in_root("iqbal/Maildir/new"), in_root("iqbal/Maildir/cur")), 0);
+	next_qid--;
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") }, .arrival_ms = old }), DLV_SENT, "2.0.0", "");
+	assert_int_equal(count_in("iqbal/Maildir/new", NULL, NULL), 0);
+	assert_int_equal(count_in("iqbal/Maildir/cur", NULL, NULL), 1);
+}
+
+/* Addresses that led here each have their line, newest on top; and who came back to oneself is not forwarded again. */
+static void test_chain(void **state)
+{
+	struct dlv_rcpt r = to_user("tito", "");
+	const char *text = "";
+
+	put_file("tito/.forward", "a@b.org\n", TITO, 0644);
+	r.is_final = 1;
+	r.delivered_to = SPAN_LIT("first@x.org\nTito@example.com\nsecond@y.org");
+	EXPECT(ask_one((struct ask){ .rcpts = { r } }), DLV_SENT, "2.0.0", "maildir");
+	assert_int_equal(count_in("tito/Maildir/new", &text, NULL), 1);
+	assert_non_null(strstr(text, "\nDelivered-To: tito@example.com\nDelivered-To: second@y.org\nDelivered-To: first@x.org\nFrom:"));
+}
+
+/* The word about a mailbox does not wait for a slow command. */
+static void test_early_word(void **state)
+{
+	ask_send((struct ask){ .n = 2, .rcpts = { to_kind(RCPT_COMMAND, "iqbal", "sleep 2.5"), to_user("tito", "") } });
+	wait_results(1);
+	assert_int_equal(q.v[0].index, 1);
+	assert_int_equal(q.agent->n_jobs, 1);
+	wait_results(2);
+	assert_int_equal(q.v[1].index, 0);
+	turn_for(1200);
+	assert_int_equal(q.n, 2);
+	assert_int_equal(q.agent->n_jobs, 0);
+}
+
+static void test_child_dies(void **state)
+{
+	struct dlv_rcpt r = to_kind(RCPT_COMMAND, "tito", "kill -9 $PPID");
+
+	EXPECT(ask_one((struct ask){ .rcpts = { r } }), DLV_DEFERRED, "4.3.0", "died");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
+	turn_for(50);
+	assert_non_null(strstr(q.log, "killed by signal 9"));
+}
+
+/* A letter under way when qmgr goes is listed for the next one, which also gets its result. */
+static void test_qmgr_restarts(void **state)
+{
+	size_t n;
+
+	ask_send((struct ask){ .n = 2, .rcpts = { to_kind(RCPT_COMMAND, "tito", "sleep 0.3"), to_user("iqbal", "") } });
+	turn_for(50);
+	ipc_close(&q.end);
+	turn_for(20);
+	n = q.n;
+	fake_attach();
+	assert_int_equal(q.hellos, 2);
+	assert_int_equal(q.running, 2);
+	wait_results(n + 2);
+	assert_int_equal(q.v[n].status, DLV_SENT);
+	assert_int_equal(q.v[n].job, 7);
+	/* Finished while nobody listened: reported behind HELLO. */
+	ask_send((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "sleep 0.1") } });
+	turn_for(30);
+	ipc_close(&q.end);
+	turn_for(300);
+	assert_int_equal(q.agent->n_jobs, 1);
+	n = q.n;
+	fake_attach();
+	assert_int_equal(q.running, 1);
+	wait_results(n + 1);
+	assert_int_equal(q.agent->n_jobs, 0);
+}
+
+static void test_idle_children_leave(void **state)
+{
+	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	assert_int_equal(q.agent->pool.n_workers, 1);
+	clock_fake_ms(clock_mono_ms() + 11000);
+	pool_tick(&q.agent->pool);
+	clock_fake_ms(0);
+	assert_int_equal(q.agent->pool.n_workers, 0);
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
+}
+
+static void test_reload(void **state)
+{
+	struct conf *old = q.d.conf;
+	struct err err = ERR_INIT;
+
+	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	q.d.conf = new_conf("home_mailbox = Post/");
+	assert_int_equal(agent_ops.reload(&q.d, &err), 0);
+	conf_fini(old);
+	free(old);
+	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 1);
+	assert_int_equal(count_in("tito/Post/new", NULL, NULL), 1);
+}
+
+static int setup_limit(void **state)
+{
+	start_agent("local_process_limit = 1");
+	return 0;
+}
+
+static void test_process_limit(void **state)
+{
+	ask_send((struct ask){ .n = 3, .rcpts = { to_kind(RCPT_COMMAND, "tito", "sleep 0.1"), to_user("iqbal", ""), to_user("tito", "") } });
+	ask_send((struct ask){ .rcpts = { to_user("iqbal", "") } });
+	wait_results(4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(q.v[i].status, DLV_SENT);
+	assert_int_equal(count_in("iqbal/Maildir/new", NULL, NULL), 2);
+}
+
+static int setup_quota(void **state)
+{
+	start_agent("mailbox_size_limit = 500\nvirtual_mailbox_limit = 400");
+	return 0;
+}
+
+static void test_quota(void **state)
+{
+	struct dlv_rcpt r;
+
+	for (int i = 0; i < 3; i++)
+		EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.2.2", "full");
+	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 3);
+	assert_non_null(strstr(get_file(in_root("tito/Maildir/maildirsize")), "500S\n"));
+	r = to_virtual("a@example.org", in_root("vmail/a/"), VMAIL);
+	r.quota = 100;
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { r } }), DLV_BOUNCED, "5.2.2", "full");
+	r.quota = 0;
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { r } }), DLV_SENT, "2.0.0", "");
+}
+
+static int setup_luser(void **state)
+{
+	start_agent("luser_relay = catch+$local@other.example");
+	return 0;
+}
+
+static void test_luser_relay(void **state)
+{
+	const struct heard *h = ask_one((struct ask){ .rcpts = { to_user("nemo", "") } });
+
+	EXPECT(h, DLV_EXPANDED, "2.0.0", "forwarded");
+	assert_string_equal(h->news, "0::catch+nemo@other.example;");
+	assert_non_null(strstr(q.log, "status=sent (forwarded as "));
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
+}
+
+static int setup_spool(void **state)
+{
+	start_agent("");
+	return 0;
+}
+
+static void test_mail_spool(void **state)
+{
+	struct err err = ERR_INIT;
+	struct conf *old = q.d.conf;
+	char more[200];
+	const char *text = "";
+
+	make_dir("spool", 0);
+	assert_int_equal(chmod(in_root("spool"), 01777), 0);
+	snprintf(more, sizeof(more), "mail_spool_directory = %s/spool", root);
+	q.d.conf = new_conf(more);
+	assert_int_equal(agent_ops.reload(&q.d, &err), 0);
+	conf_fini(old);
+	free(old);
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "delivered to mailbox");
+	text = get_file(in_root("spool/tito"));
+	assert_non_null(text);
+	assert_ptr_equal(strstr(text, "From sender@example.org  "), text);
+	assert_non_null(strstr(text, "\n>From here on\nbody\n\n"));
+}
+
+static void test_delay_format(void **state)
+{
+	static const struct {
+		uint64_t ms;
+		const char *want;
+	} rows[] = { { 0, "0" }, { 3, "0.01" }, { 25, "0.02" }, { 99, "0.09" }, { 123, "0.12" }, { 1234, "1.2" }, { 9999, "9.9" },
+		     { 12345, "12" }, { 123456, "123" } };
+	char buf[24];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		job_print_delay(buf, sizeof(buf), rows[i].ms);
+		assert_string_equal(buf, rows[i].want);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, stop_agent)
+#define TS(f, s) cmocka_unit_test_setup_teardown(f, s, stop_agent)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_system_user), T(test_extension_and_orig), T(test_header_injection), T(test_unknown), T(test_virtual),
+		T(test_many_recipients_of_one_uid), T(test_several_users), T(test_large_body), T(test_loop),
+		T(test_retry_finds_twin), T(test_chain), T(test_early_word), T(test_child_dies), T(test_qmgr_restarts), T(test_idle_children_leave), T(test_reload),
+		TS(test_process_limit, setup_limit), TS(test_quota, setup_quota), TS(test_luser_relay, setup_luser),
+		TS(test_mail_spool, setup_spool), cmocka_unit_test(test_delay_format),
+	};
+
+	if (geteuid() != 0) {
+		printf("1..0 # SKIP needs root: children become users\n");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "qmgr/expand.h"
+#include "svc/msg_resolve.h"
+
+static struct queue_msg message(struct arena *a, const char *addr)
+{
+	struct queue_msg m = { .sender = SPAN_LIT("tito@x") };
+	struct queue_rcpt *r = queue_add_rcpt(&m, a);
+
+	r->addr = r->orig = span_z(addr);
+	r->orcpt = SPAN_LIT("rfc822;o@x");
+	r->notify = QUEUE_SUCCESS;
+	return m;
+}
+
+static int expand(struct queue_msg *m, size_t at, const char *const *addrs, size_t n, const char *owner, bool forward,
+		  struct arena *a, struct err *err)
+{
+	struct route_new v[8];
+	struct ipc_list l = { v, n };
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		v[i] = (struct route_new){ .address = span_z(addrs[i]) };
+	return expand_rcpt(m, at, &l, owner != NULL, span_z(owner), forward, a, err);
+}
+
+static void inherits(void **state)
+{
+	static const struct { const char *label, *owner; uint8_t parent_state, notify; const char *orcpt, *sender; } rows[] = {
+		{ "alias", NULL, QUEUE_CLOSED, QUEUE_SUCCESS, "rfc822;o@x", "" },
+		{ "list with an owner", "owner-l@x", QUEUE_SENT, 0, "", "owner-l@x" },
+	};
+	const char *const to[] = { "a@x", "b@x" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena a = { 0 };
+		struct queue_msg m = message(&a, "l@x");
+		struct err err = ERR_INIT;
+
+		assert_int_equal(expand(&m, 0, to, 2, rows[i].owner, false, &a, &err), 0);
+		assert_int_equal(m.n_rcpts, 3);
+		assert_int_equal(m.rcpts[0].state, rows[i].parent_state);
+		assert_int_equal(m.rcpts[0].action, QUEUE_EXPANDED);
+		assert_int_equal(m.rcpts[2].notify, rows[i].notify);
+		assert_int_equal(m.rcpts[2].depth, 1);
+		assert_int_equal(m.rcpts[2].no, 2);
+		assert_true(span_eqz(m.rcpts[2].orcpt, rows[i].orcpt));
+		assert_true(span_eqz(m.rcpts[2].sender, rows[i].sender));
+		assert_true(span_eqz(m.rcpts[2].orig, "l@x"));
+		arena_fini(&a);
+	}
+}
+
+/* A notice must not get a sender: it could then come back as a notice about a notice. */
+static void null_sender_stays(void **state)
+{
+	const char *const to[] = { "a@x" };
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "l@x");
+	struct err err = ERR_INIT;
+
+	m.sender = SPAN_NULL;
+	assert_int_equal(expand(&m, 0, to, 1, "owner-l@x", false, &a, &err), 0);
+	assert_int_equal(m.rcpts[1].sender.n, 0);
+	arena_fini(&a);
+}
+
+static void twins_are_left_out(void **state)
+{
+	const char *const to[] = { "a@x", "A@X", "b@x", "a@x" }, *const again[] = { "b@x", "c@x" };
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "l@x");
+	struct err err = ERR_INIT;
+
+	assert_int_equal(expand(&m, 0, to, 4, NULL, false, &a, &err), 0);
+	assert_int_equal(m.n_rcpts, 3);
+	assert_int_equal(expand(&m, 1, again, 2, NULL, false, &a, &err), 0);
+	assert_int_equal(m.n_rcpts, 4);
+	assert_true(span_eqz(m.rcpts[3].addr, "c@x"));
+	arena_fini(&a);
+}
+
+static void loops_become_final(void **state)
+{
+	const char *const to_b[] = { "b@x" }, *const to_a[] = { "A@x" };
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "a@x");
+	struct err err = ERR_INIT;
+
+	assert_int_equal(expand(&m, 0, to_b, 1, NULL, true, &a, &err), 0);
+	assert_int_equal(expand(&m, 1, to_a, 1, NULL, true, &a, &err), 0);
+	assert_int_equal(m.n_rcpts, 3);
+	assert_true(m.rcpts[2].is_final);
+	assert_true(span_eqz(m.rcpts[2].delivered_to, "a@x\nb@x"));
+	assert_int_equal(expand(&m, 2, to_b, 1, NULL, true, &a, &err), 0);
+	assert_true(m.rcpts[3].is_final);
+	assert_int_equal(expand(&m, 3, to_a, 1, NULL, true, &a, &err), 0);
+	assert_int_equal(m.n_rcpts, 4);         /* it ends */
+	arena_fini(&a);
+}
+
+static void limits(void **state)
+{
+	const char *const to[] = { "next@x" }, *const empty[] = { "" }, *const control[] = { "a\nb@x" };
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "a@x");
+	struct err err = ERR_INIT;
+	struct ipc_list many = { arena_alloc(&a, 20000 * sizeof(struct route_new)), 20000 };
+
+	assert_int_equal(expand_rcpt(&m, 0, &many, false, SPAN_NULL, false, &a, &err), -1);
+	assert_int_equal(err.kind, ERR_TEMP);
+	assert_int_equal(expand(&m, 0, empty, 1, NULL, false, &a, &err), -1);
+	assert_int_equal(expand(&m, 0, control, 1, NULL, false, &a, &err), -1);
+	assert_int_equal(err.kind, ERR_PROTO);
+	m.rcpts[0].depth = EXPAND_DEPTH_MAX;
+	assert_int_equal(expand(&m, 0, to, 1, NULL, false, &a, &err), -1);
+	assert_int_equal(err.kind, ERR_PERM);
+	assert_string_equal(err.dsn, "5.4.6");
+	assert_int_equal(m.n_rcpts, 1);
+	assert_int_equal(m.rcpts[0].state, QUEUE_WAITING);
+	arena_fini(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(inherits), cmocka_unit_test(null_sender_stays), cmocka_unit_test(twins_are_left_out),
+		cmocka_unit_test(loops_become_final), cmocka_unit_test(limits),
+	};
+
+	return cmocka_run_group_tests_name("expand", tests, NULL, NULL);
+}

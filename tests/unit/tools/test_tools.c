@@ -1,0 +1,238 @@
+#include "../conf/cm.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../conf/tmpdir.h"
+#include "base/attr.h"
+#include "base/span.h"
+#include "tools/commands.h"
+
+static const struct tool_command commands[] = {
+	{ "check", cmd_check, "x" },
+	{ "config", cmd_config, "x" },
+	{ "map", cmd_map, "x" },
+	{ "newaliases", cmd_newaliases, "x" },
+};
+
+struct run {
+	struct tmpdir dir;
+	char *out, *err;
+	size_t n_out, n_err;
+};
+
+/* Runs "surat WORDS... -c DIR"; words are separated by '|', '@' stands for the directory. */
+static int run(struct run *r, const char *words)
+{
+	char *argv[20] = { (char *)"surat", (char *)"-c", r->dir.path }, text[500], *word, *rest = text;
+	struct tool t = { 0 };
+	int argc = 3, status;
+	size_t n = 0;
+
+	free(r->out);
+	free(r->err);
+	t.out = open_memstream(&r->out, &r->n_out);
+	t.err = open_memstream(&r->err, &r->n_err);
+	for (; *words; words++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s", *words == '@' ? 30 : 1, *words == '@' ? r->dir.path : words);
+	while ((word = strsep(&rest, "|")))
+		argv[argc++] = word;
+	status = tool_run(&t, commands, ARRAY_LEN(commands), argc, argv);
+	fclose(t.out);
+	fclose(t.err);
+	return status;
+}
+
+static void expect(struct run *r, const char *words, int status, const char *in_out, const char *in_err)
+{
+	int got = run(r, words);
+
+	if (got != status || !strstr(r->out, in_out) || !strstr(r->err, in_err))
+		fail_msg("%s: %d\nout: %s\nerr: %s", words, got, r->out, r->err);
+}
+
+static void begin(struct run *r, const char *main_cf, const char *master_cf)
+{
+	*r = (struct run){ 0 };
+	tmpdir_make(&r->dir);
+	tmpdir_write(&r->dir, "main.cf", main_cf);
+	tmpdir_write(&r->dir, "master.cf", master_cf);
+}
+
+static void end(struct run *r)
+{
+	free(r->out);
+	free(r->err);
+	tmpdir_remove(&r->dir);
+}
+
+static const char good[] = "myhostname = mx.example.com\nmydestination = $myhostname\nalias_maps =\nalias_database =\n"
+                           "mailbox_size_limit = 0\nvirtual_mailbox_limit = 0\n";
+static const char rows[] = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n -o smtpd_sasl_auth_enable=yes\n"
+                           " -o { smtpd_banner = a b }\n";
+
+static void test_commands(void **state)
+{
+	struct run r;
+
+	begin(&r, good, rows);
+	expect(&r, "help", TOOL_OK, "newaliases", "");
+	expect(&r, "confg", TOOL_USAGE, "", "unknown command 'confg'; did you mean 'config'?");
+	expect(&r, "config|-Q", TOOL_USAGE, "", "usage: surat config");
+	expect(&r, "map", TOOL_USAGE, "", "usage: surat map");
+	expect(&r, "map|-s|a|b", TOOL_USAGE, "", "usage");
+	expect(&r, "check|-x", TOOL_USAGE, "", "usage");
+	expect(&r, "config|-e", TOOL_USAGE, "", "usage");
+	expect(&r, "config|-c", TOOL_USAGE, "", "missing after -c");
+	end(&r);
+}
+
+static void test_config_shows(void **state)
+{
+	struct run r;
+
+	begin(&r, good, rows);
+	expect(&r, "config|mydestination", TOOL_OK, "mydestination = $myhostname\n", "");
+	expect(&r, "config|-x|mydestination", TOOL_OK, "mydestination = mx.example.com\n", "");
+	expect(&r, "config|-h|mydomain", TOOL_OK, "example.com\n", "");
+	expect(&r, "config|-d|mydestination", TOOL_OK, "mydestination = $myhostname, localhost.$mydomain, localhost\n", "");
+	expect(&r, "config|-d", TOOL_OK, "\nsmtpd_timeout = 300s\n", "");
+	expect(&r, "config|-n", TOOL_OK, "alias_database =\nalias_maps =\n", "");
+	assert_null(strstr(r.out, "smtpd_timeout"));
+	assert_null(strstr(r.out, "mydomain"));
+	expect(&r, "config|-j|mydomain", TOOL_OK, "\"mydomain\": \"example.com\"", "");
+	expect(&r, "config|smtpd_tiemout", TOOL_FAILED, "", "did you mean 'smtpd_timeout'?");
+	expect(&r, "config|-M", TOOL_OK, "    -o { smtpd_banner = a b }\n", "");
+	expect(&r, "config|-M|smtp", TOOL_OK, "smtp            inet  n - - - - smtpd\n", "");
+	assert_null(strstr(r.out, "submission"));
+	expect(&r, "config|-Mj", TOOL_OK, "\"port\": 587", "");
+	end(&r);
+}
+
+static void test_config_edits(void **state)
+{
+	struct run r;
+
+	begin(&r, good, rows);
+	expect(&r, "config|-e|smtpd_timeout = 7m|mydestination=a, b", TOOL_OK, "", "");
+	expect(&r, "config|smtpd_timeout|mydestination", TOOL_OK, "smtpd_timeout = 7m\nmydestination = a, b\n", "");
+	expect(&r, "config|-e|smtpd_timeout=soon", TOOL_FAILED, "", "'soon' is not a time");
+	expect(&r, "config|-e|smtpd_tiemout=1s", TOOL_FAILED, "", "did you mean 'smtpd_timeout'?");
+	expect(&r, "config|-e|smtpd_timeout", TOOL_FAILED, "", "not of the form name=value");
+	expect(&r, "config|-e|mail_name=a\nmynetworks = 0.0.0.0/0", TOOL_FAILED, "", "no line breaks");
+	expect(&r, "config|smtpd_timeout", TOOL_OK, "smtpd_timeout = 7m\n", "");
+	expect(&r, "config|-X|smtpd_timeout", TOOL_OK, "", "");
+	expect(&r, "config|smtpd_timeout", TOOL_OK, "smtpd_timeout = 300s\n", "");
+	tmpdir_write(&r.dir, "main.cf", "smtpd_timeout = soon\n");
+	expect(&r, "config|-e|smtpd_timeout=8m", TOOL_OK, "", "");
+	expect(&r, "config|-n", TOOL_OK, "smtpd_timeout = 8m\n", "");
+	end(&r);
+}
+
+static void test_map(void **state)
+{
+	struct run r;
+
+	begin(&r, good, rows);
+	tmpdir_write(&r.dir, "virtual", "A@x  b\nc d\n");
+	tmpdir_write(&r.dir, "aliases", "root: tito\n");
+	expect(&r, "map|hash:@/virtual", TOOL_OK, "virtual.lmdb: 2 entries\n", "");
+	expect(&r, "map|-q|C|hash:@/virtual", TOOL_OK, "d\n", "");
+	expect(&r, "map|-q|nobody|@/virtual", TOOL_FAILED, "", "");
+	expect(&r, "map|-q|x|-j|static:y", TOOL_OK, "{\"key\":\"x\",\"value\":\"y\"}\n", "");
+	expect(&r, "map|-q|x|fail:y", TOOL_FAILED, "", "surat map: fail:y: this table always fails");
+	expect(&r, "map|-s|@/virtual", TOOL_OK, "a@x\tb\nc\td\n", "");
+	expect(&r, "map|-s|static:x", TOOL_FAILED, "", "only built tables");
+	expect(&r, "map|-q|x|hash:@/nothing", TOOL_FAILED, "", "to make it run: surat map");
+	expect(&r, "map|@/nothing", TOOL_FAILED, "", "cannot open");
+	expect(&r, "map|@/aliases", TOOL_OK, "1 entries", "is this an alias file?");
+	expect(&r, "map|-a|@/aliases", TOOL_OK, "1 entries", "");
+	expect(&r, "map|-s|@/aliases", TOOL_OK, "root\ttito\n", "");
+	end(&r);
+}
+
+static void test_newaliases(void **state)
+{
+	char main_cf[400];
+	struct run r;
+
+	begin(&r, good, rows);
+	tmpdir_write(&r.dir, "aliases", "root: tito\n");
+	snprintf(main_cf, sizeof(main_cf), "alias_database = hash:%s\nalias_maps = $alias_database\n", r.dir.file);
+	tmpdir_write(&r.dir, "main.cf", main_cf);
+	expect(&r, "newaliases", TOOL_OK, "aliases.lmdb: 1 entries\n", "");
+	expect(&r, "map|-q|ROOT|@/aliases", TOOL_OK, "tito\n", "");
+	tmpdir_write(&r.dir, "aliases", "root: iqbal\n");
+	expect(&r, "map|@/aliases", TOOL_OK, "1 entries", "");
+	expect(&r, "map|-q|root|@/aliases", TOOL_OK, "iqbal\n", "");
+	end(&r);
+}
+
+static const struct {
+	const char *label, *main_cf, *master_cf;
+	int status;
+	const char *message;
+} checks[] = {
+	{ "unknown name", "mydestnation = a\n", "", TOOL_FAILED, "main.cf:1: unknown parameter 'mydestnation'; did you mean" },
+	{ "both files at once", "mydestnation = a\n", "smtp inet n - y - - smptd\n", TOOL_FAILED, "master.cf:1: unknown command" },
+	{ "table missing", "alias_maps = hash:/nowhere/a\n", rows, TOOL_OK, "warning: " },
+	{ "table type", "alias_maps = hsah:/nowhere/a\n", rows, TOOL_FAILED, "main.cf:1: alias_maps: unknown table type 'hsah'" },
+	{ "table in restrictions", "smtpd_client_restrictions = check_client_access cidr:/nowhere/c\n", rows, TOOL_OK,
+	  "smtpd_client_restrictions: cannot open table /nowhere/c" },
+	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
+	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
+	{ "protocols", "inet_protocols = ipv5\n", rows, TOOL_FAILED, "main.cf:1: inet_protocols: 'ipv5'" },
+	{ "mailbox limit", "mailbox_size_limit = 5 MB\nmessage_size_limit = 10M\n", rows, TOOL_OK, "main.cf:1: mailbox_size_limit" },
+	{ "mbox", "home_mailbox = mbox\n", rows, TOOL_FAILED, "only Maildir is supported" },
+	{ "certificate missing", "smtpd_tls_cert_file = /nowhere/c.pem\n", rows, TOOL_FAILED, "cannot open /nowhere/c.pem" },
+	{ "certificate wanted", "", "465 inet n - y - - smtpd -o smtpd_tls_wrappermode=yes\n", TOOL_FAILED,
+	  "service '465' needs TLS" },
+	{ "certificate wanted by login", "", "995 inet n - y - - login -o login_tls_wrappermode=yes\n", TOOL_FAILED,
+	  "service '995' begins with TLS" },
+	{ "open relay", "", "25 inet n - y - - smtpd -o smtpd_relay_restrictions=permit_mynetworks\n", TOOL_FAILED,
+	  "would relay for everybody" },
+	{ "no service", "", "", TOOL_OK, "no service runs smtpd" },
+	{ "two classes", "mydestination = a.example\nvirtual_alias_domains = A.example\n", rows, TOOL_OK,
+	  "'A.example' stands in mydestination too" },
+	{ "mechanism for nobody", "auth_mechanisms = plain cram-md5\nauth_passdb = users, pam\n", rows, TOOL_OK,
+	  "no account can use cram-md5" },
+	{ "unknown mechanism", "auth_mechanisms = gssapi\n", rows, TOOL_FAILED, "'gssapi' is none of" },
+};
+
+static void test_check(void **state)
+{
+	struct run r;
+	size_t i;
+	int status;
+
+	for (i = 0; i < ARRAY_LEN(checks); i++) {
+		print_message("%s\n", checks[i].label);
+		begin(&r, checks[i].main_cf, checks[i].master_cf);
+		status = run(&r, "check");
+		if (status != checks[i].status || !strstr(r.out, checks[i].message))
+			fail_msg("%d %s", status, r.out);
+		end(&r);
+	}
+}
+
+static void test_check_json(void **state)
+{
+	struct run r;
+
+	begin(&r, "mydestnation = a\nbiff = no\nreadme_directory = no\n", rows);
+	expect(&r, "check|-j", TOOL_FAILED, "\"warnings\": [", "");
+	assert_null(strstr(r.out, "\"warning: "));
+	end(&r);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_commands),
+	cmocka_unit_test(test_config_shows),
+	cmocka_unit_test(test_config_edits),
+	cmocka_unit_test(test_map),
+	cmocka_unit_test(test_newaliases),
+	cmocka_unit_test(test_check),
+	cmocka_unit_test(test_check_json),
+};
+
+MAIN(tests)

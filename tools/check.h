@@ -1,0 +1,22 @@
+/* check.h: what surat check finds beyond wrong names and values */
+#ifndef TOOLS_CHECK_H
+#define TOOLS_CHECK_H
+
+#include "conf/conf.h"
+#include "conf/mastercf.h"
+
+/* Each adds complete sentences to errors, warnings with "warning: " in front; c is read and correct. They block on
+ * files. Sources: check_net.c, check_files.c, check_mail.c */
+void check_networks(const struct conf *c, struct conf_errors *errors);
+void check_tables(const struct conf *c, struct conf_errors *errors);
+void check_tls(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
+void check_users(const struct conf *c, struct conf_errors *errors);
+void check_limits(const struct conf *c, struct conf_errors *errors);
+void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
+void check_domains(const struct conf *c, struct conf_errors *errors);
+void check_auth(const struct conf *c, struct conf_errors *errors);
+
+/* "main.cf:12: name" or "name" when it has its default; valid as long as errors. Source: check_net.c */
+const char *check_where(const struct conf *c, const char *name, struct conf_errors *errors);
+
+#endif

@@ -1,0 +1,150 @@
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "conf/map.h"
+#include "conf/param.h"
+#include "conf/params.h"
+#include "conf/source.h"
+#include "svc/topology.h"
+#include "tls/tls.h"
+#include "tools/check.h"
+
+#define PEM_MAX (1 << 20)
+
+static void check_table(const char *where, const char *type_name, struct htab *seen, struct conf_errors *errors)
+{
+	struct map *m = NULL;
+	struct err err;
+
+	if (htab_put(seen, span_z(type_name), seen))
+		return;
+	if (map_open(&m, type_name, &err) < 0)
+		conf_error(errors, "%s%s: %s", err.kind == ERR_CONF && !strstr(err.msg, "does not exist") ? "" : "warning: ", where,
+		           err.msg);
+	map_close(&m);
+}
+
+/* "hash:/etc/x" within a list of restrictions or domains; "reject_rbl_client x" is none. */
+static bool looks_like_table(const char *word)
+{
+	const char *colon = strchr(word, ':');
+
+	return colon && (strchr("/{", colon[1]) || strncmp(word, "static:", 7) == 0 || strncmp(word, "unix:passwd", 11) == 0) &&
+	       word[0] != '[' && strncmp(word, "inet:", 5) != 0 && strncmp(word, "unix:/", 6) != 0 && word[0] != '/' &&
+	       !strstr(word, "://");
+}
+
+void check_tables(const struct conf *c, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	struct htab seen = { 0 };
+	struct conf_list list;
+	const struct param *p;
+	struct err err;
+	size_t i;
+
+	for (p = param_table; p < param_table + param_count; p++) {
+		if (p->type != PARAM_MAPS && p->type != PARAM_LIST)
+			continue;
+		if (param_read(p, c, &list, &a, &err) < 0)
+			continue;
+		for (i = 0; i < list.n; i++)
+			if (p->type == PARAM_MAPS || looks_like_table(list.v[i]))
+				check_table(check_where(c, p->name, errors), list.v[i], &seen, errors);
+	}
+	htab_fini(&seen);
+	arena_fini(&a);
+}
+
+/* Reads "name" and, if it is another file, "key" as one PEM text and makes a context from it. */
+static void check_pair(const char *where, const char *cert, const char *key, struct conf_errors *errors)
+{
+	struct tls_params params = { .min_protocol = "TLSv1.2" };
+	struct str pem = STR_INIT(PEM_MAX);
+	struct tls_ctx *ctx;
+	struct err err;
+
+	if (source_slurp(&pem, cert, &err) < 0 || str_addc(&pem, '\n') < 0 ||
+	    (strcmp(cert, key) != 0 && *key && source_slurp(&pem, key, &err) < 0)) {
+		conf_error(errors, "%s: %s", where, err.msg);
+	} else {
+		params.pem = str_span(&pem);
+		ctx = tls_ctx_new(&params, &err);
+		if (!ctx)
+			conf_error(errors, "%s: %s: %s", where, cert, err.msg);
+		tls_ctx_unref(&ctx);
+	}
+	str_fini(&pem);
+}
+
+static void check_layer(const struct conf *c, const struct mastercf_service *s, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	struct login_conf login;
+	struct smtpd_conf smtpd;
+	struct err err;
+	bool is_login = strcmp(s->command, "login") == 0;
+	const char *where = check_where(c, is_login ? "ssl_cert" : "smtpd_tls_cert_file", errors);
+
+	if (is_login && login_conf_read(&login, c, &a, &err) == 0) {
+		if (*login.ssl_cert)
+			check_pair(where, login.ssl_cert, login.ssl_key, errors);
+		else if (login.login_tls_wrappermode)
+			conf_error(errors, "service '%s' begins with TLS, but ssl_cert is not set", s->name);
+	}
+	if (!is_login && smtpd_conf_read(&smtpd, c, &a, &err) == 0) {
+		if (*smtpd.smtpd_tls_cert_file)
+			check_pair(where, smtpd.smtpd_tls_cert_file, smtpd.smtpd_tls_key_file, errors);
+		else if (!smtpd.smtpd_tls_chain_files.n &&
+		         (smtpd.smtpd_tls_wrappermode || smtpd.smtpd_tls_security_level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT))
+			conf_error(errors, "service '%s' needs TLS, but smtpd_tls_cert_file is not set", s->name);
+	}
+	arena_fini(&a);
+}
+
+void check_tls(const struct conf *c, const struct mastercf *m, struct conf_errors *errors)
+{
+	struct conf_errors found = { 0 };
+	struct conf layer;
+	struct err err;
+	size_t i, j, k;
+
+	for (i = 0; i < m->n; i++) {
+		if (strcmp(m->v[i].command, "smtpd") != 0 && strcmp(m->v[i].command, "login") != 0)
+			continue;
+		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0)
+			check_layer(&layer, &m->v[i], &found);
+		conf_fini(&layer);
+	}
+	/* Services share certificates: say each thing once. */
+	for (i = 0; i < found.n; i++) {
+		for (j = 0, k = 0; j < i; j++)
+			k += strcmp(found.v[i], found.v[j]) == 0;
+		if (!k)
+			conf_error(errors, "%s", found.v[i]);
+	}
+	conf_errors_fini(&found);
+}
+
+/* Users matter only where the suite can become them. */
+void check_users(const struct conf *c, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	struct global_conf g;
+	struct err err;
+	size_t i;
+
+	if (global_conf_read(&g, c, &a, &err) == 0 && geteuid() == 0) {
+		if (!getpwnam(g.default_privs))
+			conf_error(errors, "%s: there is no user '%s'", check_where(c, "default_privs", errors), g.default_privs);
+		else if (getpwnam(g.default_privs)->pw_uid == 0)
+			conf_error(errors, "%s: commands of aliases would run as root", check_where(c, "default_privs", errors));
+		for (i = 0; i < topology_n_programs; i++)
+			if (topology_programs[i].user && !getpwnam(topology_programs[i].user))
+				conf_error(errors, "warning: there is no user '%s': %s cannot start as root", topology_programs[i].user,
+				           topology_programs[i].name);
+	}
+	arena_fini(&a);
+}

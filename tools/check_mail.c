@@ -1,0 +1,167 @@
+#include "auth/mechs.h"
+#include "conf/param.h"
+#include "conf/params.h"
+#include "tools/check.h"
+
+void check_limits(const struct conf *c, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	struct global_conf g;
+	struct local_conf l;
+	struct err err;
+
+	if (global_conf_read(&g, c, &a, &err) == 0 && local_conf_read(&l, c, &a, &err) == 0) {
+		if (l.mailbox_size_limit && (!g.message_size_limit || l.mailbox_size_limit < g.message_size_limit))
+			conf_error(errors, "warning: %s: a mailbox may be smaller than one message (message_size_limit): large "
+			           "messages are accepted and then returned", check_where(c, "mailbox_size_limit", errors));
+		if (l.virtual_mailbox_limit && (!g.message_size_limit || l.virtual_mailbox_limit < g.message_size_limit))
+			conf_error(errors, "warning: %s: a mailbox may be smaller than one message (message_size_limit)",
+			           check_where(c, "virtual_mailbox_limit", errors));
+		if (*l.home_mailbox && l.home_mailbox[strlen(l.home_mailbox) - 1] != '/')
+			conf_error(errors, "%s: '%s' does not end with '/': only Maildir is supported",
+			           check_where(c, "home_mailbox", errors), l.home_mailbox);
+		if (g.virtual_mailbox_domains.n && g.virtual_mailbox_maps.n && !*g.virtual_mailbox_base)
+			conf_error(errors, "virtual_mailbox_base is not set, but there are virtual_mailbox_domains");
+	}
+	arena_fini(&a);
+}
+
+static bool decides(const struct conf_list *list)
+{
+	static const char *const words[] = { "reject_unauth_destination", "defer_unauth_destination", "reject", "defer",
+		"defer_if_permit", "check_relay_domains" };
+	size_t i, j;
+
+	for (i = 0; i < list->n; i++)
+		for (j = 0; j < ARRAY_LEN(words); j++)
+			if (strcmp(list->v[i], words[j]) == 0)
+				return true;
+	return false;
+}
+
+void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	struct smtpd_conf smtpd;
+	struct conf layer;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < m->n; i++) {
+		if (strcmp(m->v[i].command, "smtpd") != 0)
+			continue;
+		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0 && smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
+		    !decides(&smtpd.smtpd_relay_restrictions) && !decides(&smtpd.smtpd_recipient_restrictions))
+			conf_error(errors, "%s:%u: service '%s' would relay for everybody: neither smtpd_relay_restrictions nor "
+			           "smtpd_recipient_restrictions has reject_unauth_destination", m->file, m->v[i].line, m->v[i].name);
+		conf_fini(&layer);
+	}
+	arena_fini(&a);
+}
+
+static void check_overlap(const struct conf *c, const char *name, const struct conf_list *list, const char *other,
+                          const struct conf_list *others, struct conf_errors *errors)
+{
+	size_t i, j;
+
+	for (i = 0; i < list->n; i++)
+		for (j = 0; j < others->n; j++)
+			if (strcasecmp(list->v[i], others->v[j]) == 0 && !strchr(list->v[i], ':'))
+				conf_error(errors, "warning: %s: '%s' stands in %s too; a domain belongs to one class",
+				           check_where(c, name, errors), list->v[i], other);
+}
+
+void check_domains(const struct conf *c, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	struct resolve_conf r;
+	struct global_conf g;
+	struct err err;
+
+	if (global_conf_read(&g, c, &a, &err) == 0 && resolve_conf_read(&r, c, &a, &err) == 0) {
+		check_overlap(c, "virtual_mailbox_domains", &g.virtual_mailbox_domains, "mydestination", &g.mydestination, errors);
+		check_overlap(c, "virtual_alias_domains", &g.virtual_alias_domains, "mydestination", &g.mydestination, errors);
+		check_overlap(c, "virtual_alias_domains", &g.virtual_alias_domains, "virtual_mailbox_domains",
+		              &g.virtual_mailbox_domains, errors);
+		check_overlap(c, "relay_domains", &r.relay_domains, "mydestination", &g.mydestination, errors);
+		check_overlap(c, "relay_domains", &r.relay_domains, "virtual_mailbox_domains", &g.virtual_mailbox_domains, errors);
+		if (!strchr(g.myhostname, '.'))
+			conf_error(errors, "warning: %s: '%s' is no full name: other servers will refuse it",
+			           check_where(c, "myhostname", errors), g.myhostname);
+	}
+	arena_fini(&a);
+}
+
+/* What each source of passwords can answer: PAM sees the password only. */
+static bool can_use(const char *mechanism, const char *source)
+{
+	static const char *const plain[] = { "plain", "login" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(plain); i++)
+		if (strcasecmp(mechanism, plain[i]) == 0)
+			return true;
+	if (strncmp(source, "passwd-file:", 12) == 0)
+		return true;
+	return strcmp(source, "users") == 0;
+}
+
+/* A wrong value was told already when main.cf was read. */
+static void add_once(struct conf_errors *errors, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < errors->n; i++) {
+		if (strcmp(errors->v[i], text) == 0)
+			return;
+	}
+	conf_error(errors, "%s", text);
+}
+
+/* The verifiers of the stored accounts tell more than the kinds of stores do. */
+static void check_accounts(const struct conf *c, struct conf_errors *errors)
+{
+	struct settings s;
+	struct passdb_chain chain;
+	struct err err;
+
+	if (settings_read(&s, c, &err) < 0) {
+		add_once(errors, err.msg);
+		return;
+	}
+	if (passdb_open(&chain, &s, &err) < 0)
+		add_once(errors, err.msg);
+	else
+		mechs_check(&chain, errors);
+	passdb_close(&chain);
+	settings_fini(&s);
+}
+
+void check_auth(const struct conf *c, struct conf_errors *errors)
+{
+	static const char *const known[] = { "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256" };
+	struct arena a = { 0 };
+	struct auth_conf auth;
+	struct err err;
+	size_t i, j;
+	bool found;
+
+	if (auth_conf_read(&auth, c, &a, &err) < 0)
+		auth = (struct auth_conf){ 0 };
+	for (i = 0; i < auth.auth_mechanisms.n; i++) {
+		for (j = 0, found = false; j < ARRAY_LEN(known); j++)
+			found = found || strcasecmp(auth.auth_mechanisms.v[i], known[j]) == 0;
+		if (!found) {
+			conf_error(errors, "%s: '%s' is none of plain, login, cram-md5, scram-sha-1 and scram-sha-256",
+			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
+			continue;
+		}
+		for (j = 0, found = false; j < auth.auth_passdb.n; j++)
+			found = found || can_use(auth.auth_mechanisms.v[i], auth.auth_passdb.v[j]);
+		if (!found)
+			conf_error(errors, "warning: %s: no account can use %s: no source in auth_passdb has what it needs",
+			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
+	}
+	arena_fini(&a);
+	check_accounts(c, errors);
+}

@@ -1,0 +1,300 @@
+#include <getopt.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "conf/mastercf.h"
+#include "conf/nearest.h"
+#include "conf/param.h"
+#include "conf/source.h"
+#include "tools/commands.h"
+#include "tools/conf_edit.h"
+
+static const char usage[] =
+	"usage: surat config [-dnxhj] [NAME...]     show parameters (-d defaults, -n those set in main.cf, -x expanded,\n"
+	"                                           -h values only, -j JSON)\n"
+	"       surat config -e NAME=VALUE...       set parameters in main.cf\n"
+	"       surat config -X NAME...             take parameters out of main.cf (-# leaves them as comments)\n"
+	"       surat config -M [-j] [SERVICE...]   show the services of master.cf\n";
+
+struct options {
+	bool defaults, set_only, expanded, values_only, json, edit, remove, comment, services;
+};
+
+/* One line or one member of the JSON object. */
+struct printer {
+	struct tool *t;
+	const struct options *o;
+	const struct conf *c;
+	json_t *object;
+	int status;
+};
+
+static void print_value(struct printer *p, const char *name, const char *value)
+{
+	struct str out = STR_INIT(1 << 20);
+	struct err err;
+
+	if (p->o->expanded && conf_expand(&out, p->c, value, &err) < 0)
+		p->status = tool_fail(p->t, "config", "%s: %s", name, err.msg);
+	else if (p->o->expanded)
+		value = out.p;
+	if (p->o->json)
+		json_object_set_new(p->object, name, json_string(value) ?: json_string("?"));
+	else if (p->o->values_only)
+		fprintf(p->t->out, "%s\n", value);
+	else
+		fprintf(p->t->out, "%s =%s%s\n", name, *value ? " " : "", value);
+	str_fini(&out);
+}
+
+static void print_unknown(struct printer *p, const char *name)
+{
+	struct str hint = STR_INIT(200);
+	struct nearest near;
+	size_t i;
+
+	nearest_init(&near, name);
+	for (i = 0; i < param_count; i++)
+		nearest_offer(&near, param_table[i].name);
+	p->status = tool_fail(p->t, "config", "unknown parameter '%s'%s", name, nearest_hint(&near, &hint));
+	str_fini(&hint);
+}
+
+static void print_one(struct printer *p, const char *name)
+{
+	const struct param *param = param_find(name);
+	const struct conf_value *v = conf_find(p->c, name);
+
+	if (p->o->defaults && param)
+		print_value(p, name, param->def);
+	else if (!p->o->defaults && (!p->o->set_only || (v && v->file)) && conf_raw(p->c, name))
+		print_value(p, name, conf_raw(p->c, name));
+	else if (!param && !v)
+		print_unknown(p, name);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Parameters and names of the postmaster's own, sorted. */
+static void print_all(struct printer *p)
+{
+	const char **names = xcalloc(param_count + p->c->values.n, sizeof(*names));
+	struct arena a = { 0 };
+	size_t n = 0, i, pos = 0;
+	struct span key;
+	void *value;
+
+	for (i = 0; i < param_count; i++)
+		names[n++] = param_table[i].name;
+	while (htab_next(&p->c->values, &pos, &key, &value)) {
+		names[n] = arena_strndup(&a, key.p, key.n);
+		n += !param_find(names[n]);
+	}
+	qsort(names, n, sizeof(*names), by_text);
+	for (i = 0; i < n; i++)
+		if (!p->o->defaults || param_find(names[i]))
+			print_one(p, names[i]);
+	arena_fini(&a);
+	free(names);
+}
+
+static int show(struct tool *t, const struct options *o, char **names)
+{
+	struct printer p = { .t = t, .o = o };
+	struct conf c;
+
+	tool_load(t, "config", true, &c);
+	p.c = &c;
+	p.object = o->json ? json_object() : NULL;
+	if (*names)
+		for (; *names; names++)
+			print_one(&p, *names);
+	else
+		print_all(&p);
+	if (o->json) {
+		json_dumpf(p.object, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		fputc('\n', t->out);
+		json_decref(p.object);
+	}
+	conf_fini(&c);
+	return p.status;
+}
+
+static const char *const type_names[] = { "inet", "unix", "pass" };
+
+static json_t *service_json(const struct mastercf_service *s)
+{
+	json_t *options = json_object();
+	size_t i;
+
+	for (i = 0; i < s->n_overrides; i++)
+		json_object_set_new(options, s->overrides[i].name, json_string(s->overrides[i].value));
+	return json_pack("{s:s, s:s, s:s, s:i, s:s?, s:o}", "service", s->name, "type", type_names[s->type], "command",
+	                 s->command, "port", (int)s->port, "host", s->host, "options", options);
+}
+
+static void print_service(FILE *f, const struct mastercf_service *s)
+{
+	size_t i;
+
+	fprintf(f, "%-15s %-4s  %c - - - ", s->name, type_names[s->type], s->is_private ? 'y' : 'n');
+	if (s->max_sessions == MASTERCF_UNLIMITED)
+		fputs("0", f);
+	else if (s->max_sessions)
+		fprintf(f, "%llu", (unsigned long long)s->max_sessions);
+	else
+		fputs("-", f);
+	fprintf(f, " %s\n", s->command);
+	for (i = 0; i < s->n_overrides; i++)
+		if (strpbrk(s->overrides[i].value, " \t"))
+			fprintf(f, "    -o { %s = %s }\n", s->overrides[i].name, s->overrides[i].value);
+		else
+			fprintf(f, "    -o %s=%s\n", s->overrides[i].name, s->overrides[i].value);
+}
+
+static bool is_wanted(char **names, const struct mastercf_service *s)
+{
+	if (!*names)
+		return true;
+	for (; *names; names++)
+		if (strcmp(*names, s->name) == 0)
+			return true;
+	return false;
+}
+
+static int show_services(struct tool *t, const struct options *o, char **names)
+{
+	json_t *list = o->json ? json_array() : NULL;
+	struct conf_errors errors = { 0 };
+	struct mastercf m;
+	int rc = mastercf_load(&m, t->config_dir, NULL, &errors);
+	size_t i;
+
+	for (i = 0; i < errors.n; i++)
+		fprintf(t->err, "surat config: %s\n", errors.v[i]);
+	for (i = 0; i < m.n; i++) {
+		if (!is_wanted(names, &m.v[i]))
+			continue;
+		if (list)
+			json_array_append_new(list, service_json(&m.v[i]));
+		else
+			print_service(t->out, &m.v[i]);
+	}
+	if (list) {
+		json_dumpf(list, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		fputc('\n', t->out);
+		json_decref(list);
+	}
+	mastercf_fini(&m);
+	conf_errors_fini(&errors);
+	return rc < 0 ? TOOL_FAILED : TOOL_OK;
+}
+
+/* The new value is read as a daemon would read it before it gets into the file. */
+static int check_edit(struct tool *t, const struct conf *c, const char *name, const char *value)
+{
+	struct conf_errors errors = { 0 };
+	struct conf layer;
+	struct err err;
+	int status = TOOL_OK;
+
+	conf_overlay(&layer, c);
+	if (conf_set(&layer, name, value, "command line", 1, &err) < 0)
+		status = tool_fail(t, "config", "%s", err.msg);
+	else if (conf_check(&layer, &errors) < 0)
+		status = tool_fail(t, "config", "%s", errors.v[0]);
+	conf_errors_fini(&errors);
+	conf_fini(&layer);
+	return status;
+}
+
+static int edit_one(struct tool *t, const struct options *o, const struct conf *c, struct str *text, const char *arg)
+{
+	struct str out = STR_INIT(4 << 20);
+	struct span name, value;
+	char *name_z, *value_z;
+	int status = TOOL_OK;
+
+	if (!span_cut(span_z(arg), '=', &name, &value) && o->edit)
+		return tool_fail(t, "config", "'%s' is not of the form name=value", arg);
+	name_z = xstrndup(span_trim(name).p, span_trim(name).n);
+	value_z = xstrndup(span_trim(value).p, span_trim(value).n);
+	if (strpbrk(value_z, "\r\n"))
+		status = tool_fail(t, "config", "a value has no line breaks");
+	else if (o->edit)
+		status = check_edit(t, c, name_z, value_z);
+	if (status == TOOL_OK &&
+	    conf_edit_text(&out, str_span(text), span_z(name_z), o->edit ? value_z : NULL, o->comment) < 0)
+		status = tool_fail(t, "config", "main.cf would be too long");
+	if (status == TOOL_OK) {
+		str_reset(text);
+		status = str_add_span(text, str_span(&out)) < 0 ? TOOL_FAILED : TOOL_OK;
+	}
+	free(name_z);
+	free(value_z);
+	str_fini(&out);
+	return status;
+}
+
+static int edit(struct tool *t, const struct options *o, char **args)
+{
+	struct conf_errors errors = { 0 };
+	struct str path = STR_INIT(4096), text = STR_INIT(4 << 20);
+	int status = TOOL_OK;
+	struct conf c;
+	struct err err;
+
+	/* Wrong lines elsewhere must not keep anybody from mending one. */
+	if (conf_load(&c, t->config_dir, &errors) < 0)
+		conf_errors_fini(&errors);
+	if (str_addf(&path, "%s/main.cf", t->config_dir) < 0)
+		status = tool_fail(t, "config", "the name of the configuration directory is too long");
+	else if (source_slurp(&text, path.p, &err) < 0)
+		status = tool_fail(t, "config", "%s", err.msg);
+	for (; *args && status == TOOL_OK; args++)
+		status = edit_one(t, o, &c, &text, *args);
+	if (status == TOOL_OK && conf_edit_write(path.p, str_span(&text), &err) < 0)
+		status = tool_fail(t, "config", "%s", err.msg);
+	conf_errors_fini(&errors);
+	conf_fini(&c);
+	str_fini(&path);
+	str_fini(&text);
+	return status;
+}
+
+int cmd_config(struct tool *t, int argc, char **argv)
+{
+	struct options o = { 0 };
+	int opt;
+
+	optind = 0;
+	opterr = 0;
+	while ((opt = getopt(argc, argv, "dnxhjeX#M")) != -1) {
+		switch (opt) {
+		case 'd': o.defaults = true; break;
+		case 'n': o.set_only = true; break;
+		case 'x': o.expanded = true; break;
+		case 'h': o.values_only = true; break;
+		case 'j': o.json = true; break;
+		case 'e': o.edit = true; break;
+		case 'X': o.remove = true; break;
+		case '#': o.comment = true; break;
+		case 'M': o.services = true; break;
+		default:
+			fputs(usage, t->err);
+			return TOOL_USAGE;
+		}
+	}
+	argv += optind;
+	if ((o.edit || o.remove || o.comment) && (!*argv || o.edit + o.remove + o.comment > 1)) {
+		fputs(usage, t->err);
+		return TOOL_USAGE;
+	}
+	if (o.edit || o.remove || o.comment)
+		return edit(t, &o, argv);
+	return o.services ? show_services(t, &o, argv) : show(t, &o, argv);
+}

@@ -1,0 +1,54 @@
+/* commands.h: the subcommands of surat(1), one file each; surat.c holds the table */
+#ifndef TOOLS_COMMANDS_H
+#define TOOLS_COMMANDS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "conf/conf.h"
+
+/* What main gives to every subcommand. -c DIR is taken out of the arguments before it runs. */
+struct tool {
+	const char *config_dir;         /* -c, else MAIL_CONFIG, else /etc/surat */
+	FILE *out;                      /* stdout and stderr; tests read them */
+	FILE *err;
+};
+
+enum tool_status { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
+
+/* argv[0] is the subcommand's name. Return an enum tool_status. May block. Sources: cmd_NAME.c */
+int cmd_check(struct tool *t, int argc, char **argv);
+int cmd_config(struct tool *t, int argc, char **argv);
+int cmd_map(struct tool *t, int argc, char **argv);
+int cmd_user(struct tool *t, int argc, char **argv);
+int cmd_newaliases(struct tool *t, int argc, char **argv);
+int cmd_queue(struct tool *t, int argc, char **argv);
+int cmd_start(struct tool *t, int argc, char **argv);
+int cmd_stop(struct tool *t, int argc, char **argv);
+int cmd_reload(struct tool *t, int argc, char **argv);        /* Source: cmd_stop.c */
+int cmd_status(struct tool *t, int argc, char **argv);
+int cmd_log(struct tool *t, int argc, char **argv);
+int cmd_setup(struct tool *t, int argc, char **argv);
+
+/* Finds name among the subcommands and runs it; an unknown one names the nearest. Source: tool.c */
+struct tool_command {
+	const char *name;
+	int (*run)(struct tool *t, int argc, char **argv);
+	const char *help;
+};
+int tool_run(struct tool *t, const struct tool_command *table, size_t n, int argc, char **argv);
+
+/* Takes "-c DIR" and "-cDIR" in front of the first "--" out of argv; -1 when DIR is missing. Source: tool.c */
+int tool_take_config(struct tool *t, int *argc, char **argv);
+
+/* Prints a message behind "surat NAME: " to t->err; returns TOOL_FAILED. Source: tool.c */
+int tool_fail(struct tool *t, const char *name, const char *fmt, ...) PRINTF(3, 4);
+
+/* Loads main.cf for a command that needs its values: 0, or -1 after every error was printed. With is_lenient errors
+ * are printed as warnings and the values that could be read serve. c must be finished in any case. Source: tool.c */
+int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c);
+
+/* The same without a word: for commands to a running suite, which serve whatever could be read. Source: tool.c */
+int tool_load_quiet(struct tool *t, struct conf *c) WARN_UNUSED;
+
+#endif

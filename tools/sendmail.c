@@ -1,0 +1,203 @@
+/* sendmail(1): the command that every program on a Unix machine knows. Also mailq(1) and newaliases(1) by name.
+ *
+ * The letter goes through smtpd like any other, over a UNIX socket where the kernel tells whose it is; nothing here has
+ * rights of its own. Exit statuses are those of sysexits.h, as callers expect. */
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "conf/params.h"
+#include "tools/commands.h"
+#include "tools/sendmail_letter.h"
+#include "tools/sendmail_smtp.h"
+
+enum mode { MODE_SUBMIT, MODE_SMTP, MODE_MAILQ, MODE_FLUSH, MODE_ALIASES };
+
+struct options {
+	enum mode mode;
+	bool takes_rcpts, ignores_dots;
+	const char *full_name;
+	const char *config_dir;
+	struct sendmail_envelope env;
+};
+
+static int usage(const char *what)
+{
+	fprintf(stderr, "sendmail: %s; see sendmail(1)\n", what);
+	return EX_USAGE;
+}
+
+static int take_mode(struct options *o, const char *arg)
+{
+	switch (arg[0]) {
+	case 'm': o->mode = MODE_SUBMIT; return 0;
+	case 's': o->mode = MODE_SMTP; return 0;
+	case 'p': o->mode = MODE_MAILQ; return 0;
+	case 'i': o->mode = MODE_ALIASES; return 0;
+	case 'd': return usage("-bd: the daemons are started with: surat start");
+	default: return usage("this -b mode is not known; -bm, -bs, -bp and -bi are");
+	}
+}
+
+static int take_option(struct options *o, int opt, char *arg)
+{
+	switch (opt) {
+	case 'b': return take_mode(o, arg);
+	case 'c': case 'C': o->config_dir = arg; return 0;
+	case 'f': case 'r': o->env.sender = arg; return 0;
+	case 'F': o->full_name = arg; return 0;
+	case 'i': o->ignores_dots = true; return 0;
+	case 'o': o->ignores_dots |= arg[0] == 'i'; return 0;
+	case 't': o->takes_rcpts = true; return 0;
+	case 'N': o->env.notify = arg; return 0;
+	case 'R': o->env.ret = arg; return 0;
+	case 'V': o->env.envid = arg; return 0;
+	case 'I': o->mode = MODE_ALIASES; return 0;
+	case 'q': o->mode = MODE_FLUSH; return 0;
+	case '?': return usage("option not known");
+	default: return 0;      /* options of old sendmail that change nothing here */
+	}
+}
+
+static int parse(struct options *o, int argc, char **argv)
+{
+	int opt, rc = 0;
+
+	while (rc == 0 && (opt = getopt(argc, argv, "+A:B:C:F:GIL:N:O:R:UV:X:b:c:d:e:f:h:imno:p:q::r:tvx")) != -1)
+		rc = take_option(o, opt, optarg);
+	return rc;
+}
+
+/* "tito@example.com" of whoever calls; the kernel's word, not the environment's. */
+static const char *own_address(struct arena *a, const char *origin)
+{
+	struct passwd *pw = getpwuid(getuid());
+
+	if (pw)
+		return arena_printf(a, "%s@%s", pw->pw_name, origin);
+	return arena_printf(a, "uid%u@%s", (unsigned)getuid(), origin);
+}
+
+static int exit_status(const struct err *err)
+{
+	fprintf(stderr, "sendmail: %s\n", err->msg);
+	switch (err->kind) {
+	case ERR_TEMP: case ERR_SYS: return EX_TEMPFAIL;
+	case ERR_CONF: return EX_CONFIG;
+	case ERR_PROTO: return EX_DATAERR;
+	default: return EX_UNAVAILABLE;
+	}
+}
+
+static const char *sender_of(struct options *o, struct letter *l, const char *self)
+{
+	const char *s = o->env.sender;
+
+	if (!s)
+		return self;
+	if (strcmp(s, "<>") == 0)
+		return "";
+	if (*s == '<' && s[strlen(s) - 1] == '>')
+		s = arena_strndup(&l->arena, s + 1, strlen(s) - 2);
+	return *s == '\0' || strchr(s, '@') ? s : arena_printf(&l->arena, "%s@%s", s, l->origin);
+}
+
+static int submit(struct options *o, const char *socket_path, const char *origin, int n, char **rcpts)
+{
+	struct letter l;
+	struct err err = ERR_INIT;
+	const char *self, *from;
+	int fd = -1, i, rc = 0;
+
+	letter_init(&l, origin);
+	self = own_address(&l.arena, origin);
+	o->env.sender = sender_of(o, &l, self);
+	from = *o->env.sender ? o->env.sender : self;
+	if (o->full_name)
+		from = arena_printf(&l.arena, "\"%s\" <%s>", o->full_name, from);
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = letter_add_rcpt(&l, span_z(rcpts[i]), &err);
+	if (rc == 0)
+		rc = letter_read(&l, stdin, !o->ignores_dots, o->takes_rcpts, from, &err);
+	if (rc == 0 && l.n_rcpts == 0)
+		rc = err_set(&err, ERR_PROTO, "no recipient: name one behind the options, or use -t");
+	if (rc == 0)
+		rc = fd = sendmail_connect(socket_path, &err);
+	if (rc >= 0)
+		rc = sendmail_submit(fd, &o->env, &l, &err);
+	if (fd >= 0)
+		close(fd);
+	letter_fini(&l);
+	return rc < 0 ? exit_status(&err) : EX_OK;
+}
+
+static int speak_smtp(const char *socket_path)
+{
+	struct err err = ERR_INIT;
+	int fd = sendmail_connect(socket_path, &err);
+	int rc = fd < 0 ? -1 : sendmail_relay(fd, &err);
+
+	if (fd >= 0)
+		close(fd);
+	return rc < 0 ? exit_status(&err) : EX_OK;
+}
+
+static int run_tool(struct options *o, int (*fn)(struct tool *, int, char **), const char *z0, const char *z1)
+{
+	char *argv[] = { (char *)"queue", (char *)z0, (char *)z1, NULL };
+	struct tool t = { o->config_dir, stdout, stderr };
+
+	return fn(&t, z0 ? z1 ? 3 : 2 : 1, argv);
+}
+
+static int with_configuration(struct options *o, int argc, char **argv)
+{
+	struct conf c = { 0 };
+	struct conf_errors errors = { 0 };
+	struct global_conf g;
+	struct arena a = { 0 };
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (conf_load(&c, o->config_dir, &errors) < 0) {
+		fprintf(stderr, "sendmail: %s\n", errors.n ? errors.v[0] : "no configuration");
+		rc = EX_CONFIG;
+	} else if (global_conf_read(&g, &c, &a, &err) < 0) {
+		rc = exit_status(&err);
+	} else {
+		const char *path = arena_printf(&a, "%s/sendmail", g.run_directory);
+
+		rc = o->mode == MODE_SMTP ? speak_smtp(path) : submit(o, path, g.myorigin, argc, argv);
+	}
+	arena_fini(&a);
+	conf_errors_fini(&errors);
+	conf_fini(&c);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+	const char *dir = getenv("MAIL_CONFIG");
+	struct options o = { .mode = MODE_SUBMIT, .config_dir = dir ? dir : "/etc/surat" };
+	int rc;
+
+	log_set_tag("sendmail");
+	rc = parse(&o, argc, argv);
+	if (rc != 0)
+		return rc;
+	if (strcmp(name, "mailq") == 0)
+		o.mode = MODE_MAILQ;
+	if (strcmp(name, "newaliases") == 0)
+		o.mode = MODE_ALIASES;
+	switch (o.mode) {
+	case MODE_MAILQ: return run_tool(&o, cmd_queue, "list", NULL);
+	case MODE_FLUSH: return run_tool(&o, cmd_queue, "retry", "ALL");
+	case MODE_ALIASES: return run_tool(&o, cmd_newaliases, NULL, NULL);
+	default: return with_configuration(&o, argc - optind, argv + optind);
+	}
+}

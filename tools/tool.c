@@ -1,0 +1,94 @@
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "conf/nearest.h"
+#include "tools/commands.h"
+
+int tool_fail(struct tool *t, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(t->err, "surat %s: ", name);
+	va_start(ap, fmt);
+	vfprintf(t->err, fmt, ap);
+	va_end(ap);
+	fputc('\n', t->err);
+	return TOOL_FAILED;
+}
+
+int tool_take_config(struct tool *t, int *argc, char **argv)
+{
+	int i, to = 1, n = *argc;
+	bool is_over = false;
+
+	for (i = 1; i < n; i++) {
+		is_over = is_over || strcmp(argv[i], "--") == 0;
+		if (is_over || strncmp(argv[i], "-c", 2) != 0) {
+			argv[to++] = argv[i];
+			continue;
+		}
+		t->config_dir = argv[i][2] ? argv[i] + 2 : ++i < n ? argv[i] : NULL;
+		if (!t->config_dir)
+			return -1;
+	}
+	*argc = to;
+	argv[to] = NULL;
+	return 0;
+}
+
+int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
+{
+	struct conf_errors errors = { 0 };
+	int rc = conf_load(c, t->config_dir, &errors);
+	size_t i;
+
+	for (i = 0; i < errors.n; i++)
+		if (strncmp(errors.v[i], "warning: ", 9) != 0)
+			fprintf(t->err, "surat %s: %s%s\n", name, is_lenient ? "warning: " : "", errors.v[i]);
+	conf_errors_fini(&errors);
+	return is_lenient ? 0 : rc;
+}
+
+int tool_load_quiet(struct tool *t, struct conf *c)
+{
+	struct conf_errors errors = { 0 };
+	int rc = conf_load(c, t->config_dir, &errors);
+
+	conf_errors_fini(&errors);
+	return rc;
+}
+
+static void usage(FILE *f, const struct tool_command *table, size_t n)
+{
+	size_t i;
+
+	fprintf(f, "usage: surat COMMAND [-c CONFIG_DIR] ...\n\n");
+	for (i = 0; i < n; i++)
+		fprintf(f, "  %-12s %s\n", table[i].name, table[i].help);
+}
+
+int tool_run(struct tool *t, const struct tool_command *table, size_t n, int argc, char **argv)
+{
+	struct str hint = STR_INIT(200);
+	struct nearest near;
+	size_t i;
+
+	if (tool_take_config(t, &argc, argv) < 0) {
+		fprintf(t->err, "surat: a directory is missing after -c\n");
+		return TOOL_USAGE;
+	}
+	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+		usage(argc < 2 ? t->err : t->out, table, n);
+		return argc < 2 ? TOOL_USAGE : TOOL_OK;
+	}
+	nearest_init(&near, argv[1]);
+	for (i = 0; i < n; i++) {
+		if (strcmp(argv[1], table[i].name) == 0)
+			return table[i].run(t, argc - 1, argv + 1);
+		nearest_offer(&near, table[i].name);
+	}
+	fprintf(t->err, "surat: unknown command '%s'%s\n", argv[1], nearest_hint(&near, &hint));
+	str_fini(&hint);
+	return TOOL_USAGE;
+}
