@@ -100,7 +100,8 @@ static const struct {
 	{ "smtp inet n - y - - smtpd -x", "'-x' is not an option of smtpd" },
 	{ "smtp inet n - y - - smtpd -o", "name=value is missing after -o" },
 	{ "smtp inet n - y - - smtpd -o foo", "'-o foo' is not of the form" },
-	{ "smtp inet n - y - - smtpd -o smtpd_tiemout=3s", "f:1: unknown parameter 'smtpd_tiemout'; did you mean 'smtpd_timeout'?" },
+	{ "smtp inet n - y - - smtpd -o smtpd_tiemout=3s",
+	  "f:1: unknown parameter 'smtpd_tiemout'; did you mean 'smtpd_timeout'?" },
 	{ "smtp inet n - y - - smtpd -o smtpd_timeout=never", "f:1: smtpd_timeout: 'never' is not a time" },
 	{ "smtp inet n - y - - smtpd -o smtpd_banner=$nope", "f:1: smtpd_banner: '$nope' is not a known name" },
 	{ "25 inet n - y - - smtpd\n25 inet n - y - - smtpd", "f:2: service '25' stands in line 1 already" },
@@ -132,7 +133,8 @@ static const struct {
 
 static void test_protocols(void **state)
 {
-	static const char text[] = "143 inet n - n - - login -o login_protocol=imap\n110 inet n - n - - login -o login_protocol=pop3\n";
+	static const char text[] = "143 inet n - n - - login -o login_protocol=imap\n"
+	                           "pop3s inet n - n - - login\n";
 	struct str main_cf = STR_INIT(200);
 	struct conf_errors errors = { 0 };
 	struct mastercf m;

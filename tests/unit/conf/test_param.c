@@ -80,7 +80,8 @@ static void test_table(void **state)
 static void test_structs(void **state)
 {
 	static const char text[] = "myhostname = mx.example.com\nsmtpd_timeout = 2m\nsmtpd_helo_required = YES\n"
-	                           "smtpd_recipient_restrictions = permit_mynetworks,\n  check_client_access inline:{a=b, c=d}\n"
+	                           "smtpd_recipient_restrictions = permit_mynetworks,\n"
+	                           "  check_client_access inline:{a=b, c=d}\n"
 	                           "message_size_limit = 5 MB\nsmtpd_forbid_bare_newline = reject\nmailbox_command = x $USER\n"
 	                           "ssl_cert = </d.pem\nssl_key = < /d.key\nvirtual_uid_maps = static:5 { users:/x uid }\n"
 	                           "maximal_queue_lifetime = 2\nalias_maps = hash:/a, lmdb:/b\nsmtpd_tls_cert_file = /c.pem\n";
