@@ -205,7 +205,7 @@ static void test_host_names(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(hosts); i++) {
-		print_message("'%s'\n", hosts[i].host);
+		print_message("# '%s'\n", hosts[i].host);
 		str_reset(&text);
 		str_addf(&text, "myhostname = %s\n", hosts[i].host);
 		assert_int_equal(conf_parse(&c, "m", str_span(&text), &errors), 0);

@@ -116,7 +116,7 @@ static void test_wrong(void **state)
 
 	assert_int_equal(conf_parse(&base, "main.cf", SPAN_NULL, &errors), 0);
 	for (i = 0; i < ARRAY_LEN(wrong); i++) {
-		print_message("%s\n", wrong[i].row);
+		print_message("# %s\n", wrong[i].message);
 		assert_int_equal(mastercf_parse(&m, "f", span_z(wrong[i].row), &base, &errors), -1);
 		if (!has(&errors, wrong[i].message))
 			fail_msg("%s", errors.v[0]);
@@ -142,7 +142,7 @@ static void test_protocols(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(served); i++) {
-		print_message("'%s'\n", served[i].protocols);
+		print_message("# '%s'\n", served[i].protocols);
 		str_reset(&main_cf);
 		str_addf(&main_cf, "protocols = %s\n", served[i].protocols);
 		assert_int_equal(conf_parse(&base, "main.cf", str_span(&main_cf), &errors), 0);

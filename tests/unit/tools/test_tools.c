@@ -215,7 +215,7 @@ static void test_check(void **state)
 	int status;
 
 	for (i = 0; i < ARRAY_LEN(checks); i++) {
-		print_message("%s\n", checks[i].label);
+		print_message("# %s\n", checks[i].label);
 		begin(&r, checks[i].main_cf, checks[i].master_cf);
 		status = run(&r, "check");
 		if (status != checks[i].status || !strstr(r.out, checks[i].message))
