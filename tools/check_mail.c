@@ -1,5 +1,7 @@
+#include "auth/mechs.h"
 #include "conf/param.h"
 #include "conf/params.h"
+#include "proto/restrict.h"
 #include "tools/check.h"
 
 void check_limits(const struct conf *c, struct conf_errors *errors)
@@ -49,7 +51,9 @@ void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_
 	for (i = 0; i < m->n; i++) {
 		if (strcmp(m->v[i].command, "smtpd") != 0)
 			continue;
-		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0 && smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
+		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) < 0 || restrict_check(&layer, &err) < 0)
+			conf_error(errors, "%s:%u: service '%s': %s", m->file, m->v[i].line, m->v[i].name, err.msg);
+		else if (smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
 		    !decides(&smtpd.smtpd_relay_restrictions) && !decides(&smtpd.smtpd_recipient_restrictions))
 			conf_error(errors, "%s:%u: service '%s' would relay for everybody: neither smtpd_relay_restrictions nor "
 			           "smtpd_recipient_restrictions has reject_unauth_destination", m->file, m->v[i].line, m->v[i].name);
@@ -91,7 +95,7 @@ void check_domains(const struct conf *c, struct conf_errors *errors)
 	arena_fini(&a);
 }
 
-/* What each source of passwords can answer: PAM sees the password only, the store keeps no clear text. */
+/* What each source of passwords can answer: PAM sees the password only. */
 static bool can_use(const char *mechanism, const char *source)
 {
 	static const char *const plain[] = { "plain", "login" };
@@ -102,7 +106,38 @@ static bool can_use(const char *mechanism, const char *source)
 			return true;
 	if (strncmp(source, "passwd-file:", 12) == 0)
 		return true;
-	return strcmp(source, "users") == 0 && strcasecmp(mechanism, "scram-sha-256") == 0;
+	return strcmp(source, "users") == 0;
+}
+
+/* A wrong value was told already when main.cf was read. */
+static void add_once(struct conf_errors *errors, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < errors->n; i++) {
+		if (strcmp(errors->v[i], text) == 0)
+			return;
+	}
+	conf_error(errors, "%s", text);
+}
+
+/* The verifiers of the stored accounts tell more than the kinds of stores do. */
+static void check_accounts(const struct conf *c, struct conf_errors *errors)
+{
+	struct settings s;
+	struct passdb_chain chain;
+	struct err err;
+
+	if (settings_read(&s, c, &err) < 0) {
+		add_once(errors, err.msg);
+		return;
+	}
+	if (passdb_open(&chain, &s, &err) < 0)
+		add_once(errors, err.msg);
+	else
+		mechs_check(&chain, errors);
+	passdb_close(&chain);
+	settings_fini(&s);
 }
 
 void check_auth(const struct conf *c, struct conf_errors *errors)
@@ -131,4 +166,5 @@ void check_auth(const struct conf *c, struct conf_errors *errors)
 			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
 	}
 	arena_fini(&a);
+	check_accounts(c, errors);
 }

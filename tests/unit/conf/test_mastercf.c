@@ -18,7 +18,7 @@ static const char debian[] =
 	"smtp      inet  n       -       y       -       -       smtpd\n"
 	"#smtp      inet  n       -       y       -       1       postscreen\n"
 	"submission inet n       -       y       -       50       smtpd\n"
-	"  -o syslog_name=surat/submission\n"
+	"  -o syslog_name=surat/$service_name\n"
 	"  -o smtpd_tls_security_level=encrypt\n"
 	"#  -o smtpd_sasl_auth_enable=yes\n"
 	"  -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }\n"
@@ -39,6 +39,7 @@ static void test_debian(void **state)
 {
 	struct conf_errors errors = { 0 };
 	struct arena a = { 0 };
+	struct global_conf global;
 	struct smtpd_conf smtpd;
 	struct mastercf m;
 	struct conf base, layer;
@@ -71,6 +72,8 @@ static void test_debian(void **state)
 	assert_int_equal(mastercf_overlay(&layer, &base, &m, &m.v[1], &err), 0);
 	assert_int_equal(smtpd_conf_read(&smtpd, &layer, &a, &err), 0);
 	assert_true(smtpd.smtpd_sasl_auth_enable);
+	assert_int_equal(global_conf_read(&global, &layer, &a, &err), 0);
+	assert_string_equal(global.syslog_name, "surat/submission");
 	assert_int_equal(smtpd.smtpd_tls_security_level, SMTPD_TLS_SECURITY_LEVEL_ENCRYPT);
 	conf_fini(&layer);
 	mastercf_fini(&m);
@@ -122,6 +125,35 @@ static void test_wrong(void **state)
 	conf_fini(&base);
 }
 
+static const struct {
+	const char *protocols;
+	size_t n;
+} served[] = { { "imap pop3", 2 }, { "pop3", 1 }, { "POP3S imaps", 2 }, { "imap pop3x lmtp", 1 }, { "", 0 } };
+
+static void test_protocols(void **state)
+{
+	static const char text[] = "143 inet n - n - - login -o login_protocol=imap\n110 inet n - n - - login -o login_protocol=pop3\n";
+	struct str main_cf = STR_INIT(200);
+	struct conf_errors errors = { 0 };
+	struct mastercf m;
+	struct conf base;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(served); i++) {
+		print_message("'%s'\n", served[i].protocols);
+		str_reset(&main_cf);
+		str_addf(&main_cf, "protocols = %s\n", served[i].protocols);
+		assert_int_equal(conf_parse(&base, "main.cf", str_span(&main_cf), &errors), 0);
+		assert_int_equal(mastercf_parse(&m, "f", span_z(text), &base, &errors), 0);
+		assert_int_equal(m.n, served[i].n);
+		assert_int_equal(errors.n_warnings, 2 - served[i].n);
+		mastercf_fini(&m);
+		conf_fini(&base);
+		conf_errors_fini(&errors);
+	}
+	str_fini(&main_cf);
+}
+
 static void test_all_at_once(void **state)
 {
 	struct conf_errors errors = { 0 };
@@ -140,6 +172,7 @@ static void test_all_at_once(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_debian),
 	cmocka_unit_test(test_wrong),
+	cmocka_unit_test(test_protocols),
 	cmocka_unit_test(test_all_at_once),
 };
 
