@@ -165,7 +165,7 @@ static void configure(struct fixture *f, const char *extra)
 	if (conf_parse(&f->conf, "main.cf", span_z(text), &errors) < 0)
 		fail_msg("%s", errors.v[0]);
 	conf_errors_fini(&errors);
-	if (settings_read(&f->settings, &f->conf, &err) < 0)
+	if (settings_read(&f->settings, &f->conf, true, &err) < 0)
 		fail_msg("%s", err.msg);
 	/* main.cf knows whole seconds only */
 	f->settings.auth.auth_failure_delay_ms = DELAY_MS;
