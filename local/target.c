@@ -49,9 +49,10 @@ static uint64_t smaller_limit(uint64_t a, uint64_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* The user's own quota goes before all others. */
 static void set_quota(const struct settings *s, struct target *t, uint64_t own, uint64_t general)
 {
-	t->quota_bytes = smaller_limit(own ? own : general, s->store.quota_storage);
+	t->quota_bytes = own ? own : smaller_limit(general, s->store.quota_storage);
 	t->quota_count = s->store.quota_messages;
 }
 
