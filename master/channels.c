@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,6 +93,31 @@ static void lend_all(struct proc *p, const struct listeners *l)
 		if (is_program(p, l->v[i].command))
 			lend_listener(p, &l->v[i]);
 	}
+}
+
+/* Opened here, so that logger needs no right to any folder; on each reload again, since the file may have been rotated. */
+void channels_lend_log(struct proc *p)
+{
+	const char *path = p->m->config->global.maillog_file;
+	const struct ctl_listen msg = { .service = SPAN_LIT("maillog"), .address = span_z(path) };
+	const struct group *adm;
+	int fd;
+
+	if (!*path)
+		return;
+	if (strcmp(path, "/dev/stdout") == 0)
+		fd = fcntl(p->m->stdout_fd, F_DUPFD_CLOEXEC, 3);
+	else
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+	if (fd < 0) {
+		log_error("maillog_file %s: %s", path, strerror(errno));
+		return;
+	}
+	adm = p->m->is_root ? getgrnam("adm") : NULL;
+	if (adm && strcmp(path, "/dev/stdout") != 0 && fchown(fd, 0, adm->gr_gid) < 0)
+		log_warn("maillog_file %s: group adm: %s", path, strerror(errno));
+	if (ipc_send(&p->ctl, &ctl_listen_desc, &msg, &fd) < 0)
+		log_error("logger: its control channel takes no more");
 }
 
 void channels_listen(struct proc *p)

@@ -72,20 +72,44 @@ static void address_text(const struct addrinfo *ai, char *out, size_t n)
 	snprintf(out, n, ai->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int bind_retry(int fd, const struct addrinfo *ai, uint64_t deadline_ms)
+/* From 127.0.0.1:25 to 0.0.0.0:25 at a reload, or back: the old socket serves until the switch. */
+static bool share_port(const struct opening *o, int fd)
+{
+	bool found = false;
+	char port[8];
+	int on = 1;
+	size_t i;
+
+	snprintf(port, sizeof(port), ":%u", o->row->port);
+	for (i = 0; o->old && i < o->old->n; i++) {
+		const struct listener *l = &o->old->v[i];
+
+		if (!l->is_unix && strcmp(strrchr(l->key, ':'), port) == 0)
+			found |= setsockopt(l->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+	}
+	return found && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+}
+
+static int bind_retry(const struct opening *o, int fd, const struct addrinfo *ai)
 {
 	const struct timespec pause = { 0, 50 * 1000000l };
 
 	for (;;) {
 		if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
 			return 0;
-		if (errno != EADDRINUSE || clock_mono_ms() >= deadline_ms)
+		if (errno != EADDRINUSE)
 			return -1;
+		if (share_port(o, fd))
+			return bind(fd, ai->ai_addr, ai->ai_addrlen);
+		if (clock_mono_ms() >= o->deadline_ms) {
+			errno = EADDRINUSE;
+			return -1;
+		}
 		nanosleep(&pause, NULL);
 	}
 }
 
-static int open_inet(const struct addrinfo *ai, uint64_t deadline_ms)
+static int open_inet(const struct opening *o, const struct addrinfo *ai)
 {
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, saved;
 
@@ -93,7 +117,7 @@ static int open_inet(const struct addrinfo *ai, uint64_t deadline_ms)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
 	    (ai->ai_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
-	    bind_retry(fd, ai, deadline_ms) == 0 && listen(fd, BACKLOG) == 0)
+	    bind_retry(o, fd, ai) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	saved = errno;
 	close(fd);
@@ -134,7 +158,7 @@ static void add_inet(const struct opening *o, const struct addrinfo *ai, bool is
 	}
 	fd = take_over(o->old, address);
 	if (fd < 0)
-		fd = open_inet(ai, o->deadline_ms);
+		fd = open_inet(o, ai);
 	if (fd >= 0)
 		complete(add(o->l, address, o->row->name, o->row->command, fd), o);
 	else if (!is_optional || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))

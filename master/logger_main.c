@@ -205,7 +205,6 @@ static void own_sink(void *arg, enum log_level level, const char *line)
 static int on_init(struct daemon *d, struct err *err)
 {
 	struct logger *lg = d->state;
-	int on = 1;
 
 	lg->d = d;
 	log_set_sink(own_sink, lg);
@@ -214,8 +213,6 @@ static int on_init(struct daemon *d, struct err *err)
 	if (gethostname(lg->host, sizeof(lg->host) - 1) < 0)
 		return err_sys(err, "gethostname");
 	lg->host[strcspn(lg->host, ".")] = '\0';
-	if (setsockopt(DAEMON_LOG_FD, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-		return err_sys(err, "SO_PASSCRED");
 	lg->to_syslog = *lg->conf.maillog_file == '\0';
 	if (lg->to_syslog)
 		d->sandbox.may = SB_UNIX;

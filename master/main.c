@@ -127,11 +127,13 @@ static int print_errors(const struct conf_errors *errors)
 
 static int open_log(struct master *m, struct err *err)
 {
-	int size = LOG_BUFFER;
+	int size = LOG_BUFFER, on = 1;
 
 	/* packets, not datagrams: those are limited to ten in the kernel's queue */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, m->log_fds) < 0)
 		return err_sys(err, "socketpair");
+	if (setsockopt(m->log_fds[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return err_sys(err, "SO_PASSCRED");
 	if (setsockopt(m->log_fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		(void)setsockopt(m->log_fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return 0;
@@ -161,8 +163,8 @@ static int prepare(struct master *m)
 		dirs_check_users(m->config, &errors);
 	if (m->config && print_errors(&errors) == 0) {
 		conf_errors_fini(&errors);
-		m->run_directory = arena_strdup(&m->config->arena, m->config->global.run_directory);
-		m->empty_directory = arena_printf(&m->config->arena, "%s/empty", m->run_directory);
+		m->run_directory = arena_strdup(&m->arena, m->config->global.run_directory);
+		m->empty_directory = arena_printf(&m->arena, "%s/empty", m->run_directory);
 		if (dirs_make(m, m->config, &was_killed, &err) < 0 || open_log(m, &err) < 0 || open_tool_sockets(m, &err) < 0)
 			conf_error(&errors, "%s", err.msg);
 		else if (certs_load(&m->certs, m->config, &errors) == 0)
@@ -224,7 +226,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	struct master m = { .notify_fd = -1, .lock_fd = -1, .tool_fd = -1, .log_fds = { -1, -1 } };
+	struct master m = { .notify_fd = -1, .lock_fd = -1, .tool_fd = -1, .stdout_fd = -1, .log_fds = { -1, -1 } };
 	struct err err = ERR_INIT;
 	uv_prepare_t flush_log;
 	int opt, status = 1;
@@ -248,6 +250,7 @@ int main(int argc, char **argv)
 	umask(022);
 	raise_files();
 	m.is_root = geteuid() == 0;
+	m.stdout_fd = fcntl(1, F_DUPFD_CLOEXEC, 3);
 	m.started_ms = clock_mono_ms();
 	random_bytes(&m.instance, sizeof(m.instance));
 	if (loop_init(&m.loop, &err) < 0)

@@ -45,6 +45,7 @@ struct tool;
 
 struct master {
 	struct loop loop;
+	struct arena arena;             /* for the process's life */
 	const char *config_directory;
 	const char *run_directory;
 	const char *empty_directory;
@@ -52,6 +53,7 @@ struct master {
 	bool is_foreground;
 	int notify_fd;                  /* surat start waits for a byte here; -1 */
 	int lock_fd;
+	int stdout_fd;                  /* of who started us, for maillog_file = /dev/stdout */
 	uint64_t instance;
 	uint64_t started_ms;
 	enum master_state state;
@@ -119,6 +121,9 @@ void channels_connect(struct proc *p);
 
 /* Lends p all listening sockets of its services. */
 void channels_listen(struct proc *p);
+
+/* Opens maillog_file, if there is one, and lends it to logger. */
+void channels_lend_log(struct proc *p);
 
 /* ---- reload.c ---- */
 

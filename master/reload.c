@@ -124,16 +124,18 @@ void reload_failed(struct master *m, const char *why)
 
 static void hand_over(struct proc *p)
 {
+	bool goes = p->program->is_per_core || !spawn_is_wanted(p->m, p->program);
+
 	if (p->is_successor) {
 		p->is_successor = false;
 		channels_listen(p);
-	} else if (p->program->is_per_core || !spawn_is_wanted(p->m, p->program)) {
-		if (p != p->m->logger)
-			spawn_drain(p, 0);      /* its sessions may go on as long as they like */
-		else if (spawn_send_reload(p) < 0)
+	} else if (goes) {
+		spawn_drain(p, 0);      /* its sessions may go on as long as they like */
+	} else if (p->state == PROC_READY) {
+		if (spawn_send_reload(p) < 0)
 			spawn_kill(p);
-	} else if (p->state == PROC_READY && spawn_send_reload(p) < 0) {
-		spawn_kill(p);
+		if (p == p->m->logger)
+			channels_lend_log(p);
 	}
 }
 

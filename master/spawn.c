@@ -167,6 +167,8 @@ static void on_ready(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	p->state = PROC_READY;
 	uv_timer_stop(&p->timer);
 	channels_connect(p);
+	if (p->program == &spawn_logger)
+		channels_lend_log(p);
 	if (p->is_successor)
 		reload_step(m);
 	else if (m->state == MASTER_RUNNING)

@@ -23,6 +23,12 @@ int cmd_map(struct tool *t, int argc, char **argv);
 int cmd_user(struct tool *t, int argc, char **argv);
 int cmd_newaliases(struct tool *t, int argc, char **argv);
 int cmd_queue(struct tool *t, int argc, char **argv);
+int cmd_start(struct tool *t, int argc, char **argv);
+int cmd_stop(struct tool *t, int argc, char **argv);
+int cmd_reload(struct tool *t, int argc, char **argv);        /* Source: cmd_stop.c */
+int cmd_status(struct tool *t, int argc, char **argv);
+int cmd_log(struct tool *t, int argc, char **argv);
+int cmd_setup(struct tool *t, int argc, char **argv);
 
 /* Finds name among the subcommands and runs it; an unknown one names the nearest. Source: tool.c */
 struct tool_command {
@@ -41,5 +47,8 @@ int tool_fail(struct tool *t, const char *name, const char *fmt, ...) PRINTF(3, 
 /* Loads main.cf for a command that needs its values: 0, or -1 after every error was printed. With is_lenient errors
  * are printed as warnings and the values that could be read serve. c must be finished in any case. Source: tool.c */
 int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c);
+
+/* The same without a word: for commands to a running suite, which serve whatever could be read. Source: tool.c */
+int tool_load_quiet(struct tool *t, struct conf *c) WARN_UNUSED;
 
 #endif

@@ -8,6 +8,12 @@
 #include "tools/commands.h"
 
 static const struct tool_command commands[] = {
+	{ "start", cmd_start, "start the suite; -f stays in the foreground" },
+	{ "stop", cmd_stop, "let sessions end, then stop" },
+	{ "reload", cmd_reload, "use the changed configuration, or name what is wrong with it" },
+	{ "status", cmd_status, "show every process; -j as JSON" },
+	{ "log", cmd_log, "show the log; -f follows it" },
+	{ "setup", cmd_setup, "add the users that the daemons run as" },
 	{ "check", cmd_check, "name every error of the configuration at once" },
 	{ "config", cmd_config, "show and edit parameters, as postconf does" },
 	{ "map", cmd_map, "build and query tables, as postmap does" },

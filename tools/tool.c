@@ -50,6 +50,15 @@ int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
 	return is_lenient ? 0 : rc;
 }
 
+int tool_load_quiet(struct tool *t, struct conf *c)
+{
+	struct conf_errors errors = { 0 };
+	int rc = conf_load(c, t->config_dir, &errors);
+
+	conf_errors_fini(&errors);
+	return rc;
+}
+
 static void usage(FILE *f, const struct tool_command *table, size_t n)
 {
 	size_t i;

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/params.h"
 #include "svc/daemon_log.h"
 
 void daemon_exit(struct daemon *d)
@@ -31,7 +32,8 @@ static int map_memfd(int fd, uint64_t size, struct span *bytes_r, struct err *er
 	*bytes_r = SPAN_NULL;
 	if (size == 0)
 		return 0;
-	p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	/* private: kernels before 6.7 refuse a shared mapping of sealed bytes */
+	p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return err_sys(err, "mmap of a snapshot");
 	*bytes_r = (struct span){ p, size };
@@ -263,9 +265,19 @@ static int become_what_we_are(struct daemon *d, struct err *err)
 {
 	const struct program *p = topology_program(d->program);
 	const char *missing = NULL;
+	struct global_conf global;
 
 	if (d->is_root && p && !d->sandbox.user)
 		d->sandbox.user = p->user;
+	if (global_conf_read(&global, d->conf, &d->arena, err) < 0)
+		return -1;
+	if (!global.sandbox) {
+		log_warn("sandbox = no: the rights of %s are not restricted", d->program);
+		d->sandbox.may |= SB_EXEC;
+		d->sandbox.may_all_paths = true;
+		d->sandbox.chroot = NULL;
+	}
+	tzset();        /* the file of the time zone is out of reach from here on */
 	if (sandbox_apply(&d->sandbox, &missing, err) < 0)
 		return -1;
 	if (missing)
