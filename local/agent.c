@@ -36,8 +36,9 @@ static size_t result_bytes(const struct dlv_rcpt_result *r)
 	return n;
 }
 
-/* Job numbers belong to the qmgr that gave them; a later one goes by qid and index. -1 when the channel is gone. */
-static int report(struct agent *g, const struct job *j)
+/* Tells what is settled and was not told yet. Job numbers belong to the qmgr that gave them; a later one goes by qid and
+ * index. -1 when the channel is gone. */
+static int report(struct agent *g, struct job *j)
 {
 	struct dlv_rcpt_result *v = xcalloc(j->m->rcpts.n + 1, sizeof(*v));
 	struct dlv_result m = { .qid = j->m->qid, .job = j->m->job, .rcpts = { v, 0 } };
@@ -47,6 +48,9 @@ static int report(struct agent *g, const struct job *j)
 	for (size_t i = 0; i < j->m->rcpts.n && rc == 0; i++) {
 		size_t n = result_bytes(&j->rcpts[i].result);
 
+		if (!j->rcpts[i].is_settled || j->rcpts[i].is_reported)
+			continue;
+		j->rcpts[i].is_reported = true;
 		if (m.rcpts.n && bytes + n > RESULT_BYTES) {
 			rc = ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL);
 			m.rcpts.n = bytes = 0;
@@ -54,7 +58,7 @@ static int report(struct agent *g, const struct job *j)
 		v[m.rcpts.n++] = j->rcpts[i].result;
 		bytes += n;
 	}
-	if (rc == 0)
+	if (rc == 0 && m.rcpts.n)
 		rc = ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL);
 	free(v);
 	return rc;
@@ -109,7 +113,7 @@ static void on_result(struct job *j, size_t slot, const struct dlv_rcpt_result *
 	struct dlv_rcpt_result both = *res;
 
 	if (wants_command && r->target.user[0] && r->target.what != CHILD_COMMAND) {
-		target_use_mailbox_command(j->agent->settings, &r->target, &j->arena);
+		target_use_mailbox_command(&r->target, &j->arena);
 		r->result.news = job_copy_news(&j->arena, res->news);
 		pool_submit(&j->agent->pool, new_work(j, slot));
 		return;
@@ -179,8 +183,11 @@ static void say_hello(struct agent *g)
 	struct dlv_running *v;
 	size_t n = 0;
 
-	for (struct job *j = g->jobs; j; j = j->next)
+	for (struct job *j = g->jobs; j; j = j->next) {
 		n += j->m->rcpts.n;
+		for (size_t i = 0; i < j->m->rcpts.n; i++)
+			j->rcpts[i].is_reported = false;
+	}
 	m.running.v = v = xcalloc(n + 1, sizeof(*v));
 	for (struct job *j = g->jobs; j; j = j->next)
 		for (size_t i = 0; i < j->m->rcpts.n; i++)
@@ -236,9 +243,20 @@ static int agent_init(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* A slow command does not keep back the word about mailboxes of the same letter. */
+static void report_early(struct agent *g)
+{
+	for (struct job *j = g->jobs; j && ipc_is_attached(&g->qmgr); j = j->next)
+		if (report(g, j) < 0)
+			return;
+}
+
 static void on_tick(uv_timer_t *t)
 {
-	pool_tick(&((struct agent *)t->data)->pool);
+	struct agent *g = t->data;
+
+	report_early(g);
+	pool_tick(&g->pool);
 }
 
 static void on_sigchld(uv_signal_t *s, int signum)

@@ -32,6 +32,24 @@ static void add_from_line(struct str *s, const struct letter *l, struct span sen
 	str_addf(s, "From %.*s  %s\n", SPAN_ARG(sender.n ? sender : SPAN_LIT("MAILER-DAEMON")), when);
 }
 
+static bool equals_nocase(struct span a, struct span b)
+{
+	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
+/* Oldest first in the chain, newest first in the letter, as if each step had put its line on top. */
+static void add_chain(struct str *s, struct span chain, struct span delivered, struct arena *a)
+{
+	while (chain.n > 0) {
+		ptrdiff_t nl = span_rchr(chain, '\n');
+		struct span last = span_from(chain, (size_t)(nl + 1));
+
+		if (last.n && !equals_nocase(last, delivered))
+			str_addf(s, "Delivered-To: %.*s\n", SPAN_ARG(safe(a, last)));
+		chain = span_sub(chain, 0, nl < 0 ? 0 : (size_t)nl);
+	}
+}
+
 struct span letter_head(struct arena *a, const struct letter *l, const struct child_rcpt *r, unsigned fields)
 {
 	struct str s = STR_INIT(65536);
@@ -45,14 +63,11 @@ struct span letter_head(struct arena *a, const struct letter *l, const struct ch
 		str_addf(&s, "X-Original-To: %.*s\n", SPAN_ARG(orig));
 	if ((fields & LETTER_DELIVERED_TO) && delivered.n)
 		str_addf(&s, "Delivered-To: %.*s\n", SPAN_ARG(delivered));
+	if (fields & LETTER_CHAIN)
+		add_chain(&s, r->chain, delivered, a);
 	out = arena_span(a, str_span(&s));
 	str_fini(&s);
 	return out;
-}
-
-static bool equals_nocase(struct span a, struct span b)
-{
-	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 
 static bool header_has(struct span text, struct span address)

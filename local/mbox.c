@@ -147,7 +147,7 @@ static int fcntl_lock(int fd, const char *path, struct err *err)
 	return err_dsn(err, ERR_TEMP, "4.2.0", "mailbox %s is locked", path);
 }
 
-static int open_mbox(const char *path, struct err *err)
+static int open_mbox(const char *path, bool is_strict, struct err *err)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 	struct stat st;
@@ -161,6 +161,8 @@ static int open_mbox(const char *path, struct err *err)
 		err_dsn(err, ERR_TEMP, "4.2.0", "mailbox %s is not a regular file", path);
 	else if (st.st_nlink != 1)
 		err_dsn(err, ERR_TEMP, "4.2.0", "mailbox %s has %u links", path, (unsigned)st.st_nlink);
+	else if (is_strict && st.st_uid != geteuid())
+		err_dsn(err, ERR_TEMP, "4.2.0", "mailbox %s is owned by uid %u", path, (unsigned)st.st_uid);
 	else if (st.st_mode & 0111)
 		err_dsn(err, ERR_PERM, "5.2.0", "mailbox %s is executable", path);
 	else
@@ -205,7 +207,7 @@ static int sync_parent(const char *path, struct err *err)
 	return rc;
 }
 
-int mbox_append(const char *path, const struct letter *l, struct span head, uint64_t limit, struct err *err)
+int mbox_append(const char *path, const struct letter *l, struct span head, uint64_t limit, bool is_strict, struct err *err)
 {
 	char lock[PATH_MAX];
 	bool is_new;
@@ -214,7 +216,7 @@ int mbox_append(const char *path, const struct letter *l, struct span head, uint
 	if (strcmp(path, "/dev/null") == 0)
 		return 0;
 	is_new = access(path, F_OK) < 0;
-	fd = open_mbox(path, err);
+	fd = open_mbox(path, is_strict, err);
 	if (fd < 0)
 		return -1;
 	locked = dotlock(path, lock, sizeof(lock), err);

@@ -245,12 +245,14 @@ static struct child_rcpt to_child(struct pool_work *w, size_t slot)
 		.slot = slot, .index = r->index, .what = t->what, .address = t->address, .delivered = job_delivered(w->job, slot),
 		.orig = r->orig, .user = span_z(t->user), .extension = r->extension, .base = span_z(t->base),
 		.path = span_z(t->path), .quota_bytes = t->quota_bytes, .quota_count = t->quota_count,
+		.chain = r->delivered_to, .has_command = t->mailbox_command.n > 0,
 	};
 }
 
 static size_t rcpt_bytes(const struct child_rcpt *r)
 {
-	return 160 + r->address.n + r->delivered.n + r->orig.n + r->user.n + r->extension.n + r->base.n + r->path.n;
+	return 160 + r->address.n + r->delivered.n + r->orig.n + r->user.n + r->extension.n + r->base.n + r->path.n +
+	       r->chain.n;
 }
 
 /* Sends slots from *at on, as many as one frame holds; -1 when the channel does not take it. */

@@ -126,13 +126,22 @@ static struct box *find_box(struct serve *v, struct span base, struct span path,
 	return NULL;
 }
 
+/* A mailbox always shows who it was for; files as prepend_delivered_header says. */
+static unsigned fields_for(const struct settings *s, const struct child_rcpt *r)
+{
+	const struct conf_list *l = &s->local.prepend_delivered_header;
+
+	return (r->what != CHILD_FILE || settings_has(l, "file") ? LETTER_DELIVERED_TO : 0) |
+	       (settings_has(l, "forward") ? LETTER_CHAIN : 0);
+}
+
 /* 0: in the batch; -1 with err. */
 static int to_maildir(struct serve *v, const struct child_job *job, const struct letter *l, const struct child_rcpt *r,
 		      struct span base, struct span path, struct copy *last, struct waiting w, struct err *err)
 {
 	char *qid = arena_strndup(&v->arena, job->qid.p, job->qid.n);
 	struct box *box = find_box(v, base, path, r, err);
-	struct maildir_msg m = { .head = letter_head(&v->arena, l, r, LETTER_DELIVERED_TO), .body = l->body, .fd = l->fd,
+	struct maildir_msg m = { .head = letter_head(&v->arena, l, r, fields_for(v->s, r)), .body = l->body, .fd = l->fd,
 				 .size = l->size, .retry = job->retry != 0, .same_as = -1 };
 
 	if (!box)
@@ -156,9 +165,10 @@ static int to_maildir(struct serve *v, const struct child_job *job, const struct
 
 static int to_mbox(struct serve *v, const struct letter *l, const struct child_rcpt *r, struct span path, struct err *err)
 {
-	struct span head = letter_head(&v->arena, l, r, LETTER_FROM_LINE | LETTER_DELIVERED_TO);
+	struct span head = letter_head(&v->arena, l, r, LETTER_FROM_LINE | fields_for(v->s, r));
 
-	return mbox_append(arena_strndup(&v->arena, path.p, path.n), l, head, r->quota_bytes, err);
+	return mbox_append(arena_strndup(&v->arena, path.p, path.n), l, head, r->quota_bytes,
+			   v->s->local.strict_mailbox_ownership, err);
 }
 
 static bool is_maildir(struct span path)
@@ -203,7 +213,7 @@ static int to_user(struct serve *v, const struct child_job *job, const struct le
 		res->text = SPAN_LIT("forwarded");
 		return 1;
 	}
-	if (r->user.n > 0 && v->s->local.mailbox_command[0]) {
+	if (r->has_command) {
 		res->wants_command = 1;
 		return 1;
 	}

@@ -70,6 +70,21 @@ int settings_instance(struct settings *s, struct err *err)
 	return 0;
 }
 
+enum map_rc settings_lookup(const struct conf_list *maps, struct span key, struct str *value, struct err *err)
+{
+	enum map_rc rc = MAP_NONE;
+
+	for (size_t i = 0; i < maps->n && rc == MAP_NONE; i++) {
+		struct map *m;
+
+		if (map_open(&m, maps->v[i], err) < 0)
+			return MAP_TEMP;
+		rc = map_get(m, key, value, err);
+		map_close(&m);
+	}
+	return rc;
+}
+
 bool settings_has(const struct conf_list *l, const char *word)
 {
 	for (size_t i = 0; i < l->n; i++)

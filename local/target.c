@@ -114,14 +114,47 @@ static int relay_name(void *arg, struct span name, struct str *out, struct err *
 	return v.n == 0 ? 0 : str_add_span(out, v) < 0 ? err_set(err, ERR_CONF, "luser_relay is too long") : 1;
 }
 
+/* True when *res has its answer. No agent behind local speaks another protocol yet, so all such mail waits. */
+static bool has_transport(const struct settings *s, const char *general, const struct conf_list *maps, const struct dlv_rcpt *r,
+			  struct dlv_rcpt_result *res)
+{
+	struct str value = STR_INIT(MACRO_MAX);
+	struct err err = ERR_INIT;
+	enum map_rc rc = settings_lookup(maps, r->user, &value, &err);
+
+	str_fini(&value);
+	if (rc == MAP_TEMP)
+		log_warn("%s", err.msg);
+	if (rc == MAP_NONE && !general[0])
+		return false;
+	verdict(res, DLV_DEFERRED, "4.3.0", rc == MAP_TEMP ? "table lookup failure" : "mail transport unavailable");
+	return true;
+}
+
+/* 0, or -1 when *res has its answer. */
+static int find_mailbox_command(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
+				struct dlv_rcpt_result *res)
+{
+	struct str value = STR_INIT(MACRO_MAX);
+	struct err err = ERR_INIT;
+	enum map_rc rc = settings_lookup(&s->local.mailbox_command_maps, r->user, &value, &err);
+
+	t->mailbox_command = arena_span(a, rc == MAP_FOUND ? str_span(&value) : span_z(s->local.mailbox_command));
+	str_fini(&value);
+	if (rc != MAP_TEMP)
+		return 0;
+	log_warn("%s", err.msg);
+	return verdict(res, DLV_DEFERRED, "4.3.0", "table lookup failure");
+}
+
 static int unknown_user(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct dlv_rcpt_result *res)
 {
 	struct str to = STR_INIT(2000);
 	struct route_new *news;
 	struct err err = ERR_INIT;
 
-	if (s->local.fallback_transport[0])
-		return verdict(res, DLV_DEFERRED, "4.3.0", "mail transport unavailable");
+	if (has_transport(s, s->local.fallback_transport, &s->local.fallback_transport_maps, r, res))
+		return -1;
 	if (!s->local.luser_relay[0])
 		return verdict(res, DLV_BOUNCED, "5.1.1", arena_printf(a, "unknown user: \"%.*s\"", SPAN_ARG(r->user)));
 	if (macro_expand(&to, span_z(s->local.luser_relay), relay_name, (void *)(uintptr_t)r, &err) < 0) {
@@ -156,8 +189,8 @@ static int find_system_user(const struct settings *s, const struct dlv_rcpt *r, 
 {
 	int rc = span_has_nul(r->user) ? 0 : find_user(arena_strndup(a, r->user.p, r->user.n), a, t);
 
-	if (s->local.mailbox_transport[0])
-		return verdict(res, DLV_DEFERRED, "4.3.0", "mail transport unavailable");
+	if (has_transport(s, s->local.mailbox_transport, &s->local.mailbox_transport_maps, r, res))
+		return -1;
 	if (rc < 0)
 		return verdict(res, DLV_DEFERRED, "4.3.0", "user lookup error");
 	if (rc == 0)
@@ -165,7 +198,9 @@ static int find_system_user(const struct settings *s, const struct dlv_rcpt *r, 
 	if (s->local.require_home_directory && access(t->home, F_OK) < 0)
 		return verdict(res, DLV_DEFERRED, "4.2.0", "home directory is not there");
 	/* As told by their own .forward: the mailbox, not the .forward again. */
-	t->what = span_eqz(r->as_user, t->user) ? CHILD_BOX : CHILD_USER;
+	t->what = r->is_final || span_eqz(r->as_user, t->user) ? CHILD_BOX : CHILD_USER;
+	if (find_mailbox_command(s, r, a, t, res) < 0)
+		return -1;
 	set_mailbox(s, t, a);
 	set_quota(s, t, r->quota, s->local.mailbox_size_limit);
 	t->key = arena_printf(a, "user:%u:%u:%s", t->uid, t->gid, t->user);
@@ -208,10 +243,10 @@ static int find_named(const struct settings *s, const struct dlv_rcpt *r, struct
 	return 0;
 }
 
-void target_use_mailbox_command(const struct settings *s, struct target *t, struct arena *a)
+void target_use_mailbox_command(struct target *t, struct arena *a)
 {
 	t->what = CHILD_COMMAND;
-	t->address = span_z(arena_strdup(a, s->local.mailbox_command));
+	t->address = t->mailbox_command;
 	t->key = arena_printf(a, "command:%u:%u:%s", t->uid, t->gid, t->user);
 }
 

@@ -17,6 +17,7 @@ struct target {
 	const char *base, *path;        /* the mailbox, as in struct child_rcpt */
 	const char *key;                /* recipients with the same key may share a process */
 	struct span address;            /* command or path */
+	struct span mailbox_command;    /* what delivers in place of writing to the mailbox, or empty */
 	uint64_t quota_bytes, quota_count;
 };
 
@@ -25,7 +26,7 @@ struct target {
 int target_find(const struct settings *s, struct span transport, const struct dlv_rcpt *r, struct arena *a,
 		struct target *t_r, struct dlv_rcpt_result *res) WARN_UNUSED;
 
-/* Makes t the run of mailbox_command by t's user. Source: target.c */
-void target_use_mailbox_command(const struct settings *s, struct target *t, struct arena *a);
+/* Makes t the run of its mailbox_command. Source: target.c */
+void target_use_mailbox_command(struct target *t, struct arena *a);
 
 #endif

@@ -163,8 +163,7 @@ static void on_drain(struct daemon *d)
 
 	admin_free(s->admin);
 	qmgr_stop(&s->q);
-	queue_close(&s->q.queue);
-	daemon_exit(d);
+	daemon_exit(d);         /* the queue stays open: a pool thread may be syncing a body */
 }
 
 int main(int argc, char **argv)

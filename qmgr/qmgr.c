@@ -115,6 +115,7 @@ void qmgr_stop(struct qmgr *q)
 {
 	writer_free(q->writer);
 	q->writer = NULL;
+	ipc_flush_unsent(q->loop);      /* what the last commit answers */
 	q->tick->data = NULL;
 	uv_close((uv_handle_t *)q->tick, free_handle);
 	enqueue_fini(q);

@@ -66,8 +66,6 @@ static void check_pair(const char *where, const char *cert, const char *key, str
 	struct tls_ctx *ctx;
 	struct err err;
 
-	cert += *cert == '<';
-	key += *key == '<';
 	if (source_slurp(&pem, cert, &err) < 0 || str_addc(&pem, '\n') < 0 ||
 	    (strcmp(cert, key) != 0 && *key && source_slurp(&pem, key, &err) < 0)) {
 		conf_error(errors, "%s: %s", where, err.msg);

@@ -1,3 +1,4 @@
+#include "auth/mechs.h"
 #include "conf/param.h"
 #include "conf/params.h"
 #include "tools/check.h"
@@ -91,7 +92,7 @@ void check_domains(const struct conf *c, struct conf_errors *errors)
 	arena_fini(&a);
 }
 
-/* What each source of passwords can answer: PAM sees the password only, the store keeps no clear text. */
+/* What each source of passwords can answer: PAM sees the password only. */
 static bool can_use(const char *mechanism, const char *source)
 {
 	static const char *const plain[] = { "plain", "login" };
@@ -102,7 +103,38 @@ static bool can_use(const char *mechanism, const char *source)
 			return true;
 	if (strncmp(source, "passwd-file:", 12) == 0)
 		return true;
-	return strcmp(source, "users") == 0 && strcasecmp(mechanism, "scram-sha-256") == 0;
+	return strcmp(source, "users") == 0;
+}
+
+/* A wrong value was told already when main.cf was read. */
+static void add_once(struct conf_errors *errors, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < errors->n; i++) {
+		if (strcmp(errors->v[i], text) == 0)
+			return;
+	}
+	conf_error(errors, "%s", text);
+}
+
+/* The verifiers of the stored accounts tell more than the kinds of stores do. */
+static void check_accounts(const struct conf *c, struct conf_errors *errors)
+{
+	struct settings s;
+	struct passdb_chain chain;
+	struct err err;
+
+	if (settings_read(&s, c, &err) < 0) {
+		add_once(errors, err.msg);
+		return;
+	}
+	if (passdb_open(&chain, &s, &err) < 0)
+		add_once(errors, err.msg);
+	else
+		mechs_check(&chain, errors);
+	passdb_close(&chain);
+	settings_fini(&s);
 }
 
 void check_auth(const struct conf *c, struct conf_errors *errors)
@@ -131,4 +163,5 @@ void check_auth(const struct conf *c, struct conf_errors *errors)
 			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
 	}
 	arena_fini(&a);
+	check_accounts(c, errors);
 }

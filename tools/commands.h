@@ -20,7 +20,9 @@ enum tool_status { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
 int cmd_check(struct tool *t, int argc, char **argv);
 int cmd_config(struct tool *t, int argc, char **argv);
 int cmd_map(struct tool *t, int argc, char **argv);
+int cmd_user(struct tool *t, int argc, char **argv);
 int cmd_newaliases(struct tool *t, int argc, char **argv);
+int cmd_queue(struct tool *t, int argc, char **argv);
 int cmd_start(struct tool *t, int argc, char **argv);
 int cmd_stop(struct tool *t, int argc, char **argv);
 int cmd_reload(struct tool *t, int argc, char **argv);        /* Source: cmd_stop.c */

@@ -17,7 +17,9 @@ static const struct tool_command commands[] = {
 	{ "check", cmd_check, "name every error of the configuration at once" },
 	{ "config", cmd_config, "show and edit parameters, as postconf does" },
 	{ "map", cmd_map, "build and query tables, as postmap does" },
+	{ "user", cmd_user, "add, change, list and import mail accounts" },
 	{ "newaliases", cmd_newaliases, "build the tables of alias_database" },
+	{ "queue", cmd_queue, "list, show, retry, hold, release and delete messages" },
 };
 
 int main(int argc, char **argv)

@@ -140,6 +140,16 @@ static struct conf_value *put(struct conf *c, struct span name, struct span valu
 	return htab_put(&c->values, name, v);
 }
 
+static bool is_host_name(struct span s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && !strchr(".-_", s.p[i]) && !(s.p[i] & 0x80))
+			return false;
+	return s.n && s.n <= 255 && s.p[0] != '.' && s.p[0] != '-';
+}
+
 /* The first label of the host name is cut off for $mydomain; Postfix takes "localdomain" when there is one label. */
 static void set_mydomain(struct conf *c)
 {
@@ -149,7 +159,7 @@ static void set_mydomain(struct conf *c)
 	struct err err;
 
 	if ((!domain || !domain->file) && conf_expand_name(&host, c, "myhostname", &err) == 0) {
-		if (!span_cut(str_span(&host), '.', &first, &rest) || !rest.n)
+		if (!is_host_name(str_span(&host)) || !span_cut(str_span(&host), '.', &first, &rest) || !rest.n)
 			rest = SPAN_LIT("localdomain");
 		put(c, SPAN_LIT("mydomain"), rest, NULL, 0);
 	}
@@ -254,6 +264,17 @@ static bool has_errors(const struct conf_errors *errors, size_t before)
 	return errors->n - errors->n_warnings > before;
 }
 
+static void check_host_name(const struct conf *c, struct conf_errors *errors)
+{
+	const struct conf_value *v = htab_get(&c->values, SPAN_LIT("myhostname"));
+	struct str host = STR_INIT(MACRO_MAX);
+	struct err err;
+
+	if (v && v->file && conf_expand_name(&host, c, "myhostname", &err) == 0 && !is_host_name(str_span(&host)))
+		conf_error(errors, "%s:%u: myhostname: '%s' is not a host name", v->file, v->line, host.p);
+	str_fini(&host);
+}
+
 int conf_check(const struct conf *c, struct conf_errors *errors)
 {
 	size_t before = errors->n - errors->n_warnings;
@@ -266,6 +287,7 @@ int conf_check(const struct conf *c, struct conf_errors *errors)
 		if (param_check(p, c, &err) < 0)
 			conf_error(errors, "%s", err.msg);
 	}
+	check_host_name(c, errors);
 	return has_errors(errors, before) ? -1 : 0;
 }
 

@@ -204,10 +204,11 @@ static int regexp_match(void *pattern, const void *key, struct err *err)
 {
 	const struct span *k = key;
 	struct pattern *p = pattern;
+	regmatch_t *parts = p->parts;
 	int rc;
 
-	p->parts[0] = (regmatch_t){ .rm_so = 0, .rm_eo = (regoff_t)k->n };
-	rc = regexec(&p->regex, k->p, GROUPS_MAX, p->parts, REG_STARTEND);
+	parts[0] = (regmatch_t){ .rm_so = 0, .rm_eo = (regoff_t)k->n };
+	rc = regexec(&p->regex, k->p, GROUPS_MAX, parts, REG_STARTEND);
 	if (rc == 0 || rc == REG_NOMATCH)
 		return rc == 0;
 	return err_set(err, ERR_TEMP, "matching '%.*s' needs too much memory", SPAN_ARG(*k));

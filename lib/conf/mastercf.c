@@ -255,6 +255,8 @@ static void check_overrides(struct parse *p, const struct mastercf_service *s)
 	size_t i;
 
 	conf_overlay(&layer, p->base);
+	if (conf_set(&layer, "service_name", s->name, p->file, p->line, &err) < 0)
+		complain(p, "%s", err.msg);
 	for (i = 0; i < s->n_overrides; i++)
 		if (conf_set(&layer, s->overrides[i].name, s->overrides[i].value, p->file, p->line, &err) < 0)
 			complain(p, "%s", err.msg);
@@ -364,6 +366,8 @@ int mastercf_overlay(struct conf *c, const struct conf *base, const struct maste
 	size_t i;
 
 	conf_overlay(c, base);
+	if (conf_set(c, "service_name", s->name, m->file, s->line, err) < 0)
+		return -1;
 	for (i = 0; i < s->n_overrides; i++)
 		if (conf_set(c, s->overrides[i].name, s->overrides[i].value, m->file, s->line, err) < 0)
 			return -1;

@@ -47,7 +47,7 @@ int mastercf_load(struct mastercf *m, const char *dir, const struct conf *base, 
 int mastercf_parse(struct mastercf *m, const char *file, struct span text, const struct conf *base,
                    struct conf_errors *errors) WARN_UNUSED;
 
-/* Makes *c the layer of one service's options over base, which must outlive it; the caller calls conf_fini. -1
+/* Makes *c the layer of one service's options (and $service_name) over base, which must outlive it; the caller calls conf_fini. -1
  * ERR_CONF for an unknown name (mastercf_load with base has checked that). Source: mastercf.c */
 int mastercf_overlay(struct conf *c, const struct conf *base, const struct mastercf *m, const struct mastercf_service *s,
                      struct err *err) WARN_UNUSED;

@@ -160,9 +160,13 @@ static const char *read_value(const struct param *p, struct span v, void *field,
 		return NULL;
 	case PARAM_MAPS:
 		return read_maps(v, field, a);
+	case PARAM_FILE:        /* Dovecot writes ssl_cert = </etc/x.pem */
+		if (span_starts(v, "<"))
+			v = span_trim(span_from(v, 1));
+		*(const char **)field = arena_strndup(a, v.p, v.n);
+		return NULL;
 	case PARAM_STRING:
 	case PARAM_RAW:
-	case PARAM_FILE:
 	case PARAM_ORIGIN:
 		*(const char **)field = arena_strndup(a, v.p, v.n);
 		return NULL;

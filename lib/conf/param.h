@@ -7,7 +7,7 @@
 enum param_type {
 	PARAM_STRING,           /* const char *, expanded */
 	PARAM_RAW,              /* const char *, as written: for values that name things of a letter ($user, $home) */
-	PARAM_FILE,             /* const char *, expanded; a path */
+	PARAM_FILE,             /* const char *, expanded; a path, without a '<' in front */
 	PARAM_ORIGIN,           /* const char *; "/path" stands for the first line of that file */
 	PARAM_BOOL,             /* bool */
 	PARAM_INT,              /* uint64_t */

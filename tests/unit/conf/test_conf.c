@@ -188,6 +188,34 @@ static void test_overlay(void **state)
 	str_fini(&dump);
 }
 
+static const struct {
+	const char *host, *domain;      /* domain NULL: an error */
+} hosts[] = {
+	{ "mx.example.com", "example.com" }, { "mx", "localdomain" }, { "mx.", "localdomain" }, { "a b.c", NULL },
+	{ "x.$$y", NULL }, { "", NULL }, { ".example.com", NULL }, { "-x.example.com", NULL },
+};
+
+static void test_host_names(void **state)
+{
+	struct conf_errors errors = { 0 };
+	struct str text = STR_INIT(1000);
+	struct conf c;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(hosts); i++) {
+		print_message("'%s'\n", hosts[i].host);
+		str_reset(&text);
+		str_addf(&text, "myhostname = %s\n", hosts[i].host);
+		assert_int_equal(conf_parse(&c, "m", str_span(&text), &errors), 0);
+		assert_int_equal(conf_check(&c, &errors), hosts[i].domain ? 0 : -1);
+		expect(&c, "mydomain", hosts[i].domain ? hosts[i].domain : "localdomain");
+		assert_true(hosts[i].domain || has(&errors, "m:1: myhostname: "));
+		conf_fini(&c);
+		conf_errors_fini(&errors);
+	}
+	str_fini(&text);
+}
+
 static void test_loops_and_floods(void **state)
 {
 	struct conf_errors errors = { 0 };
@@ -217,6 +245,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_debian),
 	cmocka_unit_test(test_origin_and_snapshot),
 	cmocka_unit_test(test_overlay),
+	cmocka_unit_test(test_host_names),
 	cmocka_unit_test(test_loops_and_floods),
 };
 

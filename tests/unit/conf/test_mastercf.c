@@ -18,7 +18,7 @@ static const char debian[] =
 	"smtp      inet  n       -       y       -       -       smtpd\n"
 	"#smtp      inet  n       -       y       -       1       postscreen\n"
 	"submission inet n       -       y       -       50       smtpd\n"
-	"  -o syslog_name=surat/submission\n"
+	"  -o syslog_name=surat/$service_name\n"
 	"  -o smtpd_tls_security_level=encrypt\n"
 	"#  -o smtpd_sasl_auth_enable=yes\n"
 	"  -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }\n"
@@ -39,6 +39,7 @@ static void test_debian(void **state)
 {
 	struct conf_errors errors = { 0 };
 	struct arena a = { 0 };
+	struct global_conf global;
 	struct smtpd_conf smtpd;
 	struct mastercf m;
 	struct conf base, layer;
@@ -71,6 +72,8 @@ static void test_debian(void **state)
 	assert_int_equal(mastercf_overlay(&layer, &base, &m, &m.v[1], &err), 0);
 	assert_int_equal(smtpd_conf_read(&smtpd, &layer, &a, &err), 0);
 	assert_true(smtpd.smtpd_sasl_auth_enable);
+	assert_int_equal(global_conf_read(&global, &layer, &a, &err), 0);
+	assert_string_equal(global.syslog_name, "surat/submission");
 	assert_int_equal(smtpd.smtpd_tls_security_level, SMTPD_TLS_SECURITY_LEVEL_ENCRYPT);
 	conf_fini(&layer);
 	mastercf_fini(&m);

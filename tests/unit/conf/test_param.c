@@ -82,6 +82,7 @@ static void test_structs(void **state)
 	static const char text[] = "myhostname = mx.example.com\nsmtpd_timeout = 2m\nsmtpd_helo_required = YES\n"
 	                           "smtpd_recipient_restrictions = permit_mynetworks,\n  check_client_access inline:{a=b, c=d}\n"
 	                           "message_size_limit = 5 MB\nsmtpd_forbid_bare_newline = reject\nmailbox_command = x $USER\n"
+	                           "ssl_cert = </d.pem\nssl_key = < /d.key\nvirtual_uid_maps = static:5 { users:/x uid }\n"
 	                           "maximal_queue_lifetime = 2\nalias_maps = hash:/a, lmdb:/b\nsmtpd_tls_cert_file = /c.pem\n";
 	struct conf_errors errors = { 0 };
 	struct arena a = { 0 };
@@ -89,6 +90,7 @@ static void test_structs(void **state)
 	struct global_conf global;
 	struct qmgr_conf qmgr;
 	struct local_conf local;
+	struct login_conf login;
 	struct conf c;
 	struct err err;
 
@@ -107,12 +109,48 @@ static void test_structs(void **state)
 	assert_string_equal(global.mydestination.v[1], "localhost.example.com");
 	assert_int_equal(global.message_size_limit, 5242880);
 	assert_string_equal(global.alias_maps.v[1], "lmdb:/b");
+	assert_int_equal(global.virtual_uid_maps.n, 2);
+	assert_string_equal(global.virtual_uid_maps.v[1], "users:/x uid");
+	assert_int_equal(login_conf_read(&login, &c, &a, &err), 0);
+	assert_string_equal(login.ssl_cert, "/d.pem");
+	assert_string_equal(login.ssl_key, "/d.key");
 	assert_int_equal(qmgr_conf_read(&qmgr, &c, &a, &err), 0);
 	assert_int_equal(qmgr.maximal_queue_lifetime_ms, 2 * 86400000);
 	assert_int_equal(local_conf_read(&local, &c, &a, &err), 0);
 	assert_string_equal(local.mailbox_command, "x $USER");
 	arena_fini(&a);
 	conf_fini(&c);
+	conf_errors_fini(&errors);
+}
+
+static const struct {
+	const char *label, *text, *cert, *key;
+} pairs[] = {
+	{ "nothing set", "", "", "" },
+	{ "Dovecot's names serve SMTP too", "ssl_cert = </a\nssl_key = </b\n", "/a", "/b" },
+	{ "one file of Dovecot's", "ssl_cert = /a\n", "/a", "/a" },
+	{ "Postfix's own", "smtpd_tls_cert_file = /c\nsmtpd_tls_key_file = /d\nssl_cert = /a\n", "/c", "/d" },
+	{ "one file of Postfix's", "smtpd_tls_cert_file = /c\nssl_cert = /a\nssl_key = /b\n", "/c", "/c" },
+};
+
+static void test_certificates(void **state)
+{
+	struct conf_errors errors = { 0 };
+	struct smtpd_conf smtpd;
+	struct arena a = { 0 };
+	struct conf c;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(pairs); i++) {
+		print_message("%s\n", pairs[i].label);
+		assert_int_equal(conf_parse(&c, "m", span_z(pairs[i].text), &errors), 0);
+		assert_int_equal(smtpd_conf_read(&smtpd, &c, &a, &err), 0);
+		assert_string_equal(smtpd.smtpd_tls_cert_file, pairs[i].cert);
+		assert_string_equal(smtpd.smtpd_tls_key_file, pairs[i].key);
+		conf_fini(&c);
+	}
+	arena_fini(&a);
 	conf_errors_fini(&errors);
 }
 
@@ -192,6 +230,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_sizes),
 	cmocka_unit_test(test_table),
 	cmocka_unit_test(test_structs),
+	cmocka_unit_test(test_certificates),
 	cmocka_unit_test(test_wrong),
 	cmocka_unit_test(test_foreign),
 	cmocka_unit_test(test_nearest),

@@ -259,7 +259,7 @@ struct ask {
 	size_t n;
 	struct dlv_rcpt rcpts[60];
 	const char *transport;
-	uint64_t attempts;
+	uint64_t attempts, arrival_ms;
 	int fd;
 };
 
@@ -290,7 +290,7 @@ static void ask_send(struct ask a)
 	struct stat st = { 0 };
 	struct dlv_job m = {
 		.qid = next_qid++, .job = 7, .transport = span_z(a.transport ? a.transport : "local"),
-		.sender = span_z(a.sender ? a.sender : "sender@example.org"), .arrival_ms = clock_wall_ms() - 5,
+		.sender = span_z(a.sender ? a.sender : "sender@example.org"), .arrival_ms = a.arrival_ms ? a.arrival_ms : clock_wall_ms() - 5,
 		.queued_ms = clock_wall_ms() - 2, .attempts = a.attempts, .rcpts = { a.rcpts, a.n ? a.n : 1 },
 		.body = a.fd > 0 ? SPAN_NULL : span_z(body),
 	};

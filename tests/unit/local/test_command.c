@@ -196,6 +196,22 @@ static void test_mailbox_command(void **state)
 	       DLV_SENT, "2.0.0", "maildir");
 }
 
+static int setup_maps(void **state)
+{
+	start_agent("mailbox_command_maps = inline:{tito=/bin/false}\nmailbox_transport_maps = inline:{iqbal=lmtp:unix:x}\n"
+		    "fallback_transport_maps = inline:{nemo=smtp:elsewhere}");
+	return 0;
+}
+
+static void test_maps(void **state)
+{
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.3.0", "Command died with status 1: \"/bin/false\"");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") } }), DLV_DEFERRED, "4.3.0", "mail transport unavailable");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } }), DLV_DEFERRED, "4.3.0", "mail transport unavailable");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("outis", "") } }), DLV_BOUNCED, "5.1.1", "unknown user");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("root", "") } }), DLV_SENT, "2.0.0", "maildir");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, stop_agent)
 
 int main(void)
@@ -203,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_runs_as_user), T(test_gets_the_letter), T(test_environment), T(test_injection), T(test_exit_codes),
 		T(test_large_input), T(test_loop), T(test_argv),
+		cmocka_unit_test_setup_teardown(test_maps, setup_maps, stop_agent),
 		cmocka_unit_test_setup_teardown(test_mailbox_command, setup_mailbox_command, stop_agent),
 	};
 

@@ -182,6 +182,8 @@ static void test_file_planted(void **state)
 	assert_int_equal(mkdir(target, 0777), 0);
 	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_BOUNCED, "5.2.0", "directory");
 	assert_int_equal(rmdir(target), 0);
+	put_file("tito/box", "iqbal's\n", IQBAL, 0666);
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_DEFERRED, "4.2.0", "owned by");
 	put_file("tito/box", "#!/bin/sh\n", TITO, 0755);
 	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_BOUNCED, "5.2.0", "executable");
 	assert_string_equal(get_file(in_root("data/victim")), "root's\n");

@@ -14,9 +14,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/active.h"
+#include "qmgr/admin.h"
 #include "qmgr/agents.h"
 #include "qmgr/enqueue.h"
 #include "qmgr/qmgr.h"
+#include "svc/msg_admin.h"
 #include "svc/msg_deliver.h"
 #include "svc/msg_queue.h"
 
@@ -44,6 +46,13 @@ struct rig {
 	struct qmgr q;
 	struct ipc resolve, smtpd;
 	struct fake_agent local, spare;
+	struct ipc tool;
+	struct admin *admin;
+	struct adm_done done;
+	uint64_t rows, active_rows;
+	bool has_done;
+	uint64_t shown_size;
+	char shown[64];
 	uint64_t next_id, ids_left, wanted;
 	struct ipc_req reqs[64];
 	unsigned accepted, refused;
@@ -173,6 +182,45 @@ static int pair(struct rig *r, struct ipc *ours, const struct ipc_ops *ops, void
 	return fds[1];
 }
 
+static void on_rows(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	struct rig *r = arg;
+	struct span data = ((const struct adm_rows *)in)->data;
+
+	while (data.n) {
+		struct adm_row row;
+
+		memcpy(&row, data.p, sizeof(row));
+		assert_true(row.len <= data.n - sizeof(row));
+		data = span_from(data, sizeof(row) + row.len);
+		r->rows++;
+		r->active_rows += row.is_active;
+	}
+}
+
+static void on_done(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	struct rig *r = arg;
+
+	r->done = *(const struct adm_done *)in;
+	r->has_done = true;
+}
+
+static void on_message(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	struct rig *r = arg;
+	const struct adm_message *m = in;
+
+	r->has_done = true;
+	r->done.count = m->found;
+	r->shown_size = m->record.n;
+	copy(r->shown, sizeof(r->shown), m->body);
+}
+
+static const struct ipc_rule tool_rules[] = { { &adm_rows_desc, ~0u, on_rows }, { &adm_done_desc, ~0u, on_done },
+					      { &adm_message_desc, ~0u, on_message } };
+static const struct ipc_ops tool_ops = { "admin", tool_rules, 3, no_loss, NULL };
+
 /* ---- rig ---- */
 
 static void on_fatal(struct qmgr *q, const struct err *err)
@@ -282,6 +330,9 @@ static int tear_down(void **state)
 	ipc_close(&r->resolve);
 	ipc_close(&r->smtpd);
 	ipc_close(&r->local.ipc);
+	if (r->admin)
+		ipc_close(&r->tool);
+	admin_free(r->admin);
 	if (r->spare.ipc.loop)
 		ipc_close(&r->spare.ipc);
 	stop_qmgr(r);
@@ -852,6 +903,146 @@ static void more_than_active(void **state)
 	UNTIL(r, messages(r) == 0);
 }
 
+static void attach_tool(struct rig *r)
+{
+	int none = -1, fd;
+
+	if (!r->admin) {
+		r->admin = admin_new(&r->q, &none, 0);
+		fd = pair(r, &r->tool, &tool_ops, r);
+		admin_serve(r->admin, &fd);
+	}
+	r->has_done = false;
+	r->rows = r->active_rows = 0;
+}
+
+static void list(struct rig *r)
+{
+	attach_tool(r);
+	assert_int_equal(ipc_send(&r->tool, &adm_list_desc, NULL, NULL), 0);
+	UNTIL(r, r->has_done);
+}
+
+static uint64_t act(struct rig *r, enum adm_what what, uint64_t id)
+{
+	struct adm_act m = { what, id };
+
+	attach_tool(r);
+	assert_int_equal(ipc_send(&r->tool, &adm_act_desc, &m, NULL), 0);
+	UNTIL(r, r->has_done);
+	return r->done.count;
+}
+
+static void admin_lists_and_shows(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id = 0;
+	struct adm_show show;
+	size_t i;
+
+	list(r);
+	assert_int_equal(r->rows, 0);
+	for (i = 0; i < 60; i++) {
+		id = submit(r, "tito@x", i < 50 ? "later@x" : "iqbal@x", 0);
+		UNTIL(r, r->accepted == i + 1);
+	}
+	UNTIL(r, r->q.n_active == 10 && r->local.n == 10);
+	list(r);
+	assert_int_equal(r->rows, 60);
+	assert_int_equal(r->active_rows, 10);
+	assert_int_equal(r->done.count, 60);
+	show.qid = id;
+	attach_tool(r);
+	assert_int_equal(ipc_send(&r->tool, &adm_show_desc, &show, NULL), 0);
+	UNTIL(r, r->has_done);
+	assert_int_equal(r->done.count, 1);
+	assert_true(r->shown_size > 0);
+	assert_string_equal(r->shown, body);
+	show.qid = 1;
+	attach_tool(r);
+	assert_int_equal(ipc_send(&r->tool, &adm_show_desc, &show, NULL), 0);
+	UNTIL(r, r->has_done);
+	assert_int_equal(r->done.count, 0);
+}
+
+/* More rows than one frame, one slice and one send queue hold. */
+static void admin_with_many(void **state)
+{
+	struct rig *r = *state;
+	struct err err = ERR_INIT;
+	struct arena a = { 0 };
+	struct str record = STR_INIT(1 << 16);
+	struct queue_txn t;
+	struct queue_msg m = { .sender = SPAN_LIT("tito@x"), .due_ms = UINT64_MAX / 2 };
+	size_t i, held;
+
+	queue_add_rcpt(&m, &a)->addr = SPAN_LIT("iqbal@x");
+	assert_int_equal(queue_encode(&record, &m), 0);
+	assert_int_equal(queue_begin(r->q.queue, &t, &err), 0);
+	for (i = 0; i < 20000; i++)
+		assert_int_equal(queue_add(&t, queue_new_ids(r->q.queue, 1), str_span(&record), SPAN_LIT("x"), &err), 0);
+	assert_int_equal(queue_commit(&t, &err), 0);
+	list(r);
+	assert_int_equal(r->rows, 20000);
+	assert_int_equal(act(r, ADM_HOLD, 0), 20000);
+	assert_int_equal(queue_count(r->q.queue, &i, &held, &err), 0);
+	assert_int_equal(held, 20000);
+	assert_int_equal(act(r, ADM_HOLD, 0), 0);
+	assert_int_equal(act(r, ADM_DELETE, 0), 20000);
+	assert_int_equal(messages(r), 0);
+	str_fini(&record);
+	arena_fini(&a);
+}
+
+static void admin_hold_release_retry(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id = submit(r, "tito@x", "later@x", 0), active;
+	struct queue_msg m;
+	struct arena a = { 0 };
+
+	UNTIL(r, r->accepted == 1 && r->q.n_active == 0);
+	assert_int_equal(act(r, ADM_HOLD, id), 1);
+	stored(r, id, &m, &a);
+	assert_true(m.held && m.due_ms == 0);
+	assert_int_equal(act(r, ADM_RETRY, id), 0);
+	assert_int_equal(act(r, ADM_RELEASE, id), 1);
+	UNTIL(r, r->q.n_active == 0);
+	stored(r, id, &m, &a);
+	assert_int_equal(m.rcpts[0].attempts, 2);
+	assert_int_equal(act(r, ADM_RETRY, id), 1);
+	UNTIL(r, r->q.n_active == 0);
+	stored(r, id, &m, &a);
+	assert_int_equal(m.rcpts[0].attempts, 3);
+	assert_int_equal(act(r, ADM_DELETE, id), 1);
+	assert_int_equal(messages(r), 0);
+	assert_int_equal(act(r, ADM_DELETE, id), 0);
+
+	active = submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->local.n == 1);
+	assert_int_equal(act(r, ADM_HOLD, active), 1);
+	assert_int_equal(r->q.n_active, 1);     /* until the agent has answered */
+	report(&r->local, &r->local.jobs[0], 0, DLV_DEFERRED, "4.2.2", "over quota", false);
+	UNTIL(r, r->q.n_active == 0);
+	stored(r, active, &m, &a);
+	assert_true(m.held);
+	arena_fini(&a);
+}
+
+static void admin_deletes_what_waits_for_an_agent(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id;
+
+	UNTIL(r, r->q.hello_done);
+	ipc_close(&r->local.ipc);
+	id = submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->accepted == 1 && r->q.n_active == 1);
+	turns(r, 10);
+	assert_int_equal(act(r, ADM_DELETE, id), 1);
+	UNTIL(r, messages(r) == 0 && r->q.n_active == 0);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -860,7 +1051,8 @@ int main(void)
 		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(same_user_one_job), T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),
 		T(credits_are_kept), T(restart_waits_for_hello), T(resolve_restarts), T(temporary_route), T(lazy_marks),
-		T(more_than_active),
+		T(more_than_active), T(admin_lists_and_shows), T(admin_with_many), T(admin_hold_release_retry),
+		T(admin_deletes_what_waits_for_an_agent),
 	};
 
 	return cmocka_run_group_tests_name("qmgr", tests, NULL, NULL);

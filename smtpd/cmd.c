@@ -1,0 +1,188 @@
+#include "smtpd/cmd.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "proto/address.h"
+#include "proto/smtp.h"
+#include "smtpd/session.h"
+#include "smtpd/txn.h"
+
+static void cmd_unsupported(struct session *s, struct span args)
+{
+	session_reply(s, 502, "5.5.1", "Error: command not implemented");
+}
+
+static const char need_helo[] = "503 5.5.1 Error: send HELO/EHLO first";
+static const char need_rcpt[] = "503 5.5.1 Error: need RCPT command";
+
+const struct cmd cmd_table[] = {
+	{ "HELO", cmd_helo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST, NULL },
+	{ "EHLO", cmd_ehlo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST, NULL },
+	{ "STARTTLS", cmd_starttls, CMD_ST_NEW | CMD_ST_HELO, CMD_PRE_TLS, "503 5.5.1 Error: MAIL transaction in progress" },
+	{ "AUTH", cmd_auth, CMD_ST_HELO, 0, "503 5.5.1 Error: MAIL transaction in progress" },
+	{ "MAIL", cmd_mail, CMD_ST_NEW | CMD_ST_HELO, 0, "503 5.5.1 Error: nested MAIL command" },
+	{ "RCPT", cmd_rcpt, CMD_ST_MAIL | CMD_ST_RCPT, 0, "503 5.5.1 Error: need MAIL command" },
+	{ "DATA", cmd_data, CMD_ST_MAIL | CMD_ST_RCPT, CMD_LAST, need_rcpt },
+	{ "BDAT", cmd_bdat, CMD_ST_ANY, 0, NULL },
+	{ "RSET", cmd_rset, CMD_ST_ANY, CMD_JUNK, NULL },
+	{ "NOOP", cmd_noop, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST | CMD_JUNK, NULL },
+	{ "VRFY", cmd_vrfy, CMD_ST_ANY, CMD_LAST | CMD_JUNK, NULL },
+	{ "HELP", cmd_help, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST | CMD_JUNK, NULL },
+	{ "EXPN", cmd_unsupported, CMD_ST_ANY, CMD_LAST | CMD_JUNK, NULL },
+	{ "ETRN", cmd_unsupported, CMD_ST_ANY, CMD_LAST | CMD_JUNK, NULL },
+	{ "QUIT", cmd_quit, CMD_ST_ANY, CMD_PRE_TLS, NULL },
+};
+const size_t cmd_count = ARRAY_LEN(cmd_table);
+
+_Static_assert(ARRAY_LEN(cmd_table) < SESSION_COUNTERS, "one counter is for unknown verbs");
+
+unsigned cmd_state(const struct session *s)
+{
+	if (!s->txn)
+		return s->helo ? CMD_ST_HELO : CMD_ST_NEW;
+	return s->txn->content ? CMD_ST_BDAT : s->txn->n_rcpts ? CMD_ST_RCPT : CMD_ST_MAIL;
+}
+
+static bool in_list(const struct conf_list *l, struct span verb)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (span_eq_nocase(verb, l->v[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Another protocol on our port (SECURITY: one error and a close). */
+static bool is_forbidden(struct session *s, struct span verb, struct span line)
+{
+	if (!in_list(&s->svc->conf.smtpd_forbidden_commands, verb) && !(verb.n > 1 && verb.p[verb.n - 1] == ':'))
+		return false;
+	log_warn("non-SMTP command from %s: %.100s", s->namaddr, line.n ? arena_strndup(&s->srv->loop->tick, line.p, line.n) : "");
+	session_reply(s, 500, "5.5.1", "Error: I can break rules, too. Goodbye.");
+	session_close(s);
+	return true;
+}
+
+/* RFC 2920 section 3.1: what stands behind a command that must be the last of its group was sent without leave. */
+static bool is_improper(struct session *s, const struct cmd *c)
+{
+	if (stream_peek(&s->io).n == 0 || (s->esmtp && !(c->flags & CMD_LAST)) || c->fn == cmd_quit || c->fn == cmd_starttls)
+		return false;
+	log_info("improper command pipelining after %s from %s: %.100s", c->name, s->namaddr,
+		 arena_strndup(&s->srv->loop->tick, stream_peek(&s->io).p, stream_peek(&s->io).n < 100 ? stream_peek(&s->io).n : 100));
+	if (s->txn)
+		s->txn->improper = true;
+	if (!s->svc->conf.smtpd_forbid_unauth_pipelining)
+		return false;
+	session_reply(s, 554, "5.5.0", "Error: SMTP protocol synchronization");
+	session_close(s);
+	return true;
+}
+
+static bool has_controls(struct span line)
+{
+	size_t i;
+
+	for (i = 0; i < line.n; i++) {
+		unsigned char c = (unsigned char)line.p[i];
+
+		if ((c < ' ' && c != '\t') || c == 127)
+			return true;
+	}
+	return false;
+}
+
+static void run(struct session *s, const struct cmd *c, struct span args)
+{
+	if (is_improper(s, c))
+		return;
+	if ((c->flags & CMD_JUNK) && ++s->junk > s->svc->conf.smtpd_junk_command_limit)
+		s->errors++;
+	if (s->srv->is_draining && !s->txn && c->fn != cmd_quit) {
+		session_reply(s, 421, "4.3.2", "%s Service restarts, come again", s->svc->global.myhostname);
+		session_close(s);
+	} else if (s->svc->tls_enforced && !s->tls && !s->unix_user && !(c->flags & CMD_PRE_TLS)) {
+		session_reply(s, 530, "5.7.0", "Must issue a STARTTLS command first");
+	} else if (!(c->states & cmd_state(s))) {
+		session_reply_line(s, cmd_state(s) == CMD_ST_NEW && c->fn == cmd_auth ? need_helo : c->order);
+	} else {
+		c->fn(s, args);
+	}
+}
+
+void cmd_dispatch(struct session *s, struct span line)
+{
+	struct span verb, args;
+	size_t i;
+
+	smtp_split(line, &verb, &args);
+	if (is_forbidden(s, verb, line))
+		return;
+	for (i = 0; i < cmd_count && !span_eq_nocase(verb, cmd_table[i].name); i++)
+		;
+	s->verb = (int8_t)i;
+	s->total[i]++;
+	s->where = i < cmd_count ? cmd_table[i].name : "UNKNOWN";
+	if (has_controls(line))
+		session_reply(s, 500, "5.5.2", "Error: invalid character in command");
+	else if (in_list(&s->svc->conf.smtpd_noop_commands, verb))
+		session_reply(s, 250, "2.0.0", "Ok");
+	else if (i == cmd_count)
+		session_reply(s, 500, "5.5.2", "Error: command not recognized");
+	else
+		run(s, &cmd_table[i], args);
+}
+
+void cmd_rset(struct session *s, struct span args)
+{
+	if (args.n) {
+		session_reply(s, 501, "5.5.4", "Syntax: RSET");
+		return;
+	}
+	session_reset(s);
+	session_reply(s, 250, "2.0.0", "Ok");
+}
+
+void cmd_noop(struct session *s, struct span args)
+{
+	session_reply(s, 250, "2.0.0", "Ok");
+}
+
+/* Answers without looking: VRFY tells no stranger who exists (RFC 5321 section 7.3). */
+void cmd_vrfy(struct session *s, struct span args)
+{
+	struct address addr;
+	struct err err;
+
+	if (s->svc->conf.disable_vrfy_command) {
+		session_reply(s, 502, "5.5.1", "VRFY command is disabled");
+		return;
+	}
+	if (span_ends_nocase(args, " SMTPUTF8"))
+		args = span_trim(span_sub(args, 0, args.n - 9));
+	if (args.n >= 2 && args.p[0] == '<' && args.p[args.n - 1] == '>')
+		args = span_sub(args, 1, args.n - 2);
+	if (args.n == 0 || address_parse(&s->srv->loop->tick, args, ADDRESS_NO_DOMAIN_OK | ADDRESS_UTF8, &addr, &err) < 0)
+		session_reply(s, 501, args.n ? "5.1.3" : "5.5.4", args.n ? "Bad recipient address syntax" : "Syntax: VRFY address");
+	else
+		session_reply(s, 252, "2.0.0", "%.*s", SPAN_ARG(args));
+}
+
+void cmd_help(struct session *s, struct span args)
+{
+	session_reply(s, 214, "2.0.0", "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\nSee RFC 5321");
+}
+
+void cmd_quit(struct session *s, struct span args)
+{
+	if (args.n) {
+		session_reply(s, 501, "5.5.4", "Syntax: QUIT");
+		return;
+	}
+	session_reset(s);
+	session_reply(s, 221, "2.0.0", "Bye");
+	session_close(s);
+}

@@ -1,0 +1,122 @@
+#include <string.h>
+
+#include "base/log.h"
+#include "smtpd/cmd.h"
+#include "smtpd/restrict_run.h"
+#include "smtpd/session.h"
+#include "smtpd/txn.h"
+#include "svc/msg_anvil.h"
+#include "svc/msg_resolve.h"
+
+static void refuse(struct session *s, const char *reply)
+{
+	s->txn->n_refused++;
+	session_reject(s, s->txn->try.address, reply);
+}
+
+static void cmd_rcpt_done(struct session *s, const char *reply)
+{
+	struct txn *t = s->txn;
+
+	if (reply) {
+		refuse(s, reply);
+	} else if (txn_open(s) < 0) {
+		t->n_refused++;
+		session_reply(s, 451, "4.3.0", "Error: the mail queue is not available");
+	} else {
+		txn_add_rcpt(t, span_z(t->try.address), t->try.orcpt, t->try.notify);
+		session_reply(s, 250, "2.1.5", "Ok");
+	}
+}
+
+static const char *temporary(struct session *s)
+{
+	return arena_printf(&s->srv->loop->tick, "451 4.3.0 <%s>: Temporary lookup failure", s->txn->try.address);
+}
+
+static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
+{
+	const struct rcpt_verdict *v = reply;
+	struct session *s = arg;
+	struct txn_try *try = &s->txn->try;
+	unsigned lists = 1u << RESTRICT_RELAY | 1u << RESTRICT_RECIPIENT;
+
+	session_resume(s);
+	if (rc != IPC_OK || v->status == MSG_TEMP) {
+		if (rc == IPC_OK && v->text.n)
+			log_warn("%s: lookup of <%s>: %.*s", session_queue_id(s), try->address, SPAN_ARG(v->text));
+		refuse(s, temporary(s));
+		session_run(s);
+		return;
+	}
+	try->status = v->status;
+	try->class = v->class;
+	try->dsn = arena_strndup(&s->txn->arena, v->dsn.p ? v->dsn.p : "", v->dsn.n);
+	try->text = arena_strndup(&s->txn->arena, v->text.p ? v->text.p : "", v->text.n);
+	if (s->svc->conf.smtpd_delay_reject)
+		lists |= 1u << RESTRICT_CLIENT | 1u << RESTRICT_HELO | 1u << RESTRICT_SENDER;
+	restrict_run_start(s, lists, try, cmd_rcpt_done);
+	session_run(s);
+}
+
+static void ask(struct session *s)
+{
+	struct rcpt_check m = { span_z(s->txn->try.address), s->txn->sender };
+
+	if (session_call(s, &s->srv->resolve, &rcpt_check_desc, &m, &rcpt_verdict_desc, on_verdict) < 0)
+		refuse(s, temporary(s));
+}
+
+static void on_rate(void *arg, enum ipc_rc rc, const void *reply, int *fd)
+{
+	struct session *s = arg;
+
+	session_resume(s);
+	if (session_over_limit(s, rc, reply, s->svc->conf.smtpd_client_recipient_rate_limit, "Recipient address rate"))
+		session_reply(s, 450, "4.7.1", "Error: too many recipients from %s", s->client_addr);
+	else
+		ask(s);
+	session_run(s);
+}
+
+/* Recipients over the limit are the client's to send again (RFC 5321 section 4.5.3.1.10); they count as errors only
+ * after smtpd_recipient_overshoot_limit. */
+static void too_many(struct session *s)
+{
+	session_reply(s, 452, "4.5.3", "Error: too many recipients");
+	if (s->overshoot < s->svc->conf.smtpd_recipient_overshoot_limit) {
+		s->overshoot++;
+		s->errors--;
+	}
+}
+
+/* "user%other@us", "other!user@us", "user@other"@us: routes chosen by the sender, never for strangers. */
+static bool is_routed(struct span local)
+{
+	return span_chr(local, '%') >= 0 || span_chr(local, '!') >= 0 || span_chr(local, '@') >= 0;
+}
+
+void cmd_rcpt(struct session *s, struct span args)
+{
+	unsigned flags = ADDRESS_NO_DOMAIN_OK | (s->svc->global.strict_rfc821_envelopes ? 0 : ADDRESS_BARE_OK);
+	unsigned ext = s->esmtp && !(s->svc->ehlo_off & SERVICE_EHLO_DSN) ? SMTP_EXT_DSN : 0;
+	struct txn *t = s->txn;
+	struct smtp_rcpt r;
+	struct err err = ERR_INIT;
+
+	if (t->n_rcpts >= s->svc->conf.smtpd_recipient_limit) {
+		too_many(s);
+		return;
+	}
+	if (t->mail.smtputf8)
+		flags |= ADDRESS_UTF8;
+	if (smtp_parse_rcpt(&s->srv->loop->tick, args, ext, flags, &r, &err) < 0) {
+		t->n_refused++;
+		session_reply_line(s, err.msg);
+		return;
+	}
+	t->try = (struct txn_try){ .address = txn_address(s, &r.to), .notify = r.notify, .is_routed = is_routed(r.to.local) };
+	t->try.orcpt = arena_span(&t->arena, r.orcpt);
+	if (!session_event(s, ANVIL_RCPT, s->svc->conf.smtpd_client_recipient_rate_limit, on_rate))
+		ask(s);
+}

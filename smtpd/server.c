@@ -1,0 +1,142 @@
+#include "smtpd/server.h"
+
+#include "base/log.h"
+#include "smtpd/session.h"
+#include "svc/msg_queue.h"
+
+static void on_lost(void *arg, struct ipc *c, const struct err *why)
+{
+	struct server *srv = arg;
+
+	if (why->kind != ERR_NONE)
+		log_error("channel %s: %s", c->ops->name, why->msg);
+	if (c == &srv->queue) {
+		/* ids of a dead qmgr's block stay below its high-water mark, but only its successor may grant */
+		srv->id_left = 0;
+		srv->id_wanted = false;
+	}
+}
+
+static void on_grant(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct enq_grant *g = in;
+	struct server *srv = arg;
+
+	srv->id_next = g->first;
+	srv->id_left = srv->id_block = g->count;
+	srv->id_wanted = false;
+}
+
+static void on_mechs(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct auth_mechs *m = in;
+	struct server *srv = arg;
+	const struct auth_mech *from = m->mechs.v;
+	struct auth_mechs *copy;
+	struct auth_mech *to;
+	size_t i;
+
+	arena_reset(&srv->mech_arena);
+	copy = arena_new(&srv->mech_arena, struct auth_mechs);
+	to = arena_alloc(&srv->mech_arena, (m->mechs.n + 1) * sizeof(*to));
+	for (i = 0; i < m->mechs.n; i++) {
+		to[i].name = arena_span(&srv->mech_arena, from[i].name);
+		to[i].is_plaintext = from[i].is_plaintext;
+	}
+	copy->mechs = (struct ipc_list){ to, m->mechs.n };
+	srv->mechs = copy;
+}
+
+static void on_drained(void *arg, struct ipc *c)
+{
+	struct server *srv = arg;
+	struct session *s, *next;
+
+	for (s = srv->sessions; s; s = next) {
+		next = s->next;
+		session_run(s);
+	}
+}
+
+static const struct ipc_rule queue_rules[] = { { &enq_grant_desc, ~0u, on_grant } };
+static const struct ipc_rule auth_rules[] = { { &auth_mechs_desc, ~0u, on_mechs } };
+
+static const struct ipc_ops resolve_ops = { "resolve", NULL, 0, on_lost, NULL };
+static const struct ipc_ops anvil_ops = { "anvil", NULL, 0, on_lost, NULL };
+static const struct ipc_ops auth_ops = { "auth", auth_rules, ARRAY_LEN(auth_rules), on_lost, NULL };
+static const struct ipc_ops queue_ops = { "queue", queue_rules, ARRAY_LEN(queue_rules), on_lost, on_drained };
+
+void server_init(struct server *srv, struct loop *loop)
+{
+	*srv = (struct server){ .loop = loop };
+	ipc_init(&srv->resolve, loop, &resolve_ops, srv);
+	ipc_init(&srv->anvil, loop, &anvil_ops, srv);
+	ipc_init(&srv->auth, loop, &auth_ops, srv);
+	ipc_init(&srv->queue, loop, &queue_ops, srv);
+}
+
+void server_fini(struct server *srv)
+{
+	struct ipc *all[] = { &srv->resolve, &srv->anvil, &srv->auth, &srv->queue };
+	size_t i;
+
+	srv->on_empty = NULL;
+	while (srv->sessions)
+		session_destroy(srv->sessions);
+	for (i = 0; i < ARRAY_LEN(all); i++)
+		ipc_close(all[i]);
+	arena_fini(&srv->mech_arena);
+}
+
+void server_attach(struct server *srv, enum channel_kind kind, int *fd)
+{
+	struct ipc *c = kind == CHAN_RESOLVE ? &srv->resolve : kind == CHAN_ANVIL ? &srv->anvil :
+			kind == CHAN_AUTH ? &srv->auth : kind == CHAN_QUEUE ? &srv->queue : NULL;
+
+	if (!c)
+		return;
+	ipc_close(c);
+	if (c == &srv->queue)
+		srv->id_left = 0;
+	ipc_attach(c, fd);
+}
+
+int server_take_id(struct server *srv, uint64_t *id_r)
+{
+	if (srv->id_left < srv->id_block / 4 && !srv->id_wanted)
+		srv->id_wanted = ipc_send(&srv->queue, &enq_want_desc, NULL, NULL) == 0;
+	if (srv->id_left == 0 || !ipc_is_attached(&srv->queue))
+		return -1;
+	srv->id_left--;
+	*id_r = srv->id_next++;
+	return 0;
+}
+
+void server_add(struct server *srv, struct session *s)
+{
+	s->next = srv->sessions;
+	if (s->next)
+		s->next->prev = s;
+	srv->sessions = s;
+	srv->n_sessions++;
+}
+
+void server_remove(struct server *srv, struct session *s)
+{
+	if (s->next)
+		s->next->prev = s->prev;
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		srv->sessions = s->next;
+	srv->n_sessions--;
+	if (srv->is_draining && srv->n_sessions == 0 && srv->on_empty)
+		srv->on_empty(srv->on_empty_arg);
+}
+
+void server_drain(struct server *srv)
+{
+	srv->is_draining = true;
+	if (srv->n_sessions == 0 && srv->on_empty)
+		srv->on_empty(srv->on_empty_arg);
+}

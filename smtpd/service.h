@@ -1,0 +1,47 @@
+/* service.h: what a listener of master.cf means: typed configuration, compiled restrictions, networks, TLS context */
+#ifndef SMTPD_SERVICE_H
+#define SMTPD_SERVICE_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "conf/conf.h"
+#include "conf/params.h"
+#include "proto/netlist.h"
+#include "proto/restrict.h"
+#include "tls/tls.h"
+
+enum service_ehlo { SERVICE_EHLO_PIPELINING = 1, SERVICE_EHLO_SIZE = 2, SERVICE_EHLO_VRFY = 4, SERVICE_EHLO_STARTTLS = 8,
+		    SERVICE_EHLO_AUTH = 16, SERVICE_EHLO_DSN = 32, SERVICE_EHLO_8BITMIME = 64, SERVICE_EHLO_SMTPUTF8 = 128,
+		    SERVICE_EHLO_CHUNKING = 256, SERVICE_EHLO_STATUS = 512 };
+
+/* Who gets missing headers (local_header_rewrite_clients). */
+enum service_rewrite { SERVICE_REWRITE_INET = 1, SERVICE_REWRITE_NETWORKS = 2, SERVICE_REWRITE_SASL = 4,
+		       SERVICE_REWRITE_CCERTS = 8 };
+
+/* Shared by a listener and its sessions; does not change once made. */
+struct service {
+	unsigned refs;
+	struct arena arena;
+	const struct conf *layer;       /* what classes and values are read from; outlives the service */
+	const char *name;               /* "smtp", "submission": for anvil and messages */
+	struct smtpd_conf conf;
+	struct global_conf global;
+	bool plaintext_ok;              /* auth takes passwords in clear outside of TLS */
+	struct netlist mynetworks, event_exceptions, newline_exclusions, auth_exceptions;
+	struct restrict_prog lists[RESTRICT_LISTS];
+	unsigned ehlo_off;              /* enum service_ehlo */
+	unsigned rewrite;               /* enum service_rewrite */
+	struct tls_ctx *tls;            /* NULL without certificate */
+	bool tls_offered, tls_enforced;
+};
+
+/* pem: chain and key, or empty; ca: authorities of client certificates, or empty. One reference; NULL with ERR_CONF.
+ * layer must outlive the service. No blocking. Source: service.c */
+struct service *service_new(const char *name, const struct conf *layer, struct span pem, struct span ca, struct err *err)
+	WARN_UNUSED;
+struct service *service_ref(struct service *svc);
+void service_unref(struct service **svc);       /* takes NULL; sets it NULL */
+
+#endif

@@ -1,0 +1,74 @@
+#include "smtpd/txn.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "smtpd/content.h"
+#include "smtpd/session.h"
+
+struct txn *txn_new(void)
+{
+	struct txn *t = xnew(struct txn);
+
+	arena_init(&t->arena, 1024);
+	str_init(&t->prepend, 65536);
+	t->rcpts_tail = &t->rcpts;
+	return t;
+}
+
+void txn_free(struct txn **txn)
+{
+	struct txn *t = *txn;
+
+	*txn = NULL;
+	if (!t)
+		return;
+	content_free(&t->content);
+	str_fini(&t->prepend);
+	arena_fini(&t->arena);
+	free(t);
+}
+
+void txn_add_rcpt(struct txn *t, struct span address, struct span orcpt, unsigned notify)
+{
+	struct txn_rcpt *r = arena_new(&t->arena, struct txn_rcpt);
+
+	r->address = arena_span(&t->arena, address);
+	r->orcpt = arena_span(&t->arena, orcpt);
+	r->notify = notify;
+	*t->rcpts_tail = r;
+	t->rcpts_tail = &r->next;
+	t->n_rcpts++;
+}
+
+int txn_open(struct session *s)
+{
+	struct txn *t = s->txn;
+
+	if (t->id[0])
+		return 0;
+	if (server_take_id(s->srv, &t->qid) < 0)
+		return -1;
+	queue_id_print(t->id, t->qid);
+	if (s->unix_user)
+		log_info("%s: %s from=<%.*s>", t->id, s->unix_user, SPAN_ARG(t->sender));
+	else if (s->sasl_user)
+		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", t->id, s->namaddr, s->sasl_method, s->sasl_user);
+	else
+		log_info("%s: client=%s", t->id, s->namaddr);
+	return 0;
+}
+
+const char *txn_address(struct session *s, const struct address *addr)
+{
+	struct str text = STR_INIT(2000);
+	const char *z;
+
+	if (address_format(&text, addr) < 0)
+		str_reset(&text);
+	z = addr->domain.n || text.n == 0 ? arena_strndup(&s->txn->arena, text.p, text.n) :
+		arena_printf(&s->txn->arena, "%s@%s", text.p, s->svc->global.myorigin);
+	str_fini(&text);
+	return z;
+}
