@@ -18,7 +18,7 @@ DAEMONS = ("resolve", "anvil", "auth", "qmgr", "local", "pop3d", "smtpd", "login
 IS_ROOT = os.geteuid() == 0
 
 SUBMISSION = ("-o syslog_name=surat/submission -o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject "
-              "-o smtpd_recipient_restrictions= -o local_header_rewrite_clients=static:all")
+              "-o smtpd_recipient_restrictions= -o local_header_rewrite_clients=permit_inet_interfaces,permit_sasl_authenticated")
 ROWS = [
     ("smtp", 25, "smtpd", ""),
     ("submission", 587, "smtpd", SUBMISSION),
@@ -141,7 +141,7 @@ class Instance:
         return done
 
     def add_user(self, name, password):
-        self.surat("user", "add", name, stdin=password + "\n")
+        self.surat("user", "add", name, "--password-stdin", stdin=password + "\n")
 
     def start(self):
         for name, password in self.users.items():
