@@ -248,8 +248,28 @@ static void parse_args(struct parse *p, struct mastercf_service *s, struct span 
 	s->n_overrides = n;
 }
 
-static void check_overrides(struct parse *p, const struct mastercf_service *s)
+/* Dovecot's list of protocols; its older names end with an s. */
+static bool is_served(const struct conf *layer)
 {
+	struct str protocol = STR_INIT(100), all = STR_INIT(MACRO_MAX);
+	bool found = true;
+	struct span in, word;
+	struct err err;
+
+	if (conf_expand_name(&protocol, layer, "login_protocol", &err) == 0 &&
+	    conf_expand_name(&all, layer, "protocols", &err) == 0)
+		for (found = false, in = str_span(&all); !found && macro_word(&in, &word);)
+			found = span_starts_nocase(word, protocol.p) &&
+			        (word.n == protocol.n || (word.n == protocol.n + 1 && (word.p[protocol.n] | 0x20) == 's'));
+	str_fini(&protocol);
+	str_fini(&all);
+	return found;
+}
+
+/* False when the service is not to run. */
+static bool check_overrides(struct parse *p, const struct mastercf_service *s)
+{
+	bool is_wanted = true;
 	struct conf layer;
 	struct err err;
 	size_t i;
@@ -261,7 +281,13 @@ static void check_overrides(struct parse *p, const struct mastercf_service *s)
 		if (conf_set(&layer, s->overrides[i].name, s->overrides[i].value, p->file, p->line, &err) < 0)
 			complain(p, "%s", err.msg);
 	conf_check(&layer, p->errors);
+	if (strcmp(s->command, "login") == 0 && !is_served(&layer)) {
+		conf_error(p->errors, "warning: %s:%u: service '%s' is not started: protocols does not name its protocol",
+		           p->file, p->line, s->name);
+		is_wanted = false;
+	}
 	conf_fini(&layer);
+	return is_wanted;
 }
 
 static bool is_twice(struct parse *p, const struct mastercf_service *s)
@@ -315,8 +341,8 @@ static void parse_row(struct parse *p, struct span row)
 	if (s.type == MASTERCF_INET)
 		parse_endpoint(p, &s);
 	parse_args(p, &s, row);
-	if (p->base)
-		check_overrides(p, &s);
+	if (p->base && !check_overrides(p, &s))
+		return;
 	if (!is_twice(p, &s))
 		add_service(p, &s);
 }

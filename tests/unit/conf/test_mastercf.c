@@ -125,6 +125,35 @@ static void test_wrong(void **state)
 	conf_fini(&base);
 }
 
+static const struct {
+	const char *protocols;
+	size_t n;
+} served[] = { { "imap pop3", 2 }, { "pop3", 1 }, { "POP3S imaps", 2 }, { "imap pop3x lmtp", 1 }, { "", 0 } };
+
+static void test_protocols(void **state)
+{
+	static const char text[] = "143 inet n - n - - login -o login_protocol=imap\n110 inet n - n - - login -o login_protocol=pop3\n";
+	struct str main_cf = STR_INIT(200);
+	struct conf_errors errors = { 0 };
+	struct mastercf m;
+	struct conf base;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(served); i++) {
+		print_message("'%s'\n", served[i].protocols);
+		str_reset(&main_cf);
+		str_addf(&main_cf, "protocols = %s\n", served[i].protocols);
+		assert_int_equal(conf_parse(&base, "main.cf", str_span(&main_cf), &errors), 0);
+		assert_int_equal(mastercf_parse(&m, "f", span_z(text), &base, &errors), 0);
+		assert_int_equal(m.n, served[i].n);
+		assert_int_equal(errors.n_warnings, 2 - served[i].n);
+		mastercf_fini(&m);
+		conf_fini(&base);
+		conf_errors_fini(&errors);
+	}
+	str_fini(&main_cf);
+}
+
 static void test_all_at_once(void **state)
 {
 	struct conf_errors errors = { 0 };
@@ -143,6 +172,7 @@ static void test_all_at_once(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_debian),
 	cmocka_unit_test(test_wrong),
+	cmocka_unit_test(test_protocols),
 	cmocka_unit_test(test_all_at_once),
 };
 

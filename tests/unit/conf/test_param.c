@@ -197,7 +197,11 @@ static void test_foreign(void **state)
 	assert_true(param_foreign("smtpd_milters")->is_refused);
 	assert_false(param_foreign("readme_directory")->is_refused);
 	assert_false(param_foreign("smtp_tls_security_level")->is_refused);
+	assert_false(param_foreign("maildrop_destination_recipient_limit")->is_refused);
+	assert_true(param_foreign("slow_destination_rate_delay")->is_refused);
+	assert_null(param_foreign("_destination_recipient_limi"));
 	assert_null(param_foreign("mydestnation"));
+	assert_null(param_foreign("relay_domain"));
 }
 
 static const struct {
