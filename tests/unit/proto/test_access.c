@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/str.h"
 #include "proto/access.h"
 
 static void expect_keys(const struct access_keys *k, const char *want)
