@@ -1,6 +1,7 @@
 #include "auth/mechs.h"
 #include "conf/param.h"
 #include "conf/params.h"
+#include "proto/restrict.h"
 #include "tools/check.h"
 
 void check_limits(const struct conf *c, struct conf_errors *errors)
@@ -50,7 +51,9 @@ void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_
 	for (i = 0; i < m->n; i++) {
 		if (strcmp(m->v[i].command, "smtpd") != 0)
 			continue;
-		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0 && smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
+		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) < 0 || restrict_check(&layer, &err) < 0)
+			conf_error(errors, "%s:%u: service '%s': %s", m->file, m->v[i].line, m->v[i].name, err.msg);
+		else if (smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
 		    !decides(&smtpd.smtpd_relay_restrictions) && !decides(&smtpd.smtpd_recipient_restrictions))
 			conf_error(errors, "%s:%u: service '%s' would relay for everybody: neither smtpd_relay_restrictions nor "
 			           "smtpd_recipient_restrictions has reject_unauth_destination", m->file, m->v[i].line, m->v[i].name);
@@ -125,7 +128,7 @@ static void check_accounts(const struct conf *c, struct conf_errors *errors)
 	struct passdb_chain chain;
 	struct err err;
 
-	if (settings_read(&s, c, &err) < 0) {
+	if (settings_read(&s, c, geteuid() == 0, &err) < 0) {
 		add_once(errors, err.msg);
 		return;
 	}

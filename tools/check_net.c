@@ -1,3 +1,5 @@
+#include <ctype.h>
+
 #include "conf/cidr.h"
 #include "conf/params.h"
 #include "tools/check.h"
@@ -20,10 +22,8 @@ static void check_network(const char *where, const char *entry, struct conf_erro
 
 	if (entry[0] == '!')
 		entry++;
-	if (strchr(entry, ':') && entry[0] != '[' && cidr_parse(&net, span_z(entry), &err) < 0 && !strchr(entry, '/'))
+	if (strchr(entry, ':') && isalpha((unsigned char)entry[0]) && (strstr(entry, ":/") || strstr(entry, ":{")))
 		return;         /* a table; check_tables opens it */
-	if (entry[0] == '/' || (strchr(entry, ':') && strstr(entry, ":/")))
-		return;
 	if (cidr_parse(&net, span_z(entry), &err) < 0)
 		conf_error(errors, "%s: %s", where, err.msg);
 	else if (net.bits < (net.family_bits == 32 ? WIDE_IPV4 : WIDE_IPV6))

@@ -15,16 +15,24 @@ const struct param *param_find(const char *name)
 	return bsearch(name, param_table, param_count, sizeof(param_table[0]), by_name);
 }
 
+static bool fits(const char *pattern, const char *name)
+{
+	size_t n = strlen(pattern);
+
+	if (pattern[0] == '*')
+		return strlen(name) > n - 1 && span_ends_nocase(span_z(name), pattern + 1);
+	if (pattern[n - 1] == '*')
+		return strncmp(pattern, name, n - 1) == 0;
+	return strcmp(pattern, name) == 0;
+}
+
 const struct param_foreign *param_foreign(const char *name)
 {
 	const struct param_foreign *f;
-	size_t n;
 
-	for (f = param_foreign_table; f < param_foreign_table + param_foreign_count; f++) {
-		n = strlen(f->name);
-		if (strcmp(f->name, name) == 0 || (f->name[n - 1] == '*' && strncmp(f->name, name, n - 1) == 0))
+	for (f = param_foreign_table; f < param_foreign_table + param_foreign_count; f++)
+		if (fits(f->name, name))
 			return f;
-	}
 	return NULL;
 }
 

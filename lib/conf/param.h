@@ -43,7 +43,7 @@ const struct param *param_find(const char *name);
 
 /* Names of Postfix and Dovecot that are no parameters here. */
 struct param_foreign {
-	const char *name;               /* a '*' at the end stands for anything */
+	const char *name;               /* a '*' at either end stands for anything */
 	bool is_refused;                /* else it is accepted and has no effect */
 	const char *advice;
 };
