@@ -21,7 +21,7 @@
 #define UID_A 61234
 #define UID_B 61235
 
-static char root[64], mail[128];
+static char root[64], mail[256];
 static struct pop3d_conf conf;
 static struct start start;
 
@@ -103,7 +103,7 @@ static bool exists(const char *name)
 static void put_three(void)
 {
 	make_maildir();
-	put("new/1.a,S=18,W=21", "A: one\n\n.dot\nline\n");
+	put("new/1.a,S=18,W=22", "A: one\n\n.dot\nline\n");
 	put("cur/2.b:2,F", "A: two\n\nx\n");
 	put("cur/3.c:2,S", "A: three\r\n\r\ny\r\nz");
 }
@@ -222,16 +222,16 @@ static void session(const char *text)
 static void test_transaction(void **state)
 {
 	put_three();
-	session("C: STAT\nS: +OK 3 53\nC: LIST\nS: +OK 3 messages:\nS: 1 21\nS: 2 13\nS: 3 19\nS: .\n"
+	session("C: STAT\nS: +OK 3 53\nC: LIST\nS: +OK 3 messages:\nS: 1 22\nS: 2 13\nS: 3 18\nS: .\n"
 		"C: LIST 2\nS: +OK 2 13\nC: NOOP\nS: +OK\n"
-		"C: RETR 1\nS: +OK 21 octets\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
-		"C: RETR 3\nS: +OK 19 octets\nS: A: three\nS: \nS: y\nS: z\nS: .\n"
+		"C: RETR 1\nS: +OK 22 octets\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
+		"C: RETR 3\nS: +OK 18 octets\nS: A: three\nS: \nS: y\nS: z\nS: .\n"
 		"C: TOP 1 0\nS: +OK\nS: A: one\nS: \nS: .\n"
 		"C: TOP 1 1\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: .\n"
 		"C: TOP 1 99\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
 		"C: QUIT\nS: +OK Logging out.\nE\n");
 	/* RETR marks seen and takes out of new/; TOP alone does not */
-	assert_true(exists("cur/1.a,S=18,W=21:2,S"));
+	assert_true(exists("cur/1.a,S=18,W=22:2,S"));
 	assert_true(exists("cur/2.b:2,F"));
 	assert_true(exists("cur/3.c:2,S"));
 }
@@ -249,14 +249,14 @@ static void test_errors(void **state)
 		"C: DELE 2\nS: -ERR Message is deleted.\nC: LIST 2\nS: -ERR Message is deleted.\n"
 		"C: UIDL 2\nS: -ERR Message is deleted.\nC: LAST\nS: -ERR Unknown command.\n"
 		"C: USER tito\nS: -ERR Unknown command.\nC: STLS\nS: -ERR Unknown command.\nC: \nS: -ERR Unknown command.\n"
-		"C: STAT\nS: +OK 2 40\nC: LIST\nS: +OK 2 messages:\nS: 1 21\nS: 3 19\nS: .\n"
+		"C: STAT\nS: +OK 2 40\nC: LIST\nS: +OK 2 messages:\nS: 1 22\nS: 3 18\nS: .\n"
 		"C: RSET\nS: +OK\nC: STAT\nS: +OK 3 53\nC: QUIT\nS: +OK Logging out.\nE\n");
 	assert_true(exists("cur/2.b:2,F"));
 }
 
 static void test_delete(void **state)
 {
-	static const char *const rows[] = { "E", "C: STAT\nS: +OK 1 19\n", "C: QUIT\nS: +OK Logging out, messages deleted.\nE\n" };
+	static const char *const rows[] = { "E", "C: STAT\nS: +OK 1 18\n", "C: QUIT\nS: +OK Logging out, messages deleted.\nE\n" };
 	size_t i;
 
 	put_three();
@@ -269,7 +269,7 @@ static void test_delete(void **state)
 			script(&c, rows[i]);
 		assert_int_equal(client_close(&c), 0);
 		/* only QUIT leads to UPDATE */
-		assert_int_equal(exists("new/1.a,S=18,W=21"), i < 2);
+		assert_int_equal(exists("new/1.a,S=18,W=22"), i < 2);
 		assert_int_equal(exists("cur/2.b:2,F"), i < 2);
 		assert_true(exists("cur/3.c:2,S"));
 		if (i == 2)
@@ -336,13 +336,13 @@ static void test_changes(void **state)
 	put_three();
 	client_open(&c);
 	script(&c, "S: +OK Logged in.\nC: STAT\nS: +OK 3 53\n");
-	snprintf(from, sizeof(from), "%s/new/1.a,S=18,W=21", mail);
-	snprintf(to, sizeof(to), "%s/cur/1.a,S=18,W=21:2,RS", mail);
+	snprintf(from, sizeof(from), "%s/new/1.a,S=18,W=22", mail);
+	snprintf(to, sizeof(to), "%s/cur/1.a,S=18,W=22:2,RS", mail);
 	assert_int_equal(rename(from, to), 0);
 	snprintf(from, sizeof(from), "%s/cur/2.b:2,F", mail);
 	assert_int_equal(unlink(from), 0);
 	put("new/4.d", "A: four\n\n");
-	script(&c, "C: RETR 1\nS: +OK 21 octets\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
+	script(&c, "C: RETR 1\nS: +OK 22 octets\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
 		   "C: RETR 2\nS: -ERR [SYS/PERM] Message 2 is gone: another session has removed it.\n"
 		   "C: TOP 2 0\nS: -ERR [SYS/PERM] Message 2 is gone: another session has removed it.\n"
 		   "C: RETR 4\nS: -ERR There's no such message.\n");
@@ -353,8 +353,8 @@ static void test_changes(void **state)
 		   "C: QUIT\nS: +OK Logging out, messages deleted.\nE\n");
 	assert_int_equal(client_close(&c), 0);
 	assert_false(exists("cur/3.c:2,FS"));
-	assert_true(exists("cur/1.a,S=18,W=21:2,RS"));
-	session("C: STAT\nS: +OK 2 32\n");
+	assert_true(exists("cur/1.a,S=18,W=22:2,RS"));
+	session("C: STAT\nS: +OK 2 33\n");
 }
 
 static void test_options(void **state)
@@ -384,7 +384,7 @@ static void test_pipelining(void **state)
 {
 	put_three();
 	start.input = SPAN_LIT("STAT\r\nLIST 1\r\nRE");
-	session("S: +OK 3 53\nS: +OK 1 21\nC: TR 2\nS: +OK 13 octets\nS: A: two\nS: \nS: x\nS: .\n");
+	session("S: +OK 3 53\nS: +OK 1 22\nC: TR 2\nS: +OK 13 octets\nS: A: two\nS: \nS: x\nS: .\n");
 	start.input = SPAN_LIT("DELE 1\r\nDELE 2\r\nQUIT\r\nSTAT\r\n");
 	session("S: +OK Marked to be deleted.\nS: +OK Marked to be deleted.\nS: +OK Logging out, messages deleted.\nE\n");
 }
@@ -460,7 +460,7 @@ static void test_planted(void **state)
 	assert_int_equal(symlink("/etc/passwd", path), 0);
 	snprintf(path, sizeof(path), "%s/cur/6.fifo:2,S", mail);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	session("C: LIST 1\nS: +OK 1 21\nC: RETR 4\nS: -ERR [SYS/TEMP] Message 4 cannot be read now.\n"
+	session("C: LIST 1\nS: +OK 1 22\nC: RETR 4\nS: -ERR [SYS/TEMP] Message 4 cannot be read now.\n"
 		"C: RETR 5\nS: -ERR [SYS/TEMP] Message 5 cannot be read now.\n"
 		"C: DELE 4\nS: +OK Marked to be deleted.\nC: DELE 5\nS: +OK Marked to be deleted.\n"
 		"C: STAT\nS: +OK 3 53\nC: QUIT\nS: +OK Logging out, messages deleted.\nE\n");
@@ -471,7 +471,8 @@ static void test_cannot_open(void **state)
 {
 	struct client c;
 
-	put("../Maildir", "a file where the Maildir should be");
+	/* a file where the Maildir should be */
+	close(open(mail, O_WRONLY | O_CREAT, 0600));
 	client_open(&c);
 	script(&c, "S: -ERR [SYS/TEMP] Internal error: the mailbox cannot be opened.\nE\n");
 	assert_int_not_equal(client_close(&c), 0);
