@@ -213,6 +213,7 @@ static int on_init(struct daemon *d, struct err *err)
 	if (gethostname(lg->host, sizeof(lg->host) - 1) < 0)
 		return err_sys(err, "gethostname");
 	lg->host[strcspn(lg->host, ".")] = '\0';
+	d->sandbox.user = d->is_root ? "_surat-log" : NULL;
 	lg->to_syslog = *lg->conf.maillog_file == '\0';
 	if (lg->to_syslog)
 		d->sandbox.may = SB_UNIX;

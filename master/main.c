@@ -101,6 +101,11 @@ static void leave_terminal(struct master *m)
 	}
 	if (null >= 0)
 		close(null);
+	/* whoever reads our output waits for its end */
+	if (strcmp(m->config->global.maillog_file, "/dev/stdout") != 0) {
+		close(m->stdout_fd);
+		m->stdout_fd = -1;
+	}
 }
 
 void master_is_up(struct master *m)

@@ -148,6 +148,9 @@ int tool_open(struct master *m, struct err *err) WARN_UNUSED;
 void tool_close(struct master *m);
 void tool_answer(struct tool *t, bool is_ok, const char *text);
 
+/* Says ok when every process has handled what it was sent until now. */
+void tool_answer_settled(struct tool *t);
+
 /* ---- dirs.c ---- */
 
 /* Makes the directories of the configuration and takes the lock of run_directory/master.pid; *was_killed_r: a master

@@ -156,7 +156,8 @@ void reload_step(struct master *m)
 	}
 	certs_fini(&r->was_certs);
 	config_free(&r->was);
-	answer(&r->tool, true, "");
+	if (r->tool)
+		tool_answer_settled(r->tool);   /* when the old workers accept no more */
 	end(m);
 }
 

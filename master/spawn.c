@@ -24,14 +24,16 @@ const struct program spawn_logger = { "logger", NULL, "_surat-log", false, false
 
 /* ---- the new process ---- */
 
-static char **make_environment(struct arena *a)
+/* SURAT_RUN tells whoever looks at the process which suite it belongs to. */
+static char **make_environment(const struct master *m, struct arena *a)
 {
 	static const char *const kept[] = { "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
-	char **env = arena_alloc(a, (ARRAY_LEN(kept) + 4) * sizeof(*env));
+	char **env = arena_alloc(a, (ARRAY_LEN(kept) + 5) * sizeof(*env));
 	size_t i, n = 0;
 
 	env[n++] = arena_strdup(a, "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
 	env[n++] = arena_strdup(a, "LANG=C");
+	env[n++] = arena_printf(a, "SURAT_RUN=%s", m->run_directory);
 	/* with TZ set the C library does not look for /etc/localtime again inside a chroot */
 	if (!getenv("TZ"))
 		env[n++] = arena_strdup(a, "TZ=:/etc/localtime");
@@ -72,7 +74,7 @@ static int fork_binary(struct proc *p, int *ctl_r, struct err *err)
 	const char *name = p->program->binary ? p->program->binary : p->program->name;
 	const char *path = config_binary(p->m->config, name, a);
 	char *argv[3] = { (char *)(uintptr_t)path, (char *)(uintptr_t)p->program->name, NULL };
-	char **env = make_environment(a);
+	char **env = make_environment(p->m, a);
 	sigset_t all, was;
 	int sv[2];
 

@@ -21,6 +21,7 @@ struct tool {
 	uint32_t id;
 	bool is_open;                   /* a question waits for its answer */
 	bool wants_status;
+	bool wants_ok;                  /* as soon as all have done what they were told before */
 	uint64_t deadline_ms;
 };
 
@@ -113,6 +114,9 @@ static void check_status(struct master *m)
 	for (t = m->tools; t; t = t->next) {
 		if (t->wants_status)
 			send_status(t);
+		if (t->wants_ok)
+			tool_answer(t, true, "");
+		t->wants_ok = false;
 	}
 }
 
@@ -136,6 +140,14 @@ static void ask_all(struct master *m)
 			     STATUS_LIMIT_MS) < 0)
 			log_debug("%s takes no question", p->program->name);
 	}
+}
+
+/* Whoever answers a question has handled all messages before it. */
+void tool_answer_settled(struct tool *t)
+{
+	t->wants_ok = true;
+	ask_all(t->m);
+	check_status(t->m);
 }
 
 /* ---- the socket ---- */

@@ -7,7 +7,6 @@
 #include "smtpd/cmd.h"
 #include "smtpd/session.h"
 #include "svc/msg_anvil.h"
-#include "svc/msg_auth.h"
 
 static bool has_word(const struct conf_list *l, const char *word)
 {
@@ -21,52 +20,38 @@ static bool has_word(const struct conf_list *l, const char *word)
 }
 
 /* Passwords in clear travel under TLS, or on this machine, or where the administrator said so. */
-static bool may_use(const struct session *s, const struct auth_mech *m)
+static bool may_plaintext(const struct session *s)
 {
 	const struct smtpd_conf *conf = &s->svc->conf;
 	const struct conf_list *options = s->tls ? &conf->smtpd_sasl_tls_security_options : &conf->smtpd_sasl_security_options;
 
-	if (!m->is_plaintext)
-		return true;
 	return !has_word(options, "noplaintext") && (s->tls || s->is_local || s->svc->plaintext_ok);
+}
+
+static bool needs_tls(const struct session *s)
+{
+	return (s->svc->conf.smtpd_tls_auth_only || s->svc->tls_enforced) && !s->tls && !s->unix_user;
 }
 
 static bool is_enabled(const struct session *s)
 {
-	return s->svc->conf.smtpd_sasl_auth_enable && s->esmtp && s->srv->mechs &&
+	return s->svc->conf.smtpd_sasl_auth_enable && s->esmtp && s->srv->sasl.n_mechs &&
 	       !netlist_match(&s->svc->auth_exceptions, s->client_name, s->client_addr);
 }
 
 bool cmd_auth_offer(const struct session *s, struct str *out)
 {
-	const struct auth_mech *m;
-	bool any = false;
-	size_t i;
+	size_t before = out->n;
 
-	if (!is_enabled(s) || (s->svc->conf.smtpd_tls_auth_only && !s->tls))
+	if (!is_enabled(s) || needs_tls(s))
 		return false;
-	m = s->srv->mechs->mechs.v;
-	for (i = 0; i < s->srv->mechs->mechs.n; i++) {
-		if (may_use(s, &m[i]) && str_addf(out, " %.*s", SPAN_ARG(m[i].name)) == 0)
-			any = true;
-	}
-	return any;
-}
-
-static const struct auth_mech *find_mech(const struct session *s, struct span name)
-{
-	const struct auth_mech *m = s->srv->mechs->mechs.v;
-	size_t i;
-
-	for (i = 0; i < s->srv->mechs->mechs.n; i++) {
-		if (span_eq_nocase(m[i].name, arena_strndup(&s->srv->loop->tick, name.p, name.n)))
-			return &m[i];
-	}
-	return NULL;
+	return sasl_list(&s->srv->sasl, may_plaintext(s), out) == 0 && out->n > before;
 }
 
 static void leave(struct session *s)
 {
+	free(s->exchange);
+	s->exchange = NULL;
 	s->mode = SESSION_COMMAND;
 }
 
@@ -78,7 +63,7 @@ static void forget_method(struct session *s)
 }
 
 /* The words after which fail2ban's postfix[mode=auth] looks. */
-static void log_failure(struct session *s, const struct auth_answer *a)
+static void log_failure(struct session *s, const struct sasl_result *a)
 {
 	log_warn("%s: SASL %s authentication failed: %.*s%s%.*s", s->namaddr, s->sasl_method,
 		 SPAN_ARG(a->text.n ? a->text : SPAN_LIT("authentication failure")), a->user.n ? ", sasl_username=" : "",
@@ -103,7 +88,7 @@ static void tell_anvil(struct session *s, enum anvil_event event)
 	(void)!ipc_send(&s->srv->anvil, &anvil_occurred_desc, &m, NULL);
 }
 
-static void answered(struct session *s, const struct auth_answer *a)
+static void answered(struct session *s, const struct sasl_result *a)
 {
 	switch (a->status) {
 	case AUTH_CONTINUE:
@@ -131,117 +116,119 @@ static void answered(struct session *s, const struct auth_answer *a)
 	forget_method(s);
 }
 
-static void on_answer(void *arg, enum ipc_rc rc, const void *reply, int *fd)
+static void on_answer(void *arg, const struct sasl_result *r)
 {
-	const struct auth_answer away = { .status = AUTH_TEMP, .text = SPAN_LIT("Connection lost to authentication server") };
 	struct session *s = arg;
 
 	session_resume(s);
-	answered(s, rc == IPC_OK ? reply : &away);
+	answered(s, r);
 	session_run(s);
 }
 
-static void start(struct session *s, struct span initial, bool has_initial)
+static void away(struct session *s)
 {
-	struct auth_start m = {
-		.exchange = s->exchange = ++s->srv->next_exchange, .mech = span_z(s->sasl_method), .has_initial = has_initial,
-		.initial = initial, .service = SPAN_LIT("smtp"), .remote_addr = span_z(s->client_addr),
-		.local_addr = span_z(s->local_addr), .local_name = span_z(s->svc->global.myhostname),
-		.is_secure = s->tls || s->is_local,
+	answered(s, &(struct sasl_result){ .status = AUTH_TEMP, .text = SPAN_LIT("Connection lost to authentication server") });
+}
+
+static void start(struct session *s, const struct span *initial)
+{
+	struct sasl_peer peer = {
+		.service = "smtp", .remote_addr = span_z(s->client_addr), .local_addr = span_z(s->local_addr),
+		.local_name = span_z(s->svc->global.myhostname), .is_secure = s->tls || s->is_local,
 	};
 
 	s->mode = SESSION_AUTH;
-	if (session_call(s, &s->srv->auth, &auth_start_desc, &m, &auth_answer_desc, on_answer) < 0)
-		answered(s, &(struct auth_answer){ .status = AUTH_TEMP, .text = SPAN_LIT("no connection to the authentication server") });
+	s->exchange = xnew(struct sasl_exchange);
+	if (sasl_begin(s->exchange, &s->srv->sasl, span_z(s->sasl_method), initial, &peer, on_answer, s) < 0)
+		away(s);
+	else
+		s->pending = true;
+}
+
+/* Decodes the first response that came with the command, and begins. */
+static void begin(struct session *s)
+{
+	struct str bytes = STR_INIT(SASL_DATA_MAX);
+	struct span initial;
+
+	if (s->held_initial && sasl_decode(&bytes, span_z(s->held_initial), true) < 0) {
+		session_reply(s, 501, "5.5.2", "Error: invalid base64");
+		forget_method(s);
+	} else {
+		initial = str_span(&bytes);
+		start(s, s->held_initial ? &initial : NULL);
+	}
+	if (s->held_initial)
+		explicit_bzero(s->held_initial, strlen(s->held_initial));
+	free(s->held_initial);
+	s->held_initial = NULL;
+	explicit_bzero(bytes.p, bytes.n);
+	str_fini(&bytes);
 }
 
 static void on_rate(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 {
 	struct session *s = arg;
-	struct str initial = STR_INIT(65536);
-	char *held = s->held_initial;
 
 	session_resume(s);
-	s->held_initial = NULL;
 	if (session_over_limit(s, rc, reply, s->svc->conf.smtpd_client_auth_rate_limit, "AUTH command rate")) {
 		session_reply(s, 450, "4.7.1", "Error: too many AUTH commands from %s", s->client_addr);
+		free(s->held_initial);
+		s->held_initial = NULL;
 		forget_method(s);
 	} else {
-		if (held)
-			(void)!base64_decode(&initial, span_z(held));
-		start(s, str_span(&initial), held != NULL);
+		begin(s);
 	}
-	free(held);
-	str_fini(&initial);
 	session_run(s);
-}
-
-/* The first response in the command itself: "=" stands for the empty one (RFC 4954 section 4). */
-static void begin(struct session *s, struct span word)
-{
-	struct str initial = STR_INIT(65536);
-	bool empty = span_eqz(word, "=");
-
-	if (word.n && !empty && base64_decode(&initial, word) < 0) {
-		session_reply(s, 501, "5.5.2", "Error: invalid base64");
-		forget_method(s);
-	} else {
-		s->held_initial = word.n ? xstrndup(empty ? "" : word.p, empty ? 0 : word.n) : NULL;
-		if (!session_event(s, ANVIL_AUTH, s->svc->conf.smtpd_client_auth_rate_limit, on_rate)) {
-			start(s, str_span(&initial), word.n > 0);
-			free(s->held_initial);
-			s->held_initial = NULL;
-		}
-	}
-	explicit_bzero(initial.p, initial.n);
-	str_fini(&initial);
 }
 
 void cmd_auth(struct session *s, struct span args)
 {
-	const struct auth_mech *m;
+	const struct sasl_mech *m;
 	struct span name, initial;
 
 	if (!s->svc->conf.smtpd_sasl_auth_enable || !s->esmtp) {
 		session_reply(s, 503, "5.5.1", "Error: authentication not enabled");
 	} else if (s->sasl_user) {
 		session_reply(s, 503, "5.5.1", "Error: already authenticated");
-	} else if (s->svc->conf.smtpd_tls_auth_only && !s->tls) {
+	} else if (needs_tls(s)) {
 		session_reply(s, 538, "5.7.11", "Encryption required for requested authentication mechanism");
-	} else if (!s->srv->mechs || !ipc_is_attached(&s->srv->auth)) {
+	} else if (!ipc_is_attached(&s->srv->sasl.ipc)) {
 		session_reply(s, 454, "4.7.0", "Temporary authentication failure");
 	} else if (!span_word(&args, " \t", &name)) {
 		session_reply(s, 501, "5.5.4", "Syntax: AUTH mechanism");
-	} else if (!(m = find_mech(s, name)) || !is_enabled(s)) {
+	} else if (!(m = sasl_mech(&s->srv->sasl, name)) || !is_enabled(s)) {
 		session_reply(s, 504, "5.5.4", "Error: authentication mechanism not supported");
-	} else if (!may_use(s, m)) {
+	} else if (m->is_plaintext && !may_plaintext(s)) {
 		session_reply(s, 538, "5.7.11", "Encryption required for requested authentication mechanism");
 	} else {
-		if (!span_word(&args, " \t", &initial))
-			initial = SPAN_NULL;
-		s->sasl_method = xstrndup(m->name.p, m->name.n);
-		begin(s, initial);
+		s->sasl_method = xstrdup(m->name);
+		if (span_word(&args, " \t", &initial))
+			s->held_initial = xstrndup(initial.p, initial.n);
+		if (!session_event(s, ANVIL_AUTH, s->svc->conf.smtpd_client_auth_rate_limit, on_rate))
+			begin(s);
 	}
+}
+
+static void give_up(struct session *s, const char *dsn, const char *text)
+{
+	sasl_abort(s->exchange);
+	session_reply(s, 501, dsn, "%s", text);
+	forget_method(s);
 }
 
 static void respond(struct session *s, struct span line)
 {
-	struct str bytes = STR_INIT(65536);
-	struct auth_step m = { .exchange = s->exchange };
+	struct str bytes = STR_INIT(SASL_DATA_MAX);
 
-	if (span_eqz(line, "*")) {
-		(void)!ipc_send(&s->srv->auth, &auth_abort_desc, &(struct auth_abort){ s->exchange }, NULL);
-		session_reply(s, 501, "5.7.0", "Authentication aborted");
-		forget_method(s);
-	} else if (base64_decode(&bytes, line) < 0) {
-		(void)!ipc_send(&s->srv->auth, &auth_abort_desc, &(struct auth_abort){ s->exchange }, NULL);
-		session_reply(s, 501, "5.5.2", "Error: invalid base64");
-		forget_method(s);
-	} else {
-		m.response = str_span(&bytes);
-		if (session_call(s, &s->srv->auth, &auth_step_desc, &m, &auth_answer_desc, on_answer) < 0)
-			answered(s, &(struct auth_answer){ .status = AUTH_TEMP, .text = SPAN_LIT("no answer") });
-	}
+	if (span_eqz(line, "*"))
+		give_up(s, "5.7.0", "Authentication aborted");
+	else if (sasl_decode(&bytes, line, false) < 0)
+		give_up(s, "5.5.2", "Error: invalid base64");
+	else if (sasl_step(s->exchange, str_span(&bytes)) < 0)
+		away(s);
+	else
+		s->pending = true;
 	explicit_bzero(bytes.p, bytes.n);
 	str_fini(&bytes);
 }
@@ -252,7 +239,7 @@ enum io_rc cmd_auth_step(struct session *s)
 	enum io_rc rc = stream_getline(&s->io, (size_t)s->svc->conf.smtpd_sasl_response_limit, &line, NULL);
 
 	if (rc == IO_TOOLONG) {
-		(void)!ipc_send(&s->srv->auth, &auth_abort_desc, &(struct auth_abort){ s->exchange }, NULL);
+		sasl_abort(s->exchange);
 		forget_method(s);
 		s->skip_line = true;
 		return IO_OK;

@@ -139,7 +139,7 @@ static enum restrict_rc more_restrictions(struct restrict_run *r, struct span te
 	struct conf_list words = { &word, 1 };
 	struct err err = ERR_INIT;
 
-	if (restrict_compile(prog, &r->arena, r->s->svc->layer, r->map, &words, &err) < 0)
+	if (restrict_compile(prog, &r->arena, r->s->svc->layer, "value", &words, &err) < 0)
 		return broken(r, err.msg);
 	return restrict_run_push(r, prog) < 0 ? broken(r, "nested too deep") : RESTRICT_RC_DUNNO;
 }

@@ -27,26 +27,6 @@ static void on_grant(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	srv->id_wanted = false;
 }
 
-static void on_mechs(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
-{
-	const struct auth_mechs *m = in;
-	struct server *srv = arg;
-	const struct auth_mech *from = m->mechs.v;
-	struct auth_mechs *copy;
-	struct auth_mech *to;
-	size_t i;
-
-	arena_reset(&srv->mech_arena);
-	copy = arena_new(&srv->mech_arena, struct auth_mechs);
-	to = arena_alloc(&srv->mech_arena, (m->mechs.n + 1) * sizeof(*to));
-	for (i = 0; i < m->mechs.n; i++) {
-		to[i].name = arena_span(&srv->mech_arena, from[i].name);
-		to[i].is_plaintext = from[i].is_plaintext;
-	}
-	copy->mechs = (struct ipc_list){ to, m->mechs.n };
-	srv->mechs = copy;
-}
-
 static void on_drained(void *arg, struct ipc *c)
 {
 	struct server *srv = arg;
@@ -59,11 +39,9 @@ static void on_drained(void *arg, struct ipc *c)
 }
 
 static const struct ipc_rule queue_rules[] = { { &enq_grant_desc, ~0u, on_grant } };
-static const struct ipc_rule auth_rules[] = { { &auth_mechs_desc, ~0u, on_mechs } };
 
 static const struct ipc_ops resolve_ops = { "resolve", NULL, 0, on_lost, NULL };
 static const struct ipc_ops anvil_ops = { "anvil", NULL, 0, on_lost, NULL };
-static const struct ipc_ops auth_ops = { "auth", auth_rules, ARRAY_LEN(auth_rules), on_lost, NULL };
 static const struct ipc_ops queue_ops = { "queue", queue_rules, ARRAY_LEN(queue_rules), on_lost, on_drained };
 
 void server_init(struct server *srv, struct loop *loop)
@@ -71,13 +49,13 @@ void server_init(struct server *srv, struct loop *loop)
 	*srv = (struct server){ .loop = loop };
 	ipc_init(&srv->resolve, loop, &resolve_ops, srv);
 	ipc_init(&srv->anvil, loop, &anvil_ops, srv);
-	ipc_init(&srv->auth, loop, &auth_ops, srv);
+	sasl_init(&srv->sasl, loop);
 	ipc_init(&srv->queue, loop, &queue_ops, srv);
 }
 
 void server_fini(struct server *srv)
 {
-	struct ipc *all[] = { &srv->resolve, &srv->anvil, &srv->auth, &srv->queue };
+	struct ipc *all[] = { &srv->resolve, &srv->anvil, &srv->queue };
 	size_t i;
 
 	srv->on_empty = NULL;
@@ -85,14 +63,16 @@ void server_fini(struct server *srv)
 		session_destroy(srv->sessions);
 	for (i = 0; i < ARRAY_LEN(all); i++)
 		ipc_close(all[i]);
-	arena_fini(&srv->mech_arena);
+	sasl_fini(&srv->sasl);
 }
 
 void server_attach(struct server *srv, enum channel_kind kind, int *fd)
 {
 	struct ipc *c = kind == CHAN_RESOLVE ? &srv->resolve : kind == CHAN_ANVIL ? &srv->anvil :
-			kind == CHAN_AUTH ? &srv->auth : kind == CHAN_QUEUE ? &srv->queue : NULL;
+			kind == CHAN_QUEUE ? &srv->queue : NULL;
 
+	if (kind == CHAN_AUTH)
+		sasl_attach(&srv->sasl, fd);
 	if (!c)
 		return;
 	ipc_close(c);

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "io/ipc.h"
 #include "io/loop.h"
-#include "svc/msg_auth.h"
+#include "svc/sasl.h"
 #include "svc/topology.h"
 
 struct session;
@@ -19,14 +19,12 @@ struct session;
 /* Caller's memory at a fixed address. */
 struct server {
 	struct loop *loop;
-	struct ipc resolve, anvil, auth, queue;
+	struct ipc resolve, anvil, queue;
+	struct sasl sasl;                       /* the way to auth */
 	uint64_t id_next, id_left, id_block;    /* queue ids granted by qmgr */
 	bool id_wanted;
-	struct arena mech_arena;
-	const struct auth_mechs *mechs;         /* NULL until auth has told */
 	struct session *sessions;
 	size_t n_sessions;
-	uint64_t next_exchange;
 	bool is_draining;
 	void (*on_empty)(void *arg);            /* the last session of a draining worker has ended */
 	void *on_empty_arg;

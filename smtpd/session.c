@@ -129,8 +129,9 @@ void session_destroy(struct session *s)
 	}
 	arena_fini(&a);
 	ipc_cancel(&s->req);
-	if (s->mode == SESSION_AUTH)
-		(void)!ipc_send(&s->srv->auth, &auth_abort_desc, &(struct auth_abort){ s->exchange }, NULL);
+	if (s->exchange)
+		sasl_abort(s->exchange);
+	free(s->exchange);
 	restrict_run_free(&s->run);
 	txn_free(&s->txn);
 	s->poll->data = s->timer->data = NULL;

@@ -52,7 +52,7 @@ struct session {
 	struct restrict_run *run;       /* restrictions that wait for an answer */
 	void (*after_sleep)(struct session *s);
 	const char *where;              /* for messages: "CONNECT", "RCPT", "DATA" */
-	uint64_t exchange;              /* of auth, in mode AUTH */
+	struct sasl_exchange *exchange; /* malloc; in mode AUTH */
 	uint64_t skip;                  /* bytes of a refused chunk still to come */
 	uint64_t connected_ms;
 	uint16_t client_port;

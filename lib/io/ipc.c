@@ -90,14 +90,15 @@ static void on_second(uv_timer_t *t)
 	uint64_t now = clock_mono_ms();
 	size_t i;
 
-	for (i = 0; i < c->n_reqs && c->poll; i++) {
+	/* an answer may close the channel, even free it: then the timer has lost its data */
+	for (i = 0; t->data && i < c->n_reqs; i++) {
 		struct ipc_req *req = c->reqs[i];
 
 		if (req && req->deadline_ms && req->deadline_ms <= now)
 			req_fail(req, IPC_TIMEOUT);
 	}
-	if (c->n_pending == 0 && c->timer)
-		uv_timer_stop(c->timer);
+	if (t->data && c->n_pending == 0)
+		uv_timer_stop(t);
 }
 
 /* ---- sending ---- */
@@ -154,6 +155,8 @@ static int flush_now(struct ipc *c)
 	c->n_out_fds -= i;
 	for (i = 0; i < c->n_out_fds; i++)
 		c->out_fds[i].at -= at;
+	if (c->is_secret)
+		explicit_bzero(c->out.p, at);
 	str_drop(&c->out, at);
 	if (c->out.n == 0 && c->out.cap > KEEP_BUFFER)
 		str_fini(&c->out);
@@ -169,6 +172,16 @@ static void mark_unsent(struct ipc *c)
 	c->loop->unsent = c;
 }
 
+/* Whoever saw ipc_is_full waits for this. The channel may be gone after it. */
+static void tell_drained(struct ipc *c)
+{
+	if (!c->was_full || c->out.n > SOFT_LIMIT / 2)
+		return;
+	c->was_full = false;
+	if (c->ops->drained)
+		c->ops->drained(c->arg, c);
+}
+
 void ipc_flush_unsent(struct loop *l)
 {
 	while (l->unsent) {
@@ -181,9 +194,16 @@ void ipc_flush_unsent(struct loop *l)
 		/* a broken pipe shows up as an event on the descriptor too; it is handled there, outside any handler */
 		if (flush_now(c) < 0)
 			shutdown(c->fd, SHUT_RDWR);
-		if (c->out.n > SOFT_LIMIT)
-			c->was_full = true;
 		watch(c);
+		tell_drained(c);
+	}
+}
+
+static void drop_fd(int *fd)
+{
+	if (fd && *fd >= 0) {
+		close(*fd);
+		*fd = -1;
 	}
 }
 
@@ -198,10 +218,7 @@ static int put_frame(struct ipc *c, const struct ipc_desc *d, uint16_t flags, ui
 	if (c->fd < 0 || str_add(&c->out, &h, sizeof(h)) < 0 || ipc_encode(&c->out, d, in) < 0 ||
 	    c->out.n - start > IPC_FRAME_MAX) {
 		str_cut(&c->out, start);
-		if (has_fd) {
-			close(*fd);
-			*fd = -1;
-		}
+		drop_fd(fd);
 		return -1;
 	}
 	h.len = (uint32_t)(c->out.n - start);
@@ -211,6 +228,7 @@ static int put_frame(struct ipc *c, const struct ipc_desc *d, uint16_t flags, ui
 		c->out_fds[c->n_out_fds++] = (struct ipc_out_fd){ start, *fd };
 		*fd = -1;
 	}
+	c->was_full |= c->out.n > SOFT_LIMIT;
 	mark_unsent(c);
 	return 0;
 }
@@ -233,8 +251,7 @@ int ipc_call(struct ipc *c, const struct ipc_desc *d, const void *in, int *fd, c
 
 	BUG(req->c);
 	if (c->fd < 0 || req_slot(c, &slot) < 0) {
-		if (fd && *fd >= 0)
-			close(*fd);
+		drop_fd(fd);
 		return -1;
 	}
 	id = (uint32_t)++c->generation << 16 | (uint32_t)slot;
@@ -377,6 +394,8 @@ static int dispatch(struct ipc *c, struct ipc_msg *m, struct err *err)
 
 static void forget_read(struct ipc *c)
 {
+	if (c->is_secret)
+		explicit_bzero(c->in.p, c->in_at);
 	str_drop(&c->in, c->in_at);
 	c->in_at = 0;
 	if (c->in.n == 0)
@@ -415,13 +434,9 @@ static void on_event(uv_poll_t *p, int status, int events)
 		if (flush_now(c) < 0)
 			events |= UV_READABLE;
 		watch(c);
-		if (c->was_full && c->out.n <= SOFT_LIMIT / 2) {
-			c->was_full = false;
-			if (c->ops->drained)
-				c->ops->drained(c->arg, c);
-			if (!p->data)
-				return;
-		}
+		tell_drained(c);
+		if (!p->data)
+			return;
 	}
 	if (events & (UV_READABLE | UV_DISCONNECT))
 		on_readable(c);
@@ -486,6 +501,7 @@ void ipc_close(struct ipc *c)
 		unlink_unsent(c);
 	if (c->poll) {
 		c->poll->data = NULL;
+		c->timer->data = NULL;
 		uv_close((uv_handle_t *)c->poll, free_handle);
 		uv_close((uv_handle_t *)c->timer, free_handle);
 		c->poll = NULL;
@@ -501,6 +517,10 @@ void ipc_close(struct ipc *c)
 	c->n_in_fds = c->n_out_fds = 0;
 	free(c->out_fds);
 	c->out_fds = NULL;
+	if (c->is_secret) {
+		explicit_bzero(c->in.p, c->in.n);
+		explicit_bzero(c->out.p, c->out.n);
+	}
 	str_fini(&c->in);
 	str_fini(&c->out);
 	c->in_at = 0;
@@ -579,6 +599,8 @@ void *ipc_call_wait(struct ipc *c, const struct ipc_desc *d, const void *in, con
 	struct ipc_msg m;
 	void *out;
 
+	if (fd_r)
+		*fd_r = -1;
 	if (put_frame(c, d, 0, id, in, NULL) < 0) {
 		err_set(err, ERR_TEMP, "channel %s: cannot send %s", c->ops->name, d->name);
 		return NULL;

@@ -425,6 +425,8 @@ static int configure(struct tls_ctx *ctx, const struct tls_params *p, struct err
 {
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 				      SSL_OP_SINGLE_ECDH_USE);
+	if (p->prefers_server_ciphers)
+		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx->ssl, 1);
 	if (set_protocol(ctx, p, err) < 0 || set_tickets(ctx, p, err) < 0 || load_pem(ctx, p->pem, err) < 0)

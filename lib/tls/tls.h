@@ -16,6 +16,7 @@ struct tls_params {
 	const char *min_protocol;       /* "TLSv1.2" (default) or "TLSv1.3" */
 	const char *ciphers;            /* TLS 1.2 list in OpenSSL's form */
 	const char *ciphersuites;       /* TLS 1.3 */
+	bool prefers_server_ciphers;    /* our order decides, not the client's */
 	const char *alpn;               /* "smtp", "imap", "pop3": another protocol offered by the client is refused */
 	bool wants_client_cert;         /* asked for, never demanded */
 	struct span client_ca_pem;

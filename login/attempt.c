@@ -1,0 +1,182 @@
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "login/session.h"
+#include "svc/msg_anvil.h"
+
+#define NAME_MAX_BYTES 320
+
+static void set_user(struct session *s, struct span name)
+{
+	free(s->user);
+	s->user = xstrndup(name.p, name.n < NAME_MAX_BYTES ? name.n : NAME_MAX_BYTES);
+}
+
+/* The name for the log of a failed attempt stands in PLAIN's only message and in LOGIN's first. */
+static void learn_user(struct session *s, struct span data)
+{
+	struct span authzid, rest, name;
+
+	if (strcmp(s->mech, "PLAIN") == 0 && s->mech_step == 0) {
+		span_cut(data, '\0', &authzid, &rest);
+		span_cut(rest, '\0', &name, &authzid);
+		set_user(s, name);
+	} else if (strcmp(s->mech, "LOGIN") == 0 && s->mech_step == 0) {
+		set_user(s, data);
+	}
+	s->mech_step++;
+}
+
+static void on_penalty(void *arg, enum ipc_rc rc, const void *reply, int *fd)
+{
+	struct session *s = arg;
+	const struct anvil_counts *c = reply;
+
+	if (rc == IPC_OK)
+		s->penalty_ms = c->penalty_ms;
+}
+
+static void tell_anvil(struct session *s, enum anvil_event what)
+{
+	struct anvil_occurred m = { span_z(arena_printf(&s->srv->loop->tick, "%s:%s", s->proto->name, s->remote)), what };
+
+	if (ipc_is_attached(&s->srv->anvil) && !s->req.c)
+		(void)!ipc_call(&s->srv->anvil, &anvil_occurred_desc, &m, NULL, &anvil_counts_desc, &s->req, on_penalty, s, 2000);
+}
+
+static void failed(struct session *s, enum auth_status status, struct span text)
+{
+	if (status != AUTH_TEMP) {
+		s->n_attempts++;
+		tell_anvil(s, ANVIL_AUTH_FAILED);
+	}
+	s->proto->failed(s, status, text);
+	if (s->n_attempts >= s->svc->conf.login_max_failures)
+		session_end(s, "Disconnected: Too many authentication failures");
+}
+
+static void on_result(void *arg, const struct sasl_result *r)
+{
+	struct session *s = arg;
+	struct str line = STR_INIT(SASL_LINE_MAX * 2);
+
+	session_resume(s);
+	if (r->user.n)
+		set_user(s, r->user);
+	if (r->status == AUTH_CONTINUE) {
+		BUG(base64_encode(&line, r->challenge) < 0);
+		s->proto->challenge(s, str_span(&line));
+	} else if (r->status == AUTH_OK) {
+		ipc_cancel(&s->req);
+		handover_start(s, r->ticket);
+	} else {
+		failed(s, r->status, r->text);
+	}
+	str_fini(&line);
+	session_run(s);
+}
+
+static void begin(struct session *s)
+{
+	struct span initial = str_span(&s->initial);
+	struct sasl_peer peer = {
+		.service = s->proto->name,
+		.remote_addr = span_z(s->remote),
+		.local_addr = span_z(s->local),
+		.is_secure = s->is_tls || session_is_local(s),
+	};
+	int rc = sasl_begin(&s->exchange, &s->srv->sasl, span_z(s->mech), s->has_initial ? &initial : NULL, &peer, on_result, s);
+
+	explicit_bzero(s->initial.p, s->initial.cap);
+	str_fini(&s->initial);
+	if (rc == 0)
+		session_await(s);
+	else
+		failed(s, AUTH_TEMP, SPAN_NULL);
+}
+
+static void on_penalty_over(uv_timer_t *t)
+{
+	struct session *s = t->data;
+
+	session_resume(s);
+	begin(s);
+	session_rearm(s);
+	session_run(s);
+}
+
+void attempt_begin(struct session *s, struct span mech, const struct span *initial)
+{
+	const struct sasl_mech *m = sasl_mech(&s->srv->sasl, mech);
+
+	if (!m) {
+		s->proto->refuse(s, REFUSE_NO_MECHANISM);
+		return;
+	}
+	if ((m->is_plaintext || s->svc->conf.ssl == SSL_REQUIRED) && !session_may_plaintext(s)) {
+		s->tried_plaintext = true;
+		s->proto->refuse(s, REFUSE_PLAINTEXT);
+		return;
+	}
+	snprintf(s->mech, sizeof(s->mech), "%s", m->name);
+	s->mech_step = 0;
+	s->has_initial = initial != NULL;
+	if (initial) {
+		learn_user(s, *initial);
+		str_init(&s->initial, SASL_DATA_MAX);
+		if (str_add_span(&s->initial, *initial) < 0) {
+			s->proto->refuse(s, REFUSE_BAD_BASE64);
+			return;
+		}
+	}
+	if (s->penalty_ms == 0) {
+		begin(s);
+		return;
+	}
+	session_await(s);
+	uv_timer_start(&s->timer, on_penalty_over, s->penalty_ms, 0);
+	s->penalty_ms = 0;
+}
+
+void attempt_password(struct session *s, struct span user, struct span password)
+{
+	struct str plain = STR_INIT(SASL_DATA_MAX);
+	struct span initial;
+
+	if (!utf8_valid(user) || user.n == 0 || user.n > NAME_MAX_BYTES) {
+		s->proto->refuse(s, REFUSE_BAD_USER);
+		return;
+	}
+	BUG(str_addc(&plain, '\0') < 0 || str_add_span(&plain, user) < 0 || str_addc(&plain, '\0') < 0 ||
+	    str_add_span(&plain, span_sub(password, 0, SASL_DATA_MAX - 2 * NAME_MAX_BYTES)) < 0);
+	initial = str_span(&plain);
+	attempt_begin(s, SPAN_LIT("PLAIN"), &initial);
+	explicit_bzero(plain.p, plain.cap);
+	str_fini(&plain);
+}
+
+void attempt_response(struct session *s, struct span line)
+{
+	struct str data = STR_INIT(SASL_LINE_MAX);
+
+	if (span_eqz(line, "*")) {
+		sasl_abort(&s->exchange);
+		s->n_bad++;
+		s->proto->refuse(s, REFUSE_CANCELLED);
+	} else if (sasl_decode(&data, line, false) < 0) {
+		sasl_abort(&s->exchange);
+		s->n_bad++;
+		s->proto->refuse(s, REFUSE_BAD_BASE64);
+	} else {
+		learn_user(s, str_span(&data));
+		if (sasl_step(&s->exchange, str_span(&data)) == 0)
+			session_await(s);
+		else
+			failed(s, AUTH_TEMP, SPAN_NULL);
+	}
+	explicit_bzero(data.p, data.cap);
+	str_fini(&data);
+}

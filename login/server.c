@@ -1,0 +1,193 @@
+#include "login/server.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "login/session.h"
+
+static const char *const parents[] = { "pop3d", "imapd" };
+
+static void on_lost(void *arg, struct ipc *c, const struct err *why)
+{
+	if (why->kind != ERR_NONE)
+		log_error("channel %s: %s", c->ops->name, why->msg);
+}
+
+static const struct ipc_ops anvil_ops = { "anvil", NULL, 0, on_lost, NULL };
+static const struct ipc_ops parent_ops = { "session", NULL, 0, on_lost, NULL };
+
+void server_init(struct server *srv, struct loop *loop)
+{
+	size_t i;
+
+	srv->loop = loop;
+	sasl_init(&srv->sasl, loop);
+	ipc_init(&srv->anvil, loop, &anvil_ops, srv);
+	for (i = 0; i < ARRAY_LEN(parents); i++) {
+		srv->parents[i].program = parents[i];
+		ipc_init(&srv->parents[i].ipc, loop, &parent_ops, srv);
+	}
+}
+
+static void free_certificate(struct certificate *c)
+{
+	tls_ctx_unref(&c->ctx);
+	free(c->service);
+	free(c);
+}
+
+void server_fini(struct server *srv)
+{
+	size_t i;
+
+	srv->on_empty = NULL;
+	listener_close_all(srv);
+	while (srv->sessions)
+		session_destroy(srv->sessions);
+	sasl_fini(&srv->sasl);
+	ipc_close(&srv->anvil);
+	for (i = 0; i < ARRAY_LEN(parents); i++)
+		ipc_close(&srv->parents[i].ipc);
+	while (srv->certs) {
+		struct certificate *c = srv->certs;
+
+		srv->certs = c->next;
+		free_certificate(c);
+	}
+}
+
+static void replace(struct ipc *c, int *fd)
+{
+	ipc_close(c);
+	ipc_attach(c, fd);
+}
+
+void server_attach(struct server *srv, enum channel_kind kind, struct span peer, int *fd)
+{
+	size_t i;
+
+	if (kind == CHAN_AUTH)
+		sasl_attach(&srv->sasl, fd);
+	else if (kind == CHAN_ANVIL)
+		replace(&srv->anvil, fd);
+	for (i = 0; kind == CHAN_SESSION && i < ARRAY_LEN(parents); i++) {
+		if (span_eqz(peer, parents[i]))
+			replace(&srv->parents[i].ipc, fd);
+	}
+}
+
+struct ipc *server_parent(struct server *srv, const struct protocol *proto)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(parents) - 1; i++) {
+		if (strcmp(proto->parent, parents[i]) == 0)
+			break;
+	}
+	return &srv->parents[i].ipc;
+}
+
+/* ---- certificates ---- */
+
+static void put_certificate(struct server *srv, const struct protocol *proto, struct span service, struct tls_ctx *ctx)
+{
+	struct certificate *c;
+
+	for (c = srv->certs; c; c = c->next) {
+		if (c->proto == proto && span_eqz(service, c->service))
+			break;
+	}
+	if (!c) {
+		c = xnew(struct certificate);
+		c->proto = proto;
+		c->service = xstrndup(service.p, service.n);
+		c->next = srv->certs;
+		srv->certs = c;
+	}
+	tls_ctx_unref(&c->ctx);
+	c->ctx = ctx;
+}
+
+int server_certificate(struct server *srv, const struct conf *conf, struct span service, struct span pem, struct err *err)
+{
+	static const char *const names[] = { "pop3", "imap" };
+	struct arena a = { 0 };
+	struct login_conf lc;
+	size_t i;
+	int rc = login_conf_read(&lc, conf, &a, err);
+
+	for (i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
+		const struct protocol *proto = protocol_find(names[i]);
+		struct tls_params p = {
+			.pem = pem,
+			.min_protocol = lc.ssl_min_protocol == SSL_MIN_PROTOCOL_TLSV1_3 ? "TLSv1.3" : "TLSv1.2",
+			.ciphers = lc.ssl_cipher_list,
+			.ciphersuites = lc.ssl_cipher_suites,
+			.prefers_server_ciphers = lc.ssl_prefer_server_ciphers,
+			.alpn = names[i],
+		};
+		struct tls_ctx *ctx = proto ? tls_ctx_new(&p, err) : NULL;
+
+		if (proto && !ctx)
+			rc = -1;
+		if (ctx)
+			put_certificate(srv, proto, service, ctx);
+	}
+	arena_fini(&a);
+	return rc;
+}
+
+struct tls_ctx *server_tls(const struct server *srv, const struct service *svc)
+{
+	struct tls_ctx *fallback = NULL;
+	const struct certificate *c;
+
+	if (svc->conf.ssl == SSL_NO)
+		return NULL;
+	for (c = srv->certs; c; c = c->next) {
+		if (c->proto != svc->proto)
+			continue;
+		if (strcmp(c->service, svc->name) == 0)
+			return c->ctx;
+		if (c->service[0] == '\0')
+			fallback = c->ctx;
+	}
+	return fallback;
+}
+
+/* ---- sessions ---- */
+
+static void tell_if_empty(struct server *srv)
+{
+	if (srv->is_draining && srv->n_sessions == 0 && srv->on_empty)
+		srv->on_empty(srv->on_empty_arg);
+}
+
+void server_drain(struct server *srv)
+{
+	srv->is_draining = true;
+	listener_close_all(srv);
+	tell_if_empty(srv);
+}
+
+void server_add(struct server *srv, struct session *s)
+{
+	s->next = srv->sessions;
+	if (s->next)
+		s->next->prev = s;
+	srv->sessions = s;
+	srv->n_sessions++;
+}
+
+void server_remove(struct server *srv, struct session *s)
+{
+	if (s->next)
+		s->next->prev = s->prev;
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		srv->sessions = s->next;
+	srv->n_sessions--;
+	tell_if_empty(srv);
+}

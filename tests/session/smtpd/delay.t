@@ -1,0 +1,24 @@
+@conf smtpd_delay_reject = no
+@conf smtpd_error_sleep_time = 0
+@conf smtpd_client_restrictions = check_client_access inline:{192.0.2.66=REJECT}
+@conf smtpd_helo_restrictions = reject_invalid_helo_hostname
+@conf smtpd_sender_restrictions = check_sender_access inline:{evil.example=REJECT}, sleep 0
+@client 192.0.2.66
+S: 554 5.7.1 <client.example?192.0.2.66?>: Client host rejected: Access denied
+@eof
+@client 192.0.2.1
+@connect
+S: 220 *
+C: HELO a..b
+S: 501 5.5.2 *
+C: HELO c.example
+S: 250 *
+C: MAIL FROM:<a@evil.example>
+S: 554 5.7.1 <a@evil.example>: Sender address rejected: Access denied
+@log NOQUEUE: reject: MAIL from client.example?192.0.2.1?: 554 5.7.1 <a@evil.example>: Sender address rejected: Access denied; from=<a@evil.example> proto=SMTP helo=<c.example>
+C: RCPT TO:<tito@example.com>
+S: 503 5.5.1 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 250 *
