@@ -475,6 +475,7 @@ static struct channel *channel_new(struct front *f, const struct ipc_ops *ops, i
 	ch->next = f->channels;
 	f->channels = ch;
 	ipc_init(&ch->ipc, f->loop, ops, ch);
+	ch->ipc.is_secret = true;
 	ipc_attach(&ch->ipc, fd);
 	return ch;
 }
@@ -493,6 +494,7 @@ void front_attach_pam(struct front *f, int *fd)
 {
 	ipc_close(&f->pam);
 	ipc_init(&f->pam, f->loop, &pam_ops, f);
+	f->pam.is_secret = true;
 	ipc_attach(&f->pam, fd);
 }
 

@@ -39,7 +39,7 @@ static int read_settings(struct daemon *d, struct settings **s_r, struct err *er
 	size_t i;
 	int rc;
 
-	if (settings_read(s, d->conf, err) < 0) {
+	if (settings_read(s, d->conf, d->is_root, err) < 0) {
 		free(s);
 		return -1;
 	}

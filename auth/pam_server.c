@@ -199,6 +199,7 @@ struct pam_server *pam_server_new(struct loop *loop, pam_fork_fn *fork_child, vo
 	s->arg = arg;
 	s->waiting_end = &s->waiting;
 	ipc_init(&s->ipc, loop, &ops, s);
+	s->ipc.is_secret = true;
 	return s;
 }
 

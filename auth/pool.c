@@ -115,6 +115,7 @@ static int start(struct pool *p, struct pool_worker *w, struct err *err)
 	if (p->spawn(p->arg, p->settings, &fd, &w->pid, err) < 0)
 		return -1;
 	ipc_init(&w->ipc, p->loop, &worker_ops, w);
+	w->ipc.is_secret = true;
 	ipc_attach(&w->ipc, &fd);
 	w->is_retired = false;
 	return 0;

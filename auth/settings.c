@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include "store/mail_location.h"
 
@@ -48,14 +49,25 @@ static const char *id_source(const char *own, const struct conf_list *maps)
 	return NULL;
 }
 
-static int read_ids(struct settings *s, struct err *err)
+static void default_ids(struct settings *s, bool is_root)
+{
+	struct passwd *pw = is_root ? getpwnam(SETTINGS_MAIL_USER) : NULL;
+
+	s->has_ids = pw || !is_root;
+	s->uid = pw ? pw->pw_uid : getuid();
+	s->gid = pw ? pw->pw_gid : getgid();
+}
+
+static int read_ids(struct settings *s, bool is_root, struct err *err)
 {
 	const char *uid = id_source(s->store.mail_uid, &s->global.virtual_uid_maps);
 	const char *gid = id_source(s->store.mail_gid, &s->global.virtual_gid_maps);
 
 	s->gid = UINT32_MAX;
-	if (!uid)
+	if (!uid) {
+		default_ids(s, is_root);
 		return 0;
+	}
 	if (lookup_uid(uid, &s->uid, &s->gid, err) < 0 || (gid && lookup_gid(gid, &s->gid, err) < 0))
 		return -1;
 	if (s->gid == UINT32_MAX)
@@ -82,13 +94,13 @@ static const char *default_realm(const struct settings *s)
 	return s->global.mydomain;
 }
 
-int settings_read(struct settings *out_r, const struct conf *c, struct err *err)
+int settings_read(struct settings *out_r, const struct conf *c, bool is_root, struct err *err)
 {
 	struct settings *s = out_r;
 
 	*s = (struct settings){ .realm = "" };
 	if (auth_conf_read(&s->auth, c, &s->arena, err) < 0 || global_conf_read(&s->global, c, &s->arena, err) < 0 ||
-	    store_conf_read(&s->store, c, &s->arena, err) < 0 || read_ids(s, err) < 0) {
+	    store_conf_read(&s->store, c, &s->arena, err) < 0 || read_ids(s, is_root, err) < 0) {
 		settings_fini(s);
 		return -1;
 	}
@@ -144,6 +156,8 @@ bool settings_allow_ids(const struct settings *s, uint32_t uid, uint32_t gid)
 {
 	const struct auth_conf *a = &s->auth;
 
+	if (s->has_ids && uid == s->uid && gid == s->gid)
+		return uid != 0;
 	return uid != 0 && uid >= a->first_valid_uid && (a->last_valid_uid == 0 || uid <= a->last_valid_uid) &&
 	       gid >= a->first_valid_gid && (a->last_valid_gid == 0 || gid <= a->last_valid_gid);
 }

@@ -5,6 +5,7 @@
 #include "auth/exchange.h"
 #include "base/htab.h"
 #include "base/log.h"
+#include "svc/daemon_log.h"
 
 struct worker {
 	struct ipc ipc;
@@ -132,6 +133,7 @@ int worker_run(const struct settings *s, const char *fallback_seed, int *fd)
 
 	str_init(&w.seed, USERS_SECRETS_MAX);
 	ipc_init(&w.ipc, NULL, &ops, NULL);
+	w.ipc.is_secret = true;
 	ipc_attach(&w.ipc, fd);
 	while (rc == 0 && ipc_wait(&w.ipc, &m, UINT64_MAX, &err) == IPC_OK) {
 		rc = serve(&w, &m, &arena, &err);
@@ -140,6 +142,7 @@ int worker_run(const struct settings *s, const char *fallback_seed, int *fd)
 		if (m.fd >= 0)
 			close(m.fd);
 		arena_reset(&arena);
+		daemon_log_flush();
 	}
 	if (err.kind != ERR_NONE)
 		log_error("worker: %s", err.msg);

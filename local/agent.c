@@ -36,8 +36,8 @@ static size_t result_bytes(const struct dlv_rcpt_result *r)
 	return n;
 }
 
-/* Tells what is settled and was not told yet. Job numbers belong to the qmgr that gave them; a later one goes by qid and
- * index. -1 when the channel is gone. */
+/* Tells what is settled and was not told yet. Job numbers belong to the qmgr that gave them; a later one goes by qid
+ * and index. -1 when the channel is gone. */
 static int report(struct agent *g, struct job *j)
 {
 	struct dlv_rcpt_result *v = xcalloc(j->m->rcpts.n + 1, sizeof(*v));

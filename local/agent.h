@@ -1,4 +1,4 @@
-/* agent.h: local's parent: takes letters from qmgr, hands them to the recipients' processes, reports what became of them */
+/* agent.h: the parent: takes letters from qmgr, hands them to the recipients' processes, reports what became of them */
 #ifndef LOCAL_AGENT_H
 #define LOCAL_AGENT_H
 

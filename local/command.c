@@ -29,7 +29,8 @@ struct run {
 	struct str output;
 };
 
-static NORETURN void exec_command(const struct settings *s, const struct command_user *u, char **argv, char **env, int in, int out)
+static NORETURN void exec_command(const struct settings *s, const struct command_user *u, char **argv, char **env,
+				  int in, int out)
 {
 	const char *dir = s->local.command_execution_directory[0] ? s->local.command_execution_directory : u->home;
 
@@ -46,7 +47,8 @@ static NORETURN void exec_command(const struct settings *s, const struct command
 	_exit(errno == ENOENT || errno == ENOEXEC || errno == EACCES ? 127 : EXIT_EXEC);
 }
 
-static int start(struct run *run, const struct settings *s, const struct command_user *u, char **argv, char **env, struct err *err)
+static int start(struct run *run, const struct settings *s, const struct command_user *u, char **argv, char **env,
+		 struct err *err)
 {
 	int in[2], out[2];
 
@@ -216,7 +218,8 @@ void command_run(const struct settings *s, const struct command_user *u, int fd)
 	if (job && job->rcpts.n == 1) {
 		const struct child_rcpt *r = job->rcpts.v;
 		struct child_result res = { .id = job->id, .slot = r->slot };
-		struct letter l = { job->qid, job->sender, job->arrival_ms, job->body, m.fd, m.fd >= 0 ? job->size : job->body.n };
+		uint64_t size = m.fd >= 0 ? job->size : job->body.n;
+		struct letter l = { job->qid, job->sender, job->arrival_ms, job->body, m.fd, size };
 
 		if (run_command(s, u, &l, r, &a, &res, &err) < 0)
 			serve_failure(&res, &err);

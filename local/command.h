@@ -25,6 +25,7 @@ char **command_argv(const struct settings *s, struct span text, bool *is_shell_r
 
 /* What an exit status (as from waitpid) means: fills status, dsn and text; output is what the command wrote.
  * Source: command_env.c */
-void command_verdict(struct child_result *res, int wait_status, struct span command, struct span output, struct arena *a);
+void command_verdict(struct child_result *res, int wait_status, struct span command, struct span output,
+		     struct arena *a);
 
 #endif

@@ -128,7 +128,8 @@ static const struct {
 	{ EX_CONFIG, "5.3.5", "local configuration error" },
 };
 
-void command_verdict(struct child_result *res, int wait_status, struct span command, struct span output, struct arena *a)
+void command_verdict(struct child_result *res, int wait_status, struct span command, struct span output,
+		     struct arena *a)
 {
 	const char *dsn = "5.3.0", *text = NULL, *out = "";
 
@@ -143,7 +144,8 @@ void command_verdict(struct child_result *res, int wait_status, struct span comm
 	}
 	if (!WIFEXITED(wait_status)) {
 		dsn = "4.3.0";
-		text = arena_printf(a, "Command died with signal %d: \"%.*s\"%s", WTERMSIG(wait_status), SPAN_ARG(command), out);
+		text = arena_printf(a, "Command died with signal %d: \"%.*s\"%s", WTERMSIG(wait_status),
+				    SPAN_ARG(command), out);
 	} else {
 		for (size_t i = 0; i < ARRAY_LEN(sysexits) && !text; i++) {
 			if (sysexits[i].code != WEXITSTATUS(wait_status))

@@ -235,7 +235,8 @@ static int take_list(const struct settings *s, const struct child_rcpt *r, const
 	return -1;
 }
 
-int forward_read(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r, struct err *err)
+int forward_read(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r,
+		 struct err *err)
 {
 	struct conf_list paths = forward_paths(s, r, a);
 	struct str text = STR_INIT(FORWARD_FILE_MAX + 16384);

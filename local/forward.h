@@ -24,7 +24,8 @@ int forward_read(const struct settings *s, const struct child_rcpt *r, struct ar
 int forward_include(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r,
 		    struct err *err) WARN_UNUSED;
 
-/* forward_path for this user as file names, without those that need an extension when there is none. Source: forward.c */
+/* forward_path for this user as file names, without those that need an extension when there is none. Source:
+ * forward.c */
 struct conf_list forward_paths(const struct settings *s, const struct child_rcpt *r, struct arena *a);
 
 #endif

@@ -94,8 +94,9 @@ static void log_result(const struct job *j, const struct dlv_rcpt *r, const stru
 		orig = arena_printf(&a, " orig_to=<%.*s>,", SPAN_ARG(r->orig));
 	scratch = arena_strndup(&a, res->text.p, res->text.n);
 	text = res->status == DLV_EXPANDED ? arena_printf(&a, "forwarded as %s", j->qid) : scratch;
-	log_info("%s: to=<%.*s>,%s relay=%.*s, delay=%s, delays=%s/%s/0/%s, dsn=%.*s, status=%s (%s)", j->qid, SPAN_ARG(to),
-		 orig, SPAN_ARG(j->m->transport), d[0], d[1], d[2], d[3], SPAN_ARG(res->dsn), names[res->status], text);
+	log_info("%s: to=<%.*s>,%s relay=%.*s, delay=%s, delays=%s/%s/0/%s, dsn=%.*s, status=%s (%s)", j->qid,
+		 SPAN_ARG(to), orig, SPAN_ARG(j->m->transport), d[0], d[1], d[2], d[3], SPAN_ARG(res->dsn),
+		 names[res->status], text);
 	arena_fini(&a);
 }
 

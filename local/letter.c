@@ -78,7 +78,8 @@ static bool header_has(struct span text, struct span address)
 		span_cut(text, '\n', &line, &text);
 		if (line.n == 0 || line.p[0] == '\r')
 			return false;
-		if (span_starts_nocase(line, FIELD) && equals_nocase(span_trim(span_from(line, sizeof(FIELD) - 1)), address))
+		if (span_starts_nocase(line, FIELD) &&
+		    equals_nocase(span_trim(span_from(line, sizeof(FIELD) - 1)), address))
 			return true;
 	}
 	return false;

@@ -17,7 +17,8 @@ struct letter {
 enum letter_fields { LETTER_FROM_LINE = 1, LETTER_DELIVERED_TO = 2, LETTER_CHAIN = 4 };
 
 /* Return-Path, X-Original-To and Delivered-To as Postfix writes them, with an mbox "From " line in front and with a
- * Delivered-To for each address of the chain (newest on top) when asked for; owned by the arena. Line ends and other control characters in an address become "?". Source: letter.c */
+ * Delivered-To for each address of the chain (newest on top) when asked for; owned by the arena. Line ends and other
+ * control characters in an address become "?". Source: letter.c */
 struct span letter_head(struct arena *a, const struct letter *l, const struct child_rcpt *r, unsigned fields);
 
 /* 1 when the header has a Delivered-To with this address (it was here before), 0 when not, -1 ERR_SYS when the body

@@ -171,7 +171,8 @@ static int open_mbox(const char *path, bool is_strict, struct err *err)
 	return -1;
 }
 
-static int append_locked(int fd, const char *path, const struct letter *l, struct span head, uint64_t limit, struct err *err)
+static int append_locked(int fd, const char *path, const struct letter *l, struct span head, uint64_t limit,
+			 struct err *err)
 {
 	struct stat st;
 
@@ -207,7 +208,8 @@ static int sync_parent(const char *path, struct err *err)
 	return rc;
 }
 
-int mbox_append(const char *path, const struct letter *l, struct span head, uint64_t limit, bool is_strict, struct err *err)
+int mbox_append(const char *path, const struct letter *l, struct span head, uint64_t limit, bool is_strict,
+		struct err *err)
 {
 	char lock[PATH_MAX];
 	bool is_new;

@@ -49,8 +49,8 @@ static void add_path(struct sandbox_path *v, size_t *n, const char *path, unsign
 }
 
 /* Folders outside of the home that forward_path looks into. */
-static void add_forward_paths(const struct settings *s, const struct target *t, struct arena *a, struct sandbox_path *v, size_t *n,
-			      size_t max)
+static void add_forward_paths(const struct settings *s, const struct target *t, struct arena *a, struct sandbox_path *v,
+			      size_t *n, size_t max)
 {
 	struct child_rcpt r = { .base = span_z(t->home), .user = span_z(t->user) };
 	struct conf_list paths = forward_paths(s, &r, a);
@@ -144,7 +144,9 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 	struct pool_worker *w = arg;
 	const struct child_result *m = in;
 	struct item *it = take_item(w, m->id, m->slot);
-	struct dlv_rcpt_result res = { .status = m->status, .dsn = m->dsn, .text = m->text, .is_lazy = m->is_lazy, .news = m->news };
+	struct dlv_rcpt_result res = {
+		.status = m->status, .dsn = m->dsn, .text = m->text, .is_lazy = m->is_lazy, .news = m->news
+	};
 	struct pool *p = w->pool;
 
 	/* A child is a user's process: it answers for what it was given and in words that exist, or not at all. */
@@ -242,10 +244,20 @@ static struct child_rcpt to_child(struct pool_work *w, size_t slot)
 	const struct target *t = &w->job->rcpts[slot].target;
 
 	return (struct child_rcpt){
-		.slot = slot, .index = r->index, .what = t->what, .address = t->address, .delivered = job_delivered(w->job, slot),
-		.orig = r->orig, .user = span_z(t->user), .extension = r->extension, .base = span_z(t->base),
-		.path = span_z(t->path), .quota_bytes = t->quota_bytes, .quota_count = t->quota_count,
-		.chain = r->delivered_to, .has_command = t->mailbox_command.n > 0,
+		.slot = slot,
+		.index = r->index,
+		.what = t->what,
+		.address = t->address,
+		.delivered = job_delivered(w->job, slot),
+		.orig = r->orig,
+		.user = span_z(t->user),
+		.extension = r->extension,
+		.base = span_z(t->base),
+		.path = span_z(t->path),
+		.quota_bytes = t->quota_bytes,
+		.quota_count = t->quota_count,
+		.chain = r->delivered_to,
+		.has_command = t->mailbox_command.n > 0,
 	};
 }
 
@@ -260,8 +272,14 @@ static int send_some(struct pool_worker *to, struct pool_work *w, size_t *at)
 {
 	const struct dlv_job *m = w->job->m;
 	struct child_rcpt *v = xcalloc(w->n, sizeof(*v));
-	struct child_job job = { .id = w->job->id, .qid = span_z(w->job->qid), .sender = m->sender, .arrival_ms = m->arrival_ms,
-				 .retry = w->job->retry, .size = m->size, .rcpts = { v, 0 }, .body = m->body };
+	struct child_job job = { .id = w->job->id,
+				 .qid = span_z(w->job->qid),
+				 .sender = m->sender,
+				 .arrival_ms = m->arrival_ms,
+				 .retry = w->job->retry,
+				 .size = m->size,
+				 .rcpts = { v, 0 },
+				 .body = m->body };
 	int fd = w->job->fd >= 0 ? dup(w->job->fd) : -1, rc = 0;
 	size_t bytes = 0;
 

@@ -47,17 +47,23 @@ struct copy {
 	ptrdiff_t index;
 };
 
+static const char *dsn_of(const struct err *err)
+{
+	if (err->dsn[0])
+		return err->dsn;
+	if (!err_is_temporary(err))
+		return "5.2.0";
+	if (err->sys == ENOSPC)
+		return "4.3.1";
+	if (err->sys == EDQUOT)
+		return "4.2.2";
+	return err->kind == ERR_CONF ? "4.3.5" : "4.2.0";
+}
+
 void serve_failure(struct child_result *res, const struct err *err)
 {
-	bool temp = err_is_temporary(err);
-	const char *dsn = err->dsn;
-
-	if (!dsn[0] && !temp)
-		dsn = "5.2.0";
-	else if (!dsn[0])
-		dsn = err->sys == ENOSPC ? "4.3.1" : err->sys == EDQUOT ? "4.2.2" : err->kind == ERR_CONF ? "4.3.5" : "4.2.0";
-	res->status = temp ? DLV_DEFERRED : DLV_BOUNCED;
-	res->dsn = span_z(dsn);
+	res->status = err_is_temporary(err) ? DLV_DEFERRED : DLV_BOUNCED;
+	res->dsn = span_z(dsn_of(err));
 	res->text = span_z(err->msg);
 	res->news = (struct ipc_list){ 0 };
 }
@@ -104,7 +110,8 @@ static void commit(struct serve *v)
 	arena_reset(&v->arena);
 }
 
-static struct box *find_box(struct serve *v, struct span base, struct span path, const struct child_rcpt *r, struct err *err)
+static struct box *find_box(struct serve *v, struct span base, struct span path, const struct child_rcpt *r,
+			    struct err *err)
 {
 	struct box *b;
 
@@ -141,12 +148,17 @@ static int to_maildir(struct serve *v, const struct child_job *job, const struct
 {
 	char *qid = arena_strndup(&v->arena, job->qid.p, job->qid.n);
 	struct box *box = find_box(v, base, path, r, err);
-	struct maildir_msg m = { .head = letter_head(&v->arena, l, r, fields_for(v->s, r)), .body = l->body, .fd = l->fd,
-				 .size = l->size, .retry = job->retry != 0, .same_as = -1 };
+	struct maildir_msg m = { .head = letter_head(&v->arena, l, r, fields_for(v->s, r)),
+				 .body = l->body,
+				 .fd = l->fd,
+				 .size = l->size,
+				 .retry = job->retry != 0,
+				 .same_as = -1 };
 
 	if (!box)
 		return -1;
-	m.base = maildir_base_name(&v->arena, l->arrival_ms, qid, (unsigned)r->index, v->s->instance, v->s->global.myhostname);
+	m.base = maildir_base_name(&v->arena, l->arrival_ms, qid, (unsigned)r->index, v->s->instance,
+				   v->s->global.myhostname);
 	if (last->index >= 0 && span_eq(last->head, m.head))
 		m.same_as = last->index;
 	w.size = m.head.n + l->size;
@@ -163,7 +175,8 @@ static int to_maildir(struct serve *v, const struct child_job *job, const struct
 	return 0;
 }
 
-static int to_mbox(struct serve *v, const struct letter *l, const struct child_rcpt *r, struct span path, struct err *err)
+static int to_mbox(struct serve *v, const struct letter *l, const struct child_rcpt *r, struct span path,
+		   struct err *err)
 {
 	struct span head = letter_head(&v->arena, l, r, LETTER_FROM_LINE | fields_for(v->s, r));
 
@@ -176,7 +189,12 @@ static bool is_maildir(struct span path)
 	return path.n == 0 || path.p[path.n - 1] == '/';
 }
 
-/* Puts the letter into the mailbox base/path: 0 when the batch answers later, 1 when *res is the answer, -1 with err. */
+static struct span arena_path(struct arena *a, struct span base, struct span path)
+{
+	return span_z(arena_printf(a, "%.*s/%.*s", SPAN_ARG(base), SPAN_ARG(path)));
+}
+
+/* Into the mailbox base/path: 0 when the batch answers later, 1 when *res is the answer, -1 with err. */
 static int to_mailbox(struct serve *v, const struct child_job *job, const struct letter *l, const struct child_rcpt *r,
 		      struct copy *last, struct child_result *res, const char *text, struct err *err)
 {
@@ -192,7 +210,7 @@ static int to_mailbox(struct serve *v, const struct child_job *job, const struct
 		w.text = w.text ? w.text : "delivered to maildir";
 		return to_maildir(v, job, l, r, r->base, r->path, last, w, err);
 	}
-	if (to_mbox(v, l, r, span_z(arena_printf(&v->arena, "%.*s/%.*s", SPAN_ARG(r->base), SPAN_ARG(r->path))), err) < 0)
+	if (to_mbox(v, l, r, arena_path(&v->arena, r->base, r->path), err) < 0)
 		return -1;
 	res->status = res->news.n ? DLV_EXPANDED : DLV_SENT;
 	res->text = span_z(text ? text : "delivered to mailbox");
@@ -274,7 +292,9 @@ static void take_job(struct serve *v, const struct child_job *job, int fd)
 	struct copy last = { .index = -1 };
 
 	for (size_t i = 0; i < job->rcpts.n; i++) {
-		struct child_result res = { .id = job->id, .slot = rcpts[i].slot, .status = DLV_SENT, .dsn = SPAN_LIT("2.0.0") };
+		struct child_result res = {
+			.id = job->id, .slot = rcpts[i].slot, .status = DLV_SENT, .dsn = SPAN_LIT("2.0.0")
+		};
 		struct err err = ERR_INIT;
 		int rc = one(v, job, &l, &rcpts[i], &last, &res, &err);
 

@@ -18,8 +18,8 @@ struct settings *settings_new(const struct conf *c, bool is_root, struct err *er
 	s->instance = "";
 	for (const struct conf *at = c; at; at = at->below)
 		s->has_home_mailbox |= htab_get(&at->values, SPAN_LIT("home_mailbox")) != NULL;
-	if (global_conf_read(&s->global, c, &s->arena, err) == 0 && local_conf_read(&s->local, c, &s->arena, err) == 0 &&
-	    store_conf_read(&s->store, c, &s->arena, err) == 0)
+	if (global_conf_read(&s->global, c, &s->arena, err) == 0 &&
+	    local_conf_read(&s->local, c, &s->arena, err) == 0 && store_conf_read(&s->store, c, &s->arena, err) == 0)
 		return s;
 	settings_free(s);
 	return NULL;

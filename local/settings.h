@@ -25,9 +25,10 @@ void settings_free(struct settings *s);
 /* Reads the instance id kept in data_directory, draws and keeps one when there is none. Blocks. Source: settings.c */
 int settings_instance(struct settings *s, struct err *err) WARN_UNUSED;
 
-/* The first of the tables that knows key. Each is opened for the lookup only: this process forks, and no LMDB environment
- * outlives a fork. Blocks on files. Source: settings.c */
-enum map_rc settings_lookup(const struct conf_list *maps, struct span key, struct str *value, struct err *err) WARN_UNUSED;
+/* The first of the tables that knows key. Each is opened for the lookup only: this process forks, and no LMDB
+ * environment outlives a fork. Blocks on files. Source: settings.c */
+enum map_rc settings_lookup(const struct conf_list *maps, struct span key, struct str *value,
+			    struct err *err) WARN_UNUSED;
 
 /* The word stands in the list. Source: settings.c */
 bool settings_has(const struct conf_list *l, const char *word);

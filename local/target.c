@@ -49,9 +49,10 @@ static uint64_t smaller_limit(uint64_t a, uint64_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* The user's own quota goes before all others. */
 static void set_quota(const struct settings *s, struct target *t, uint64_t own, uint64_t general)
 {
-	t->quota_bytes = smaller_limit(own ? own : general, s->store.quota_storage);
+	t->quota_bytes = own ? own : smaller_limit(general, s->store.quota_storage);
 	t->quota_count = s->store.quota_messages;
 }
 
@@ -63,8 +64,8 @@ static bool is_below(const char *path, const char *base)
 
 	while (n > 1 && base[n - 1] == '/')
 		n--;
-	return n > 0 && base[0] == '/' && strncmp(path, base, n) == 0 && (n == 1 || path[n] == '/') && !strstr(path, "/../") &&
-	       !span_ends_nocase(span_z(path), "/..");
+	return n > 0 && base[0] == '/' && strncmp(path, base, n) == 0 && (n == 1 || path[n] == '/') &&
+	       !strstr(path, "/../") && !span_ends_nocase(span_z(path), "/..");
 }
 
 static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
@@ -74,12 +75,15 @@ static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, stru
 	size_t n = strlen(base);
 
 	if (!is_below(path, base) || span_has_nul(r->maildir)) {
-		log_warn("mailbox %s of <%.*s> is not below virtual_mailbox_base = %s", path, SPAN_ARG(r->address), base);
+		log_warn("mailbox %s of <%.*s> is not below virtual_mailbox_base = %s", path, SPAN_ARG(r->address),
+			 base);
 		return verdict(res, DLV_DEFERRED, "4.3.5", "mail system configuration error");
 	}
-	if (s->is_root && (r->uid < s->global.virtual_minimum_uid || r->uid > UINT32_MAX - 1 || r->gid == 0 || r->gid > UINT32_MAX - 1)) {
-		log_warn("uid %llu, gid %llu of <%.*s> are not allowed (virtual_minimum_uid = %llu)", (unsigned long long)r->uid,
-			 (unsigned long long)r->gid, SPAN_ARG(r->address), (unsigned long long)s->global.virtual_minimum_uid);
+	if (s->is_root && (r->uid < s->global.virtual_minimum_uid || r->uid > UINT32_MAX - 1 || r->gid == 0 ||
+			   r->gid > UINT32_MAX - 1)) {
+		log_warn("uid %llu, gid %llu of <%.*s> are not allowed (virtual_minimum_uid = %llu)",
+			 (unsigned long long)r->uid, (unsigned long long)r->gid, SPAN_ARG(r->address),
+			 (unsigned long long)s->global.virtual_minimum_uid);
 		return verdict(res, DLV_DEFERRED, "4.3.5", "mail system configuration error");
 	}
 	t->what = CHILD_BOX;
@@ -115,8 +119,8 @@ static int relay_name(void *arg, struct span name, struct str *out, struct err *
 }
 
 /* True when *res has its answer. No agent behind local speaks another protocol yet, so all such mail waits. */
-static bool has_transport(const struct settings *s, const char *general, const struct conf_list *maps, const struct dlv_rcpt *r,
-			  struct dlv_rcpt_result *res)
+static bool has_transport(const struct settings *s, const char *general, const struct conf_list *maps,
+			  const struct dlv_rcpt *r, struct dlv_rcpt_result *res)
 {
 	struct str value = STR_INIT(MACRO_MAX);
 	struct err err = ERR_INIT;
@@ -147,7 +151,8 @@ static int find_mailbox_command(const struct settings *s, const struct dlv_rcpt 
 	return verdict(res, DLV_DEFERRED, "4.3.0", "table lookup failure");
 }
 
-static int unknown_user(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct dlv_rcpt_result *res)
+static int unknown_user(const struct settings *s, const struct dlv_rcpt *r, struct arena *a,
+			struct dlv_rcpt_result *res)
 {
 	struct str to = STR_INIT(2000);
 	struct route_new *news;
@@ -212,7 +217,8 @@ static int find_system_user(const struct settings *s, const struct dlv_rcpt *r, 
 static int find_named(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
 		      struct dlv_rcpt_result *res)
 {
-	const char *name = r->as_user.n ? arena_strndup(a, r->as_user.p, r->as_user.n) : s->global.default_privs, *slash;
+	const char *name = r->as_user.n ? arena_strndup(a, r->as_user.p, r->as_user.n) : s->global.default_privs,
+		   *slash;
 	int rc = find_user(name, a, t);
 
 	t->what = r->kind == RCPT_COMMAND ? CHILD_COMMAND : r->kind == RCPT_FILE ? CHILD_FILE : CHILD_INCLUDE;

@@ -17,11 +17,9 @@ static void on_empty(void *arg)
 
 static int on_init(struct daemon *d, struct err *err)
 {
-	struct global_conf global;
-
-	if (tls_preload(err) < 0 || global_conf_read(&global, d->conf, &d->arena, err) < 0)
+	if (tls_preload(err) < 0)
 		return -1;
-	d->sandbox.chroot = global.sandbox_directory;
+	d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
 	d->sandbox.may = SB_ACCEPT;
 	return 0;
 }

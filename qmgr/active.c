@@ -9,6 +9,7 @@
 
 #define BODY_BYTES_MAX ((size_t)64 << 20)       /* bodies of fresh messages kept in memory; beyond it they are read again */
 #define DEATHS_MAX 2
+#define LOADED_CHUNK 768                        /* an ordinary deferred message; thousands come due at once */
 
 static struct span id_key(const uint64_t *id)
 {
@@ -111,6 +112,7 @@ struct active *active_load(struct qmgr *q, uint64_t id)
 		return NULL;
 	a = xnew(struct active);
 	str_init(&a->body, QUEUE_INLINE_MAX);
+	arena_init(&a->arena, LOADED_CHUNK);
 	rc = queue_get(q->queue, id, &a->arena, &a->m, &err);
 	if (rc == QUEUE_FOUND && !a->m.held)
 		return begin(q, a);

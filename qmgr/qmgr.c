@@ -9,6 +9,12 @@
 
 #define LOAD_MAX 500            /* messages taken from the disk in one turn */
 
+/* Half the room is for new mail: a long queue coming due must not send it to the disk and back. */
+static uint64_t load_limit(const struct qmgr *q)
+{
+	return (q->conf.qmgr_message_active_limit + 1) / 2;
+}
+
 const char *qmgr_delay(char buf[32], uint64_t ms)
 {
 	if (ms >= 9950)
@@ -34,7 +40,7 @@ static bool on_due(void *arg, uint64_t id, uint64_t due_ms)
 
 	if (active_find(l->q, id) || htab_get(&l->q->damaged, (struct span){ (const char *)&id, sizeof(id) }))
 		return true;
-	if (l->n == LOAD_MAX || l->q->n_active + l->n >= l->q->conf.qmgr_message_active_limit)
+	if (l->n == LOAD_MAX || l->q->n_active + l->n >= load_limit(l->q))
 		return false;
 	l->ids[l->n++] = id;
 	return true;
@@ -47,7 +53,7 @@ static void load_due(struct qmgr *q)
 	struct err err = ERR_INIT;
 	size_t i;
 
-	if (!q->hello_done || now < q->next_due_ms || q->n_active >= q->conf.qmgr_message_active_limit)
+	if (!q->hello_done || now < q->next_due_ms || q->n_active >= load_limit(q))
 		return;
 	if (queue_due(q->queue, now, on_due, &l, &q->next_due_ms, &err) < 0) {
 		q->fatal(q, &err);
@@ -99,6 +105,7 @@ void qmgr_start(struct qmgr *q)
 	ipc_init(&q->resolve, q->loop, NULL, q);
 	q->writer = writer_new(&q->loop->uv, q->queue, on_failed_disk, q);
 	q->started_ms = clock_mono_ms();
+	q->first_id = queue_new_ids(q->queue, 1);
 	q->next_job = clock_wall_ms() << 20;    /* jobs of the last qmgr, reported again, have other numbers */
 	q->tick = xnew(uv_timer_t);
 	uv_timer_init(&q->loop->uv, q->tick);

@@ -92,6 +92,7 @@ struct qmgr {
 	TAILQ_HEAD(, door) doors;
 	struct htab transports;         /* name -> struct transport */
 	uint64_t next_job;
+	uint64_t first_id;              /* ids below it were given before this start */
 
 	bool hello_done;                /* every agent has said what it is doing, or is dead */
 	bool has_peers;                 /* master told how many there are */

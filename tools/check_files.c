@@ -31,7 +31,9 @@ static bool looks_like_table(const char *word)
 {
 	const char *colon = strchr(word, ':');
 
-	return colon && (strchr("/{", colon[1]) || strncmp(word, "static:", 7) == 0 || strncmp(word, "unix:passwd", 11) == 0) &&
+	if (!colon)
+		return false;
+	return (strchr("/{", colon[1]) || strncmp(word, "static:", 7) == 0 || strncmp(word, "unix:passwd", 11) == 0) &&
 	       word[0] != '[' && strncmp(word, "inet:", 5) != 0 && strncmp(word, "unix:/", 6) != 0 && word[0] != '/' &&
 	       !strstr(word, "://");
 }
@@ -91,7 +93,7 @@ static void check_layer(const struct conf *c, const struct mastercf_service *s, 
 	if (is_login && login_conf_read(&login, c, &a, &err) == 0) {
 		if (*login.ssl_cert)
 			check_pair(where, login.ssl_cert, login.ssl_key, errors);
-		else if (login.login_tls_wrappermode)
+		else if (login.login_tls_wrappermode || span_ends_nocase(span_z(s->name), "s"))
 			conf_error(errors, "service '%s' begins with TLS, but ssl_cert is not set", s->name);
 	}
 	if (!is_login && smtpd_conf_read(&smtpd, c, &a, &err) == 0) {

@@ -128,7 +128,7 @@ static void check_accounts(const struct conf *c, struct conf_errors *errors)
 	struct passdb_chain chain;
 	struct err err;
 
-	if (settings_read(&s, c, &err) < 0) {
+	if (settings_read(&s, c, geteuid() == 0, &err) < 0) {
 		add_once(errors, err.msg);
 		return;
 	}

@@ -505,14 +505,8 @@ static int run(struct user_cmd *c, size_t which)
 
 	if (tool_load(c->t, "user", true, &c->conf) < 0)
 		return TOOL_FAILED;
-	if (settings_read(&c->settings, &c->conf, &err) < 0)
+	if (settings_read(&c->settings, &c->conf, geteuid() == 0, &err) < 0)
 		return fail(c, &err);
-	/* one ordinary user serves all mail */
-	if (!c->settings.has_ids && geteuid() != 0) {
-		c->settings.has_ids = true;
-		c->settings.uid = getuid();
-		c->settings.gid = getgid();
-	}
 	status = commands[which].edits ? begin(c) : 0;
 	if (status == 0)
 		status = commands[which].run(c);

@@ -313,7 +313,8 @@ static void collect_references(const struct conf *c, struct span main_cf, struct
 	str_fini(&path);
 }
 
-static void check_name(const struct htab *names, const char *name, const struct conf_value *v, struct conf_errors *errors)
+static void check_name(const struct htab *names, const char *name, const struct conf_value *v,
+                       struct conf_errors *errors)
 {
 	const struct param_foreign *f = param_foreign(name);
 	struct str hint = STR_INIT(200);

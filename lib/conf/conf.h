@@ -53,7 +53,8 @@ int conf_parse(struct conf *c, const char *file, struct span text, struct conf_e
  * one value in c (not below): -1 ERR_CONF for a name that is neither a parameter nor set below; the value itself is
  * checked by conf_check or by X_conf_read. Strings are copied. Source: conf.c */
 void conf_overlay(struct conf *c, const struct conf *base);
-int conf_set(struct conf *c, const char *name, const char *value, const char *file, unsigned line, struct err *err) WARN_UNUSED;
+int conf_set(struct conf *c, const char *name, const char *value, const char *file, unsigned line, struct err *err)
+	WARN_UNUSED;
 
 /* Reads every value of this layer against the parameter table (at the bottom: every parameter) and adds what is wrong
  * to errors; -1 when anything is. Source: conf.c */

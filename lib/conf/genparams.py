@@ -158,7 +158,8 @@ def source(params, foreign):
         out += [f"\t{{ {quote(p.name)}, {quote(p.owner)}, {quote(p.default)},",
                 f"\t  PARAM_{p.type.upper()}, PARAM_{p.reload.upper()}, {p.low}u, {p.high}u, {UNITS[p.unit]}u, {words},"
                 f" {quote(shown)},", f"\t  offsetof(struct {p.owner}_conf, {p.field}) }},"]
-    out += ["};", f"const size_t param_count = {len(params)};", "", "const struct param_foreign param_foreign_table[] = {"]
+    out += ["};", f"const size_t param_count = {len(params)};", "",
+            "const struct param_foreign param_foreign_table[] = {"]
     out += [f"\t{{ {quote(name)}, {'true' if refused else 'false'}, {quote(advice)} }},"
             for name, refused, advice in foreign]
     out += ["};", f"const size_t param_foreign_count = {len(foreign)};"]
@@ -176,7 +177,8 @@ def man(params):
     out = []
     for p in sorted(params, key=lambda p: p.name):
         default = p.default or "empty"
-        out += [f".It Va {p.name} Pq {roff(default)}", roff(re.sub(r"\n\n+", "\n.Pp\n", p.prose)).replace("\\&.Pp", ".Pp")]
+        prose = roff(re.sub(r"\n\n+", "\n.Pp\n", p.prose)).replace("\\&.Pp", ".Pp")
+        out += [f".It Va {p.name} Pq {roff(default)}", prose]
         if p.range:
             out.append(f"Allowed: {roff(p.range)}.")
         if p.reload == "restart":

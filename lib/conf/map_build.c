@@ -46,7 +46,8 @@ static int put_entry(struct build *b, const struct source *src, struct span key,
 	return rc == 0 ? 0 : lmdb_err(b, rc, err);
 }
 
-static int fill(struct build *b, enum map_syntax syntax, struct source *src, struct conf_errors *warnings, struct err *err)
+static int fill(struct build *b, enum map_syntax syntax, struct source *src, struct conf_errors *warnings,
+                struct err *err)
 {
 	struct str key = STR_INIT(SOURCE_MAX);
 	struct span value;

@@ -228,7 +228,9 @@ static int group_text(void *arg, struct span name, struct str *out, struct err *
 	if (span_u64(name, r->pattern->groups, &n) < 0)
 		return 0;
 	part = &r->pattern->parts[n];
-	if (part->rm_so >= 0 && str_add_span(out, span_sub(r->key, (size_t)part->rm_so, (size_t)(part->rm_eo - part->rm_so))) < 0)
+	if (part->rm_so < 0)
+		return 1;
+	if (str_add_span(out, span_sub(r->key, (size_t)part->rm_so, (size_t)(part->rm_eo - part->rm_so))) < 0)
 		return err_set(err, ERR_TEMP, "the value is too long");
 	return 1;
 }

@@ -34,7 +34,8 @@ struct map_rules {
 };
 
 /* Reads the rules of path; on -1 (the message has file and line) r still needs map_rules_free. Source: map_rules.c */
-int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, const char *path, struct err *err) WARN_UNUSED;
+int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, const char *path, struct err *err)
+	WARN_UNUSED;
 
 /* Reads the file again if it was replaced, then takes the first rule that matches key. Source: map_rules.c */
 enum map_rc map_rules_get(struct map_rules *r, const void *key, struct str *value, struct err *err);

@@ -248,20 +248,27 @@ static void parse_args(struct parse *p, struct mastercf_service *s, struct span 
 	s->n_overrides = n;
 }
 
-/* Dovecot's list of protocols; its older names end with an s. */
-static bool is_served(const struct conf *layer)
+static struct span without_s(struct span word)
 {
-	struct str protocol = STR_INIT(100), all = STR_INIT(MACRO_MAX);
-	bool found = true;
-	struct span in, word;
-	struct err err;
+	return span_ends_nocase(word, "s") ? span_sub(word, 0, word.n - 1) : word;
+}
 
-	if (conf_expand_name(&protocol, layer, "login_protocol", &err) == 0 &&
-	    conf_expand_name(&all, layer, "protocols", &err) == 0)
-		for (found = false, in = str_span(&all); !found && macro_word(&in, &word);)
-			found = span_starts_nocase(word, protocol.p) &&
-			        (word.n == protocol.n || (word.n == protocol.n + 1 && (word.p[protocol.n] | 0x20) == 's'));
-	str_fini(&protocol);
+/* protocols against what the service speaks, "pop3s" being pop3; an odd name is for login to complain about. */
+static bool is_served(const struct conf *layer, const char *service)
+{
+	static const char *const known[] = { "imap", "pop3" };
+	struct str speaks = STR_INIT(MACRO_MAX), all = STR_INIT(MACRO_MAX);
+	struct span in, word;
+	bool found = true;
+	struct err err;
+	size_t i;
+
+	if (conf_expand_name(&speaks, layer, "login_protocol", &err) == 0 && conf_expand_name(&all, layer, "protocols", &err) == 0)
+		for (i = 0; i < ARRAY_LEN(known); i++)
+			if (span_eq_nocase(without_s(speaks.n ? str_span(&speaks) : span_z(service)), known[i]))
+				for (found = false, in = str_span(&all); !found && macro_word(&in, &word);)
+					found = span_eq_nocase(without_s(word), known[i]);
+	str_fini(&speaks);
 	str_fini(&all);
 	return found;
 }
@@ -281,7 +288,7 @@ static bool check_overrides(struct parse *p, const struct mastercf_service *s)
 		if (conf_set(&layer, s->overrides[i].name, s->overrides[i].value, p->file, p->line, &err) < 0)
 			complain(p, "%s", err.msg);
 	conf_check(&layer, p->errors);
-	if (strcmp(s->command, "login") == 0 && !is_served(&layer)) {
+	if (strcmp(s->command, "login") == 0 && !is_served(&layer, s->name)) {
 		conf_error(p->errors, "warning: %s:%u: service '%s' is not started: protocols does not name its protocol",
 		           p->file, p->line, s->name);
 		is_wanted = false;
@@ -386,8 +393,8 @@ int mastercf_load(struct mastercf *m, const char *dir, const struct conf *base, 
 	return rc;
 }
 
-int mastercf_overlay(struct conf *c, const struct conf *base, const struct mastercf *m, const struct mastercf_service *s,
-                     struct err *err)
+int mastercf_overlay(struct conf *c, const struct conf *base, const struct mastercf *m,
+                     const struct mastercf_service *s, struct err *err)
 {
 	size_t i;
 

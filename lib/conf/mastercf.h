@@ -47,10 +47,10 @@ int mastercf_load(struct mastercf *m, const char *dir, const struct conf *base, 
 int mastercf_parse(struct mastercf *m, const char *file, struct span text, const struct conf *base,
                    struct conf_errors *errors) WARN_UNUSED;
 
-/* Makes *c the layer of one service's options (and $service_name) over base, which must outlive it; the caller calls conf_fini. -1
- * ERR_CONF for an unknown name (mastercf_load with base has checked that). Source: mastercf.c */
-int mastercf_overlay(struct conf *c, const struct conf *base, const struct mastercf *m, const struct mastercf_service *s,
-                     struct err *err) WARN_UNUSED;
+/* Makes *c the layer of one service's options (and $service_name) over base, which must outlive it; the caller calls
+ * conf_fini. -1 ERR_CONF for an unknown name (mastercf_load with base has checked that). Source: mastercf.c */
+int mastercf_overlay(struct conf *c, const struct conf *base, const struct mastercf *m,
+                     const struct mastercf_service *s, struct err *err) WARN_UNUSED;
 
 /* The first service with this command, or NULL. Source: mastercf.c */
 const struct mastercf_service *mastercf_find(const struct mastercf *m, const char *command);

@@ -155,6 +155,8 @@ static int flush_now(struct ipc *c)
 	c->n_out_fds -= i;
 	for (i = 0; i < c->n_out_fds; i++)
 		c->out_fds[i].at -= at;
+	if (c->is_secret)
+		explicit_bzero(c->out.p, at);
 	str_drop(&c->out, at);
 	if (c->out.n == 0 && c->out.cap > KEEP_BUFFER)
 		str_fini(&c->out);
@@ -392,6 +394,8 @@ static int dispatch(struct ipc *c, struct ipc_msg *m, struct err *err)
 
 static void forget_read(struct ipc *c)
 {
+	if (c->is_secret)
+		explicit_bzero(c->in.p, c->in_at);
 	str_drop(&c->in, c->in_at);
 	c->in_at = 0;
 	if (c->in.n == 0)
@@ -513,6 +517,10 @@ void ipc_close(struct ipc *c)
 	c->n_in_fds = c->n_out_fds = 0;
 	free(c->out_fds);
 	c->out_fds = NULL;
+	if (c->is_secret) {
+		explicit_bzero(c->in.p, c->in.n);
+		explicit_bzero(c->out.p, c->out.n);
+	}
 	str_fini(&c->in);
 	str_fini(&c->out);
 	c->in_at = 0;

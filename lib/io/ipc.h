@@ -146,6 +146,7 @@ struct ipc {
 	uint16_t generation;
 	bool is_unsent;
 	bool was_full;
+	bool is_secret;                 /* set behind ipc_init: buffers are wiped, for channels that carry passwords */
 	int watched;                    /* events that poll waits for */
 	struct ipc *next_unsent;
 	uv_poll_t *poll;

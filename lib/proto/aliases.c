@@ -5,7 +5,8 @@
 #define TEXT_MAX 4096
 #define INCLUDE ":include:"
 
-/* One destination while it is read. plain: quotes and escapes resolved; wire: quotes kept where an address needs them. */
+/* One destination while it is read. plain: quotes and escapes resolved; wire: quotes kept where an address needs
+ * them. */
 struct item {
 	struct str plain;
 	struct str wire;
@@ -191,7 +192,8 @@ int aliases_parse(struct span list, struct arena *a, aliases_fn *fn, void *arg, 
 		if (list.p[i] == '"') {
 			it.broken = it.broken || (it.gap && !keeps_blanks(&it));
 			it.gap = false;
-			rc = it.had_angle ? err_set(err, ERR_CONF, "text stands behind \">\"") : read_quoted(&it, list, &i, err);
+			rc = it.had_angle ? err_set(err, ERR_CONF, "text stands behind \">\"")
+					  : read_quoted(&it, list, &i, err);
 		} else if (list.p[i] == '(' && !keeps_blanks(&it)) {
 			i = skip_comment(list, i);
 			it.gap = it.plain.n > 0;

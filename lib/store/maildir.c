@@ -549,7 +549,8 @@ static size_t dirs_of(const struct maildir_batch *b, const struct err *results, 
 	return n;
 }
 
-static void fail_dir(struct maildir_batch *b, struct err *results, const struct dir_sync *d, bool whole_fs, const struct err *why)
+static void fail_dir(struct maildir_batch *b, struct err *results, const struct dir_sync *d, bool whole_fs,
+		     const struct err *why)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct maildir_item *it = &b->v[i];

@@ -60,7 +60,8 @@ char *maildir_base_name(struct arena *a, uint64_t arrival_ms, const char *queue_
 /* Writes one message to tmp/; its index in the batch is n - 1 afterwards. md must stay open until commit or abort.
  * On failure nothing of it is left and the batch is as before: ERR_SYS from the file system, ERR_TEMP when fd holds
  * fewer bytes than size. Blocks on writes, never on a sync. Source: maildir.c */
-int maildir_batch_add(struct maildir_batch *b, struct maildir *md, const struct maildir_msg *m, struct err *err) WARN_UNUSED;
+int maildir_batch_add(struct maildir_batch *b, struct maildir *md, const struct maildir_msg *m,
+		      struct err *err) WARN_UNUSED;
 
 /* A message with this base name lies in new/ or cur/, whatever its flags. Blocks. Source: maildir.c */
 bool maildir_has(struct maildir *md, const char *base);

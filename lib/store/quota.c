@@ -148,9 +148,11 @@ static bool sum_lines(struct span text, struct quota_use *use)
 	while (text.n > 0) {
 		if (!span_cut(text, '\n', &line, &text))
 			return false;
-		if (!span_word(&line, " ", &word) || !parse_signed(word, &v) || __builtin_add_overflow(bytes, v, &bytes))
+		if (!span_word(&line, " ", &word) || !parse_signed(word, &v) ||
+		    __builtin_add_overflow(bytes, v, &bytes))
 			return false;
-		if (!span_word(&line, " ", &word) || !parse_signed(word, &v) || __builtin_add_overflow(count, v, &count))
+		if (!span_word(&line, " ", &word) || !parse_signed(word, &v) ||
+		    __builtin_add_overflow(count, v, &count))
 			return false;
 	}
 	if (bytes < 0 || count < 0)

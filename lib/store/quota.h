@@ -24,7 +24,8 @@ struct quota_use {
 int quota_read(struct maildir *md, const struct quota_limit *lim, struct quota_use *use_r, struct err *err) WARN_UNUSED;
 
 /* -1 with ERR_PERM 5.2.2 when one message of `bytes` on top of *use goes over the limit. No I/O. Source: quota.c */
-int quota_check(const struct quota_limit *lim, const struct quota_use *use, uint64_t bytes, struct err *err) WARN_UNUSED;
+int quota_check(const struct quota_limit *lim, const struct quota_use *use, uint64_t bytes,
+		struct err *err) WARN_UNUSED;
 
 /* Notes in maildirsize that bytes and count came (or, negative, went). Best effort: a lost note is made good by the
  * next recalculation. Nothing happens when no limit is set. Blocks shortly. Source: quota.c */

@@ -17,18 +17,19 @@ struct users_map {
 
 static int users_map_open(void **state_r, const char *name, struct err *err)
 {
-	struct span rest = span_z(name), dir, field;
+	struct span dir, field;
 	struct users_map *m;
 	size_t i = 0;
 	char *path;
+	bool has_field = span_cut(span_z(name), ':', &dir, &field);
 
-	if (!span_word(&rest, " \t", &dir) || dir.p[0] != '/')
+	if (dir.n == 0 || dir.p[0] != '/')
 		return err_set(err, ERR_CONF, "users:%s: the directory of the user store must be absolute", name);
-	if (span_word(&rest, " \t", &field)) {
+	if (has_field) {
 		while (i < ARRAY_LEN(field_names) && !span_eqz(field, field_names[i]))
 			i++;
 	}
-	if (i == ARRAY_LEN(field_names) || span_trim(rest).n > 0)
+	if (i == ARRAY_LEN(field_names))
 		return err_set(err, ERR_CONF, "users:%s: the field is one of mailbox, uid, gid, home, name, quota", name);
 	m = xnew(struct users_map);
 	m->field = (enum field)i;

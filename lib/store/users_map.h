@@ -4,8 +4,8 @@
 
 #include "conf/map.h"
 
-/* "users:DIR [field]": key user@domain (any case), value by field: mailbox (default; the Maildir's absolute path with a
- * trailing slash), uid, gid, home, name, quota. A field that the account has not is MAP_NONE. Register with
+/* "users:DIR" or "users:DIR:FIELD" (as in virtual_uid_maps = users:$data_directory:uid): key user@domain (any case), value by FIELD:
+ * mailbox (default; the Maildir's absolute path with a trailing slash), uid, gid, home, name, quota. A field that the account has not is MAP_NONE. Register with
  * map_register(&users_map_type) in daemons that read tables. Source: users_map.c */
 extern const struct map_type users_map_type;
 

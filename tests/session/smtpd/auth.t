@@ -84,7 +84,7 @@ S: 250 2.0.0 *
 @body Date: *
 C: QUIT
 S: 221 *
-@log disconnect from client.example?192.0.2.1? helo=1 ehlo=1 auth=1/10 mail=2 rcpt=1 data=1 rset=1 quit=1 commands=9/18
+@log disconnect from client.example?192.0.2.1? helo=1 ehlo=1 auth=1/12 mail=2 rcpt=1 data=1 rset=1 quit=1 commands=9/20
 @eof
 @conf smtpd_tls_auth_only = yes
 S: 220 *

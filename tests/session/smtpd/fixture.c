@@ -162,6 +162,9 @@ static void on_begin(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	str_reset(&f->mail);
 	str_reset(&f->body);
 	f->begin_id = id;
+	if (f->large_fd >= 0)
+		close(f->large_fd);
+	f->large_fd = -1;
 	rc = str_addf(&f->mail, "sender=%.*s flags=%llu helo=%.*s proto=%.*s service=%.*s user=%.*s envid=%.*s", SPAN_ARG(m->sender),
 		      (unsigned long long)m->flags, SPAN_ARG(m->helo), SPAN_ARG(m->proto), SPAN_ARG(m->service),
 		      SPAN_ARG(m->sasl_user), SPAN_ARG(m->envid));

@@ -1,6 +1,6 @@
 # CVE-2011-0411: what comes in clear behind STARTTLS is thrown away
 @cert
-@chunk 1000000
+@whole
 S: 220 *
 C: EHLO c.example
 S: 250-*

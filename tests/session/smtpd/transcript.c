@@ -3,7 +3,7 @@
  *   S: pattern  the server sends a line that fits (fnmatch)
  *   @conf name = value    before the first connection, or before @reset      @client ADDR   @unix USER   @ptr NAME
  *   @connect    a new connection (the first S: or C: makes one too)          @close   @eof   the server has hung up
- *   @chunk N    send N bytes at a time                                       @tls     handshake as a client
+ *   @chunk N    send N bytes at a time; @whole: all at once whatever the run   @tls     handshake as a client
  *   @log GLOB   a log line that fits was written since the connection        @nolog GLOB
  *   @mail GLOB  envelope of the last message                                 @mails N   how many were queued
  *   @aborts N   how many were aborted                                        @body GLOB   a line of its content
@@ -16,6 +16,7 @@
 #include <fnmatch.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -262,6 +263,8 @@ static bool set_up(struct play *p, const char *word, const char *arg)
 		p->f.pem = span_z(fixture_make_pem());
 	else if (strcmp(word, "chunk") == 0)
 		p->chunk = p->forced_chunk ? p->forced_chunk : strtoul(arg, NULL, 10);
+	else if (strcmp(word, "whole") == 0)
+		p->chunk = 1000000;
 	else if (strcmp(word, "away") == 0)
 		fixture_away(&p->f, peer_of(p, arg));
 	else if (strcmp(word, "back") == 0)
@@ -389,6 +392,7 @@ int main(int argc, char **argv)
 	size_t i;
 	int k;
 
+	signal(SIGPIPE, SIG_IGN);
 	for (k = 1; k < argc; k++) {
 		for (i = 0; i < ARRAY_LEN(chunks); i++)
 			play(argv[k], chunks[i]);

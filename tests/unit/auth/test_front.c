@@ -165,7 +165,7 @@ static void configure(struct fixture *f, const char *extra)
 	if (conf_parse(&f->conf, "main.cf", span_z(text), &errors) < 0)
 		fail_msg("%s", errors.v[0]);
 	conf_errors_fini(&errors);
-	if (settings_read(&f->settings, &f->conf, &err) < 0)
+	if (settings_read(&f->settings, &f->conf, true, &err) < 0)
 		fail_msg("%s", err.msg);
 	/* main.cf knows whole seconds only */
 	f->settings.auth.auth_failure_delay_ms = DELAY_MS;
@@ -588,20 +588,50 @@ static void refused_starts(void **state)
 	assert_int_equal(f->mechs, 5);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+
+static long resident_pages(pid_t pid)
+{
+	char path[64];
+	long size = 0, pages = 0;
+	FILE *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	p = fopen(path, "r");
+	assert_non_null(p);
+	assert_int_equal(fscanf(p, "%ld %ld", &size, &pages), 2);
+	fclose(p);
+	return pages;
+}
+
 static void aborted_exchanges(void **state)
 {
 	struct fixture *f = *state;
 	struct auth_start s;
+	long before = 0;
 	int i;
 
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < 2000; i++) {
 		struct auth_abort a;
 
 		s = start_of(f, all_mechs[i % 5], SPAN_NULL, false, "smtp");
 		assert_int_equal(start(f, &s), AUTH_CONTINUE);
 		a = (struct auth_abort){ f->exchange };
 		assert_int_equal(ipc_send(&f->ipc, &auth_abort_desc, &a, NULL), 0);
+		if (i == 200)
+			before = resident_pages(f->last_worker) + resident_pages(getpid());
 	}
+#ifndef HAS_ASAN
+	assert_true(resident_pages(f->last_worker) + resident_pages(getpid()) - before < 128);
+#else
+	(void)before;
+#endif
 	assert_int_equal(login(f, "PLAIN", "tito", "s3cret pässwörd", "smtp"), AUTH_OK);
 	assert_int_equal(front_count(f->front), 0);
 	for (i = 0; i <= FRONT_EXCHANGES_MAX; i++) {

@@ -151,7 +151,7 @@ static void login_names(void **state)
 	(void)state;
 	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("virtual_mailbox_domains = example.com\nmydestination = host.test\n"),
 				    &errors), 0);
-	assert_int_equal(settings_read(&s, &c, &err), 0);
+	assert_int_equal(settings_read(&s, &c, true, &err), 0);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		struct arena arena = { 0 };
 		struct names n;
@@ -182,7 +182,7 @@ static void long_names(void **state)
 	(void)state;
 	memset(text, 'a', sizeof(text));
 	assert_int_equal(conf_parse(&c, "main.cf", SPAN_NULL, &errors), 0);
-	assert_int_equal(settings_read(&s, &c, &err), 0);
+	assert_int_equal(settings_read(&s, &c, true, &err), 0);
 	assert_int_equal(names_resolve(&n, &s, (struct span){ text, 255 }, &arena, &err), -1);
 	assert_int_equal(names_resolve(&n, &s, (struct span){ text, sizeof(text) }, &arena, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
@@ -209,7 +209,7 @@ static void ids(void **state)
 	(void)state;
 	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("last_valid_uid = 60000\nmail_uid = nobody\nmail_gid = 7\n"),
 				    &errors), 0);
-	assert_int_equal(settings_read(&s, &c, &err), 0);
+	assert_int_equal(settings_read(&s, &c, true, &err), 0);
 	assert_true(s.has_ids && s.uid == 65534 && s.gid == 7);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		if (settings_allow_ids(&s, rows[i].uid, rows[i].gid) != rows[i].ok)
@@ -218,7 +218,7 @@ static void ids(void **state)
 	settings_fini(&s);
 	conf_fini(&c);
 	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("mail_uid = no-such-user-here\nmail_gid = 7\n"), &errors), 0);
-	assert_int_equal(settings_read(&s, &c, &err), -1);
+	assert_int_equal(settings_read(&s, &c, true, &err), -1);
 	assert_int_equal(err.kind, ERR_CONF);
 	conf_fini(&c);
 	conf_errors_fini(&errors);

@@ -34,7 +34,7 @@ static void test_numbers_respect_the_bound(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(numbers); i++) {
-		print_message("'%s' up to %llu\n", numbers[i].text, (unsigned long long)numbers[i].max);
+		print_message("# '%s' up to %llu\n", numbers[i].text, (unsigned long long)numbers[i].max);
 		assert_int_equal(span_u64(span_z(numbers[i].text), numbers[i].max, &v), numbers[i].is_good ? 0 : -1);
 		if (numbers[i].is_good)
 			assert_true(v == numbers[i].value);

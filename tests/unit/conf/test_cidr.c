@@ -34,7 +34,7 @@ static void test_parse(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(parsed); i++) {
-		print_message("%s\n", parsed[i].label);
+		print_message("# %s\n", parsed[i].label);
 		assert_int_equal(cidr_parse(&c, span_z(parsed[i].text), &err), parsed[i].wrong ? -1 : 0);
 		if (parsed[i].wrong)
 			assert_non_null(strstr(err.msg, parsed[i].wrong));
@@ -67,7 +67,7 @@ static void test_has(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(matched); i++) {
-		print_message("%s %s\n", matched[i].network, matched[i].address);
+		print_message("# %s %s\n", matched[i].network, matched[i].address);
 		assert_int_equal(cidr_parse(&network, span_z(matched[i].network), &err), 0);
 		assert_int_equal(cidr_parse(&address, span_z(matched[i].address), &err), 0);
 		assert_int_equal(cidr_has(&network, &address), matched[i].is_in);

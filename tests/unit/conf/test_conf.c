@@ -81,7 +81,8 @@ static void test_debian(void **state)
 {
 	static const char main_cf[] = "smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)\nbiff = no\n"
 		"append_dot_mydomain = no\nreadme_directory = no\ncompatibility_level = 3.6\n"
-		"smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem\nsmtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key\n"
+		"smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem\n"
+		"smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key\n"
 		"smtpd_tls_security_level=may\nsmtp_tls_CApath=/etc/ssl/certs\nsmtp_tls_security_level=may\n"
 		"smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache\n"
 		"smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination\n"
@@ -164,7 +165,8 @@ static void test_overlay(void **state)
 	struct conf base, top, copy;
 	struct err err;
 
-	assert_int_equal(conf_parse(&base, "m", SPAN_LIT("myhostname = a.example.com\nmail_name = X\nmine = 1\n"), &errors), 0);
+	assert_int_equal(conf_parse(&base, "m", SPAN_LIT("myhostname = a.example.com\nmail_name = X\nmine = 1\n"),
+	                            &errors), 0);
 	conf_overlay(&top, &base);
 	assert_int_equal(conf_set(&top, "mail_name", "Y", "master.cf", 7, &err), 0);
 	assert_int_equal(conf_set(&top, "mine", "2", "master.cf", 7, &err), 0);
@@ -203,7 +205,7 @@ static void test_host_names(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(hosts); i++) {
-		print_message("'%s'\n", hosts[i].host);
+		print_message("# '%s'\n", hosts[i].host);
 		str_reset(&text);
 		str_addf(&text, "myhostname = %s\n", hosts[i].host);
 		assert_int_equal(conf_parse(&c, "m", str_span(&text), &errors), 0);

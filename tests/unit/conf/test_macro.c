@@ -63,7 +63,7 @@ static void test_expand(void **state)
 	int rc;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		print_message("%s\n", rows[i].label);
+		print_message("# %s\n", rows[i].label);
 		str_reset(&out);
 		err = (struct err)ERR_INIT;
 		rc = macro_expand(&out, span_z(rows[i].text), lookup, NULL, &err);

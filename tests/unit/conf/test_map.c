@@ -88,7 +88,7 @@ static void test_lookups(void **state)
 
 	tmpdir_make(&t);
 	for (l = lookups; l < lookups + ARRAY_LEN(lookups); l++) {
-		print_message("%s\n", l->label);
+		print_message("# %s\n", l->label);
 		m = open_table(&t, l->type, l->content, &err);
 		if (!m)
 			fail_msg("%s", err.msg);
@@ -146,7 +146,7 @@ static void test_wrong(void **state)
 
 	tmpdir_make(&t);
 	for (i = 0; i < ARRAY_LEN(wrong); i++) {
-		print_message("%s %s\n", wrong[i].type, wrong[i].content ? wrong[i].content : "");
+		print_message("# %s row %zu\n", wrong[i].type, i);
 		m = open_table(&t, wrong[i].type, wrong[i].content, &err);
 		assert_null(m);
 		if (!strstr(err.msg, wrong[i].message))
@@ -167,7 +167,7 @@ static void test_replaced(void **state)
 
 	tmpdir_make(&t);
 	for (i = 0; i < ARRAY_LEN(types); i++) {
-		print_message("%s\n", types[i]);
+		print_message("# %s\n", types[i]);
 		m = open_table(&t, types[i], "/a/ old\n", &err);
 		assert_non_null(m);
 		assert_int_equal(map_get(m, SPAN_LIT("/a/"), &value, &err), MAP_FOUND);

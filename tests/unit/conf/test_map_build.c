@@ -30,7 +30,8 @@ static struct map *open_lmdb(const char *type, const char *path)
 
 static void test_table(void **state)
 {
-	static const char text[] = "# postmap\nUser@Example.com  tito,\n   iqbal\nno-value\n\"a b\"@x y\nuser@example.com twice\n"
+	static const char text[] = "# postmap\nUser@Example.com  tito,\n   iqbal\nno-value\n\"a b\"@x y\n"
+	                           "user@example.com twice\n"
 	                           "key: v\nk\x00";
 	struct conf_errors warnings = { 0 };
 	struct tmpdir t;
@@ -64,7 +65,8 @@ static void test_table(void **state)
 
 static void test_aliases(void **state)
 {
-	static const char text[] = "postmaster: root\nRoot:tito, iqbal\n\"with colon:\": x\nlist: :include:/etc/list,\n\t\"|/bin/cat a\"\n"
+	static const char text[] = "postmaster: root\nRoot:tito, iqbal\n\"with colon:\": x\n"
+	                           "list: :include:/etc/list,\n\t\"|/bin/cat a\"\n"
 	                           "nothing:\nbroken\n\"open: y\n";
 	struct conf_errors warnings = { 0 };
 	struct tmpdir t;

@@ -100,7 +100,8 @@ static const struct {
 	{ "smtp inet n - y - - smtpd -x", "'-x' is not an option of smtpd" },
 	{ "smtp inet n - y - - smtpd -o", "name=value is missing after -o" },
 	{ "smtp inet n - y - - smtpd -o foo", "'-o foo' is not of the form" },
-	{ "smtp inet n - y - - smtpd -o smtpd_tiemout=3s", "f:1: unknown parameter 'smtpd_tiemout'; did you mean 'smtpd_timeout'?" },
+	{ "smtp inet n - y - - smtpd -o smtpd_tiemout=3s",
+	  "f:1: unknown parameter 'smtpd_tiemout'; did you mean 'smtpd_timeout'?" },
 	{ "smtp inet n - y - - smtpd -o smtpd_timeout=never", "f:1: smtpd_timeout: 'never' is not a time" },
 	{ "smtp inet n - y - - smtpd -o smtpd_banner=$nope", "f:1: smtpd_banner: '$nope' is not a known name" },
 	{ "25 inet n - y - - smtpd\n25 inet n - y - - smtpd", "f:2: service '25' stands in line 1 already" },
@@ -115,7 +116,7 @@ static void test_wrong(void **state)
 
 	assert_int_equal(conf_parse(&base, "main.cf", SPAN_NULL, &errors), 0);
 	for (i = 0; i < ARRAY_LEN(wrong); i++) {
-		print_message("%s\n", wrong[i].row);
+		print_message("# %s\n", wrong[i].message);
 		assert_int_equal(mastercf_parse(&m, "f", span_z(wrong[i].row), &base, &errors), -1);
 		if (!has(&errors, wrong[i].message))
 			fail_msg("%s", errors.v[0]);
@@ -132,7 +133,8 @@ static const struct {
 
 static void test_protocols(void **state)
 {
-	static const char text[] = "143 inet n - n - - login -o login_protocol=imap\n110 inet n - n - - login -o login_protocol=pop3\n";
+	static const char text[] = "143 inet n - n - - login -o login_protocol=imap\n"
+	                           "pop3s inet n - n - - login\n";
 	struct str main_cf = STR_INIT(200);
 	struct conf_errors errors = { 0 };
 	struct mastercf m;
@@ -140,7 +142,7 @@ static void test_protocols(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(served); i++) {
-		print_message("'%s'\n", served[i].protocols);
+		print_message("# '%s'\n", served[i].protocols);
 		str_reset(&main_cf);
 		str_addf(&main_cf, "protocols = %s\n", served[i].protocols);
 		assert_int_equal(conf_parse(&base, "main.cf", str_span(&main_cf), &errors), 0);

@@ -24,7 +24,7 @@ static void test_times(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(times); i++) {
-		print_message("'%s'\n", times[i].text);
+		print_message("# '%s'\n", times[i].text);
 		assert_int_equal(param_time(span_z(times[i].text), times[i].unit_ms, &ms), times[i].ms < 0 ? -1 : 0);
 		if (times[i].ms >= 0)
 			assert_int_equal(ms, times[i].ms);
@@ -46,7 +46,7 @@ static void test_sizes(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(sizes); i++) {
-		print_message("'%s'\n", sizes[i].text);
+		print_message("# '%s'\n", sizes[i].text);
 		assert_int_equal(param_size(span_z(sizes[i].text), &n), sizes[i].bytes == -1 ? -1 : 0);
 		if (sizes[i].bytes >= 0)
 			assert_int_equal(n, sizes[i].bytes);
@@ -64,7 +64,7 @@ static void test_table(void **state)
 	assert_int_equal(conf_parse(&c, NULL, SPAN_LIT("myhostname = a.example.com\n"), &errors), 0);
 	assert_true(param_count > 200);
 	for (p = param_table; p < param_table + param_count; p++) {
-		print_message("%s\n", p->name);
+		print_message("# %s\n", p->name);
 		assert_ptr_equal(param_find(p->name), p);
 		assert_null(p->name[0] == '_' ? p->name : NULL);
 		if (p > param_table)
@@ -80,7 +80,8 @@ static void test_table(void **state)
 static void test_structs(void **state)
 {
 	static const char text[] = "myhostname = mx.example.com\nsmtpd_timeout = 2m\nsmtpd_helo_required = YES\n"
-	                           "smtpd_recipient_restrictions = permit_mynetworks,\n  check_client_access inline:{a=b, c=d}\n"
+	                           "smtpd_recipient_restrictions = permit_mynetworks,\n"
+	                           "  check_client_access inline:{a=b, c=d}\n"
 	                           "message_size_limit = 5 MB\nsmtpd_forbid_bare_newline = reject\nmailbox_command = x $USER\n"
 	                           "ssl_cert = </d.pem\nssl_key = < /d.key\nvirtual_uid_maps = static:5 { users:/x uid }\n"
 	                           "maximal_queue_lifetime = 2\nalias_maps = hash:/a, lmdb:/b\nsmtpd_tls_cert_file = /c.pem\n";
@@ -143,7 +144,7 @@ static void test_certificates(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(pairs); i++) {
-		print_message("%s\n", pairs[i].label);
+		print_message("# %s\n", pairs[i].label);
 		assert_int_equal(conf_parse(&c, "m", span_z(pairs[i].text), &errors), 0);
 		assert_int_equal(smtpd_conf_read(&smtpd, &c, &a, &err), 0);
 		assert_string_equal(smtpd.smtpd_tls_cert_file, pairs[i].cert);
@@ -179,7 +180,7 @@ static void test_wrong(void **state)
 	int rc;
 
 	for (i = 0; i < ARRAY_LEN(wrong); i++) {
-		print_message("%s\n", wrong[i].line);
+		print_message("# %s\n", wrong[i].line);
 		assert_int_equal(conf_parse(&c, "m", span_z(wrong[i].line), &errors), 0);
 		for (rc = 0, p = param_table; rc == 0 && p < param_table + param_count; p++)
 			rc = param_check(p, &c, &err);
@@ -218,7 +219,7 @@ static void test_nearest(void **state)
 	size_t i, j;
 
 	for (i = 0; i < ARRAY_LEN(near_rows); i++) {
-		print_message("%s\n", near_rows[i].want);
+		print_message("# %s\n", near_rows[i].want);
 		nearest_init(&n, near_rows[i].want);
 		for (j = 0; j < param_count; j++)
 			nearest_offer(&n, param_table[j].name);

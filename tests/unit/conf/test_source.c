@@ -29,7 +29,7 @@ static void test_lines(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		print_message("%s\n", rows[i].label);
+		print_message("# %s\n", rows[i].label);
 		str_reset(&got);
 		source_init(&s, "x", span_z(rows[i].text));
 		while (source_line(&s, &line))

@@ -45,8 +45,11 @@ int getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t n, struct 
 		if (strcmp(name, users[i].name) != 0)
 			continue;
 		snprintf(buf, n, "%s/%s", root, name);
-		*pw = (struct passwd){ .pw_name = (char *)(uintptr_t)users[i].name, .pw_dir = buf, .pw_shell = (char *)(uintptr_t)"/bin/sh",
-				       .pw_uid = users[i].uid, .pw_gid = users[i].uid };
+		*pw = (struct passwd){ .pw_name = (char *)(uintptr_t)users[i].name,
+				       .pw_dir = buf,
+				       .pw_shell = (char *)(uintptr_t) "/bin/sh",
+				       .pw_uid = users[i].uid,
+				       .pw_gid = users[i].uid };
 		*found = pw;
 	}
 	return 0;
@@ -110,7 +113,9 @@ static void on_dlv_result(void *arg, struct ipc *c, uint32_t id, const void *in,
 }
 
 static const struct ipc_rule fake_rules[] = {
-	{ &dlv_hello_desc, ~0u, on_hello }, { &dlv_credit_desc, ~0u, on_credit }, { &dlv_result_desc, ~0u, on_dlv_result },
+	{ &dlv_hello_desc, ~0u, on_hello },
+	{ &dlv_credit_desc, ~0u, on_credit },
+	{ &dlv_result_desc, ~0u, on_dlv_result },
 };
 
 static void fake_lost(void *arg, struct ipc *c, const struct err *why)
@@ -175,8 +180,10 @@ static struct conf *new_conf(const char *more)
 	struct conf_errors errors = { 0 };
 	struct str text = STR_INIT(100000);
 
-	str_addf(&text, "myhostname = mail.example.com\nmydestination = example.com\ndata_directory = %s/data\n"
-		 "virtual_mailbox_base = %s/vmail\nvirtual_minimum_uid = 1000\nrecipient_delimiter = +\n%s\n", root, root, more);
+	str_addf(&text,
+		 "myhostname = mail.example.com\nmydestination = example.com\ndata_directory = %s/data\n"
+		 "virtual_mailbox_base = %s/vmail\nvirtual_minimum_uid = 1000\nrecipient_delimiter = +\n%s\n",
+		 root, root, more);
 	if (conf_parse(c, "main.cf", str_span(&text), &errors) < 0)
 		fail_msg("%s", errors.v[0]);
 	str_fini(&text);
@@ -270,17 +277,23 @@ static inline struct dlv_rcpt to_user(const char *user, const char *extension)
 	char *a = address[i++ % 4];
 
 	snprintf(a, 100, "%s%s%s@example.com", user, extension[0] ? "+" : "", extension);
-	return (struct dlv_rcpt){ .address = span_z(a), .orig = span_z(a), .user = span_z(user), .extension = span_z(extension) };
+	return (struct dlv_rcpt){
+		.address = span_z(a), .orig = span_z(a), .user = span_z(user), .extension = span_z(extension)
+	};
 }
 
 static inline struct dlv_rcpt to_kind(enum rcpt_kind kind, const char *as_user, const char *text)
 {
-	return (struct dlv_rcpt){ .kind = kind, .as_user = span_z(as_user), .address = span_z(text), .orig = SPAN_LIT("List@example.com") };
+	return (struct dlv_rcpt){
+		.kind = kind, .as_user = span_z(as_user), .address = span_z(text), .orig = SPAN_LIT("List@example.com")
+	};
 }
 
 static inline struct dlv_rcpt to_virtual(const char *address, const char *maildir, uint64_t uid)
 {
-	return (struct dlv_rcpt){ .address = span_z(address), .orig = span_z(address), .maildir = span_z(maildir), .uid = uid, .gid = uid };
+	return (struct dlv_rcpt){
+		.address = span_z(address), .orig = span_z(address), .maildir = span_z(maildir), .uid = uid, .gid = uid
+	};
 }
 
 /* Sends without waiting. */
@@ -289,9 +302,14 @@ static void ask_send(struct ask a)
 	const char *body = a.body ? a.body : LETTER;
 	struct stat st = { 0 };
 	struct dlv_job m = {
-		.qid = next_qid++, .job = 7, .transport = span_z(a.transport ? a.transport : "local"),
-		.sender = span_z(a.sender ? a.sender : "sender@example.org"), .arrival_ms = a.arrival_ms ? a.arrival_ms : clock_wall_ms() - 5,
-		.queued_ms = clock_wall_ms() - 2, .attempts = a.attempts, .rcpts = { a.rcpts, a.n ? a.n : 1 },
+		.qid = next_qid++,
+		.job = 7,
+		.transport = span_z(a.transport ? a.transport : "local"),
+		.sender = span_z(a.sender ? a.sender : "sender@example.org"),
+		.arrival_ms = a.arrival_ms ? a.arrival_ms : clock_wall_ms() - 5,
+		.queued_ms = clock_wall_ms() - 2,
+		.attempts = a.attempts,
+		.rcpts = { a.rcpts, a.n ? a.n : 1 },
 		.body = a.fd > 0 ? SPAN_NULL : span_z(body),
 	};
 	int fd = a.fd > 0 ? dup(a.fd) : -1;
@@ -372,7 +390,7 @@ static inline int count_in(const char *rel, const char **text_r, struct stat *st
 	return n;
 }
 
-#define EXPECT(h, want_status, want_dsn, part)                                                                             \
+#define EXPECT(h, want_status, want_dsn, part) \
 	do {                                                                                                               \
 		const struct heard *h_ = (h);                                                                              \
 		if (h_->status != (want_status) || strcmp(h_->dsn, want_dsn) != 0 || !strstr(h_->text, part))              \

@@ -36,7 +36,9 @@ static void test_extension_and_orig(void **state)
 	r.orig = SPAN_LIT("old@example.net");
 	EXPECT(ask_one((struct ask){ .rcpts = { r }, .sender = "" }), DLV_SENT, "2.0.0", "maildir");
 	assert_int_equal(count_in("tito/Maildir/new", &text, NULL), 1);
-	assert_ptr_equal(strstr(text, "Return-Path: <>\nX-Original-To: old@example.net\nDelivered-To: tito+news@example.com\n"), text);
+	assert_ptr_equal(
+		strstr(text, "Return-Path: <>\nX-Original-To: old@example.net\nDelivered-To: tito+news@example.com\n"),
+		text);
 	assert_non_null(strstr(q.log, "to=<tito+News@example.com>, orig_to=<old@example.net>, relay=local,"));
 }
 
@@ -44,14 +46,16 @@ static void test_header_injection(void **state)
 {
 	const char *text = "";
 
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .sender = "a\nX-Evil: 1\r\n@b" }), DLV_SENT, "2.0.0", "maildir");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .sender = "a\nX-Evil: 1\r\n@b" }), DLV_SENT,
+	       "2.0.0", "maildir");
 	assert_int_equal(count_in("tito/Maildir/new", &text, NULL), 1);
 	assert_null(strstr(text, "\nX-Evil"));
 }
 
 static void test_unknown(void **state)
 {
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } }), DLV_BOUNCED, "5.1.1", "unknown user: \"nemo\"");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } }), DLV_BOUNCED, "5.1.1",
+	       "unknown user: \"nemo\"");
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("broken", "") } }), DLV_DEFERRED, "4.3.0", "lookup");
 }
 
@@ -79,15 +83,18 @@ static void test_virtual(void **state)
 		const struct heard *h;
 
 		snprintf(path, sizeof(path), "%s/vmail/%s", root, rows[i].path);
-		h = ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("ani@example.org", path, rows[i].uid) } });
+		h = ask_one((struct ask){ .transport = "virtual",
+					  .rcpts = { to_virtual("ani@example.org", path, rows[i].uid) } });
 		if (h->status != rows[i].status || strcmp(h->dsn, rows[i].dsn) != 0)
 			fail_msg("%s: status %d dsn %s text %s", rows[i].label, (int)h->status, h->dsn, h->text);
 	}
 	assert_int_equal(count_in("vmail/example.org/ani/new", NULL, NULL), 1);
 	assert_non_null(strstr(q.log, "to=<ani@example.org>, relay=virtual,"));
 	snprintf(path, sizeof(path), "%s/elsewhere/", root);
-	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, VMAIL) } }), DLV_DEFERRED, "4.3.5", "");
-	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", "", VMAIL) } }), DLV_DEFERRED, "4.3.5", "");
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, VMAIL) } }),
+	       DLV_DEFERRED, "4.3.5", "");
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", "", VMAIL) } }), DLV_DEFERRED,
+	       "4.3.5", "");
 }
 
 static void test_many_recipients_of_one_uid(void **state)
@@ -148,7 +155,8 @@ static void test_loop(void **state)
 {
 	const char *body = "Received: x\nDELIVERED-TO:  Tito@Example.com \nSubject: x\n\nbody\n";
 
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = body }), DLV_BOUNCED, "5.4.6", "mail forwarding loop");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = body }), DLV_BOUNCED, "5.4.6",
+	       "mail forwarding loop");
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") }, .body = body }), DLV_SENT, "2.0.0", "");
 	body = "Subject: x\n\nDelivered-To: tito@example.com\n";
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = body }), DLV_SENT, "2.0.0", "");
@@ -160,7 +168,8 @@ static void test_retry_finds_twin(void **state)
 
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .arrival_ms = fresh }), DLV_SENT, "2.0.0", "");
 	next_qid--;
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .arrival_ms = fresh, .attempts = 1 }), DLV_SENT, "2.0.0", "");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .arrival_ms = fresh, .attempts = 1 }), DLV_SENT,
+	       "2.0.0", "");
 	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 1);
 	/* Arrived before this qmgr: an earlier one may have lent it. The reader has moved it meanwhile. */
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") }, .arrival_ms = old }), DLV_SENT, "2.0.0", "");
@@ -183,7 +192,9 @@ static void test_chain(void **state)
 	r.delivered_to = SPAN_LIT("first@x.org\nTito@example.com\nsecond@y.org");
 	EXPECT(ask_one((struct ask){ .rcpts = { r } }), DLV_SENT, "2.0.0", "maildir");
 	assert_int_equal(count_in("tito/Maildir/new", &text, NULL), 1);
-	assert_non_null(strstr(text, "\nDelivered-To: tito@example.com\nDelivered-To: second@y.org\nDelivered-To: first@x.org\nFrom:"));
+	assert_non_null(strstr(
+		text,
+		"\nDelivered-To: tito@example.com\nDelivered-To: second@y.org\nDelivered-To: first@x.org\nFrom:"));
 }
 
 /* The word about a mailbox does not wait for a slow command. */
@@ -273,7 +284,9 @@ static int setup_limit(void **state)
 
 static void test_process_limit(void **state)
 {
-	ask_send((struct ask){ .n = 3, .rcpts = { to_kind(RCPT_COMMAND, "tito", "sleep 0.1"), to_user("iqbal", ""), to_user("tito", "") } });
+	ask_send((struct ask){
+		.n = 3,
+		.rcpts = { to_kind(RCPT_COMMAND, "tito", "sleep 0.1"), to_user("iqbal", ""), to_user("tito", "") } });
 	ask_send((struct ask){ .rcpts = { to_user("iqbal", "") } });
 	wait_results(4);
 	for (size_t i = 0; i < 4; i++)
@@ -351,8 +364,8 @@ static void test_delay_format(void **state)
 	static const struct {
 		uint64_t ms;
 		const char *want;
-	} rows[] = { { 0, "0" }, { 3, "0.01" }, { 25, "0.02" }, { 99, "0.09" }, { 123, "0.12" }, { 1234, "1.2" }, { 9999, "9.9" },
-		     { 12345, "12" }, { 123456, "123" } };
+	} rows[] = { { 0, "0" },      { 3, "0.01" },   { 25, "0.02" },	{ 99, "0.09" },	  { 123, "0.12" },
+		     { 1234, "1.2" }, { 9999, "9.9" }, { 12345, "12" }, { 123456, "123" } };
 	char buf[24];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -367,11 +380,27 @@ static void test_delay_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_system_user), T(test_extension_and_orig), T(test_header_injection), T(test_unknown), T(test_virtual),
-		T(test_many_recipients_of_one_uid), T(test_several_users), T(test_large_body), T(test_loop),
-		T(test_retry_finds_twin), T(test_chain), T(test_early_word), T(test_child_dies), T(test_qmgr_restarts), T(test_idle_children_leave), T(test_reload),
-		TS(test_process_limit, setup_limit), TS(test_quota, setup_quota), TS(test_luser_relay, setup_luser),
-		TS(test_mail_spool, setup_spool), cmocka_unit_test(test_delay_format),
+		T(test_system_user),
+		T(test_extension_and_orig),
+		T(test_header_injection),
+		T(test_unknown),
+		T(test_virtual),
+		T(test_many_recipients_of_one_uid),
+		T(test_several_users),
+		T(test_large_body),
+		T(test_loop),
+		T(test_retry_finds_twin),
+		T(test_chain),
+		T(test_early_word),
+		T(test_child_dies),
+		T(test_qmgr_restarts),
+		T(test_idle_children_leave),
+		T(test_reload),
+		TS(test_process_limit, setup_limit),
+		TS(test_quota, setup_quota),
+		TS(test_luser_relay, setup_luser),
+		TS(test_mail_spool, setup_spool),
+		cmocka_unit_test(test_delay_format),
 	};
 
 	if (geteuid() != 0) {

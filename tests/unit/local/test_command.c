@@ -20,7 +20,8 @@ static void test_runs_as_user(void **state)
 {
 	const char *text;
 
-	EXPECT(run("tito", "id -u > $HOME/id; id -g >> $HOME/id; pwd >> $HOME/id; grep -E 'NoNewPrivs|Seccomp:' /proc/self/status >> $HOME/id"),
+	EXPECT(run("tito", "id -u > $HOME/id; id -g >> $HOME/id; pwd >> $HOME/id; grep -E 'NoNewPrivs|Seccomp:' "
+			   "/proc/self/status >> $HOME/id"),
 	       DLV_SENT, "2.0.0", "delivered to command: id -u");
 	text = get_file(in_root("tito/id"));
 	assert_non_null(text);
@@ -70,18 +71,20 @@ static void test_environment(void **state)
 static void test_injection(void **state)
 {
 	static const char *const senders[] = {
-		"$(touch /tmp/surat-owned)@x", "`touch /tmp/surat-owned`@x", "a;touch /tmp/surat-owned@x", "a\ntouch /tmp/surat-owned@x",
-		"|touch /tmp/surat-owned@x", "\"; touch /tmp/surat-owned; \"@x", "-oQ/tmp/surat-owned@x",
+		"$(touch /tmp/surat-owned)@x", "`touch /tmp/surat-owned`@x", "a;touch /tmp/surat-owned@x",
+		"a\ntouch /tmp/surat-owned@x", "|touch /tmp/surat-owned@x",  "\"; touch /tmp/surat-owned; \"@x",
+		"-oQ/tmp/surat-owned@x",
 	};
 
 	put_file("tito/argc", "#!/bin/sh\ncat >/dev/null\nexit $(expr $# + 63)\n", TITO, 0755);
 	unlink("/tmp/surat-owned");
 	for (size_t i = 0; i < ARRAY_LEN(senders); i++) {
-		const struct heard *h = ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "$HOME/argc \"$SENDER\"") },
-							      .sender = senders[i] });
+		const struct heard *h = ask_one((struct ask){
+			.rcpts = { to_kind(RCPT_COMMAND, "tito", "$HOME/argc \"$SENDER\"") }, .sender = senders[i] });
 
 		EXPECT(h, DLV_BOUNCED, "5.3.0", "command line usage error");
-		ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "eval echo $SENDER") }, .sender = senders[i] });
+		ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "eval echo $SENDER") },
+				      .sender = senders[i] });
 		if (access("/tmp/surat-owned", F_OK) == 0)
 			fail_msg("sender %s was executed", senders[i]);
 	}
@@ -134,13 +137,16 @@ static void test_large_input(void **state)
 	for (int i = 0; i < 100000; i++)
 		fputs("0123456789\n", f);
 	fflush(f);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "wc -l > $HOME/lines") }, .fd = fileno(f) }),
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "wc -l > $HOME/lines") },
+				     .fd = fileno(f) }),
 	       DLV_SENT, "2.0.0", "");
 	text = get_file(in_root("tito/lines"));
 	assert_string_equal(text, "100004\n");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "head -1 > $HOME/lines") }, .fd = fileno(f) }),
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "head -1 > $HOME/lines") },
+				     .fd = fileno(f) }),
 	       DLV_SENT, "2.0.0", "");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "/bin/true") }, .fd = fileno(f) }), DLV_SENT, "2.0.0", "");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "/bin/true") }, .fd = fileno(f) }),
+	       DLV_SENT, "2.0.0", "");
 	fclose(f);
 }
 
@@ -187,27 +193,33 @@ static int setup_mailbox_command(void **state)
 
 static void test_mailbox_command(void **state)
 {
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "one") } }), DLV_SENT, "2.0.0", "delivered to command: cat");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "one") } }), DLV_SENT, "2.0.0",
+	       "delivered to command: cat");
 	put_file("tito/.forward", "\\tito, x@y.org\n", TITO, 0644);
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "two") } })->news, "0::x@y.org;");
 	assert_non_null(get_file(in_root("tito/box-two")));
 	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 0);
-	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("v@x", in_root("vmail/v/"), VMAIL) } }),
+	EXPECT(ask_one((struct ask){ .transport = "virtual",
+				     .rcpts = { to_virtual("v@x", in_root("vmail/v/"), VMAIL) } }),
 	       DLV_SENT, "2.0.0", "maildir");
 }
 
 static int setup_maps(void **state)
 {
-	start_agent("mailbox_command_maps = inline:{tito=/bin/false}\nmailbox_transport_maps = inline:{iqbal=lmtp:unix:x}\n"
-		    "fallback_transport_maps = inline:{nemo=smtp:elsewhere}");
+	start_agent(
+		"mailbox_command_maps = inline:{tito=/bin/false}\nmailbox_transport_maps = inline:{iqbal=lmtp:unix:x}\n"
+		"fallback_transport_maps = inline:{nemo=smtp:elsewhere}");
 	return 0;
 }
 
 static void test_maps(void **state)
 {
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.3.0", "Command died with status 1: \"/bin/false\"");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") } }), DLV_DEFERRED, "4.3.0", "mail transport unavailable");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } }), DLV_DEFERRED, "4.3.0", "mail transport unavailable");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.3.0",
+	       "Command died with status 1: \"/bin/false\"");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") } }), DLV_DEFERRED, "4.3.0",
+	       "mail transport unavailable");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } }), DLV_DEFERRED, "4.3.0",
+	       "mail transport unavailable");
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("outis", "") } }), DLV_BOUNCED, "5.1.1", "unknown user");
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("root", "") } }), DLV_SENT, "2.0.0", "maildir");
 }
@@ -217,8 +229,14 @@ static void test_maps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_runs_as_user), T(test_gets_the_letter), T(test_environment), T(test_injection), T(test_exit_codes),
-		T(test_large_input), T(test_loop), T(test_argv),
+		T(test_runs_as_user),
+		T(test_gets_the_letter),
+		T(test_environment),
+		T(test_injection),
+		T(test_exit_codes),
+		T(test_large_input),
+		T(test_loop),
+		T(test_argv),
 		cmocka_unit_test_setup_teardown(test_maps, setup_maps, stop_agent),
 		cmocka_unit_test_setup_teardown(test_mailbox_command, setup_mailbox_command, stop_agent),
 	};

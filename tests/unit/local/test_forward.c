@@ -46,10 +46,10 @@ static void test_forward(void **state)
 		put_file("tito/.forward", rows[i].text, rows[i].owner, rows[i].mode);
 		h = ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
 		now = count_in("tito/Maildir/new", NULL, NULL);
-		if (h->status != rows[i].status || strcmp(h->dsn, rows[i].dsn) != 0 || strcmp(h->news, rows[i].news) != 0 ||
-		    now - before != rows[i].in_box)
-			fail_msg("%s: status %d dsn %s news %s text %s, %d in the mailbox", rows[i].label, (int)h->status, h->dsn,
-				 h->news, h->text, now - before);
+		if (h->status != rows[i].status || strcmp(h->dsn, rows[i].dsn) != 0 ||
+		    strcmp(h->news, rows[i].news) != 0 || now - before != rows[i].in_box)
+			fail_msg("%s: status %d dsn %s news %s text %s, %d in the mailbox", rows[i].label,
+				 (int)h->status, h->dsn, h->news, h->text, now - before);
 		before = now;
 	}
 }
@@ -61,7 +61,8 @@ static void test_forward_of_extension(void **state)
 	put_file("data/.forward+x", "stolen@b.org\n", TITO, 0644);
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "list") } })->news, "0::list@b.org;");
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "other") } })->news, "0::plain@b.org;");
-	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "/../../data/.forward+x") } })->news, "0::plain@b.org;");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "/../../data/.forward+x") } })->news,
+			    "0::plain@b.org;");
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news, "0::plain@b.org;");
 }
 
@@ -97,9 +98,11 @@ static int setup_closed(void **state)
 static void test_not_allowed(void **state)
 {
 	put_file("tito/.forward", "a@b.org, \"|/bin/x\"\n", TITO, 0644);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.7.1", "mail to command is restricted");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.7.1",
+	       "mail to command is restricted");
 	put_file("tito/.forward", "/var/tmp/x\n", TITO, 0644);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.7.1", "mail to file is restricted");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.7.1",
+	       "mail to file is restricted");
 }
 
 static void test_include(void **state)
@@ -112,12 +115,16 @@ static void test_include(void **state)
 	EXPECT(h, DLV_EXPANDED, "2.0.0", "");
 	assert_string_equal(h->news, "0::a@b.org;0::iqbal;0::c@d.org;");
 	put_file("tito/list", "\"|/bin/x\"\n", TITO, 0644);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "tito", in_root("tito/list")) } }), DLV_BOUNCED, "5.7.1", "command");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "", in_root("tito/none")) } }), DLV_DEFERRED, "4.3.5", "not there");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "tito", in_root("tito/list")) } }), DLV_BOUNCED,
+	       "5.7.1", "command");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "", in_root("tito/none")) } }), DLV_DEFERRED,
+	       "4.3.5", "not there");
 	put_file("tito/list", "a@b.org\n", TITO, 0600);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "iqbal", in_root("tito/list")) } }), DLV_DEFERRED, "4.2.0", "");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "iqbal", in_root("tito/list")) } }), DLV_DEFERRED,
+	       "4.2.0", "");
 	snprintf(line, sizeof(line), "relative/list");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "tito", line) } }), DLV_BOUNCED, "5.3.5", "absolute");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "tito", line) } }), DLV_BOUNCED, "5.3.5",
+	       "absolute");
 }
 
 static void test_file(void **state)
@@ -130,17 +137,21 @@ static void test_file(void **state)
 	text = get_file(in_root("tito/box"));
 	assert_non_null(text);
 	assert_ptr_equal(strstr(text, "From sender@example.org  "), text);
-	assert_non_null(strstr(text, "\nX-Original-To: List@example.com\nDelivered-To: list@example.com\nFrom: a@b.org\n"));
+	assert_non_null(
+		strstr(text, "\nX-Original-To: List@example.com\nDelivered-To: list@example.com\nFrom: a@b.org\n"));
 	assert_non_null(strstr(text, "\n\n>From here on\nbody\n\n"));
 	assert_int_equal(stat(in_root("tito/box"), &st), 0);
 	assert_int_equal(st.st_uid, TITO);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(access(in_root("tito/box.lock"), F_OK), -1);
 	assert_non_null(strstr(q.log, "to=<List@example.com>, relay=local"));
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", in_root("tito/Alias/")) } }), DLV_SENT, "2.0.0", "to file");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", in_root("tito/Alias/")) } }), DLV_SENT,
+	       "2.0.0", "to file");
 	assert_int_equal(count_in("tito/Alias/new", NULL, NULL), 1);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "", "/dev/null") } }), DLV_SENT, "2.0.0", "/dev/null");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "", in_root("tito/nobodys")) } }), DLV_DEFERRED, "4.2.0", "");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "", "/dev/null") } }), DLV_SENT, "2.0.0",
+	       "/dev/null");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "", in_root("tito/nobodys")) } }), DLV_DEFERRED,
+	       "4.2.0", "");
 	assert_int_equal(access(in_root("tito/nobodys"), F_OK), -1);
 }
 
@@ -155,7 +166,8 @@ static void test_large_file_to_mbox(void **state)
 	for (int i = 0; i < 20000; i++)
 		size += fputs("From xx\n", f) > 0 ? 9 : 0;
 	fflush(f);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", in_root("tito/box")) }, .fd = fileno(f) }), DLV_SENT, "2.0.0", "");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", in_root("tito/box")) }, .fd = fileno(f) }),
+	       DLV_SENT, "2.0.0", "");
 	fclose(f);
 	text = get_file(in_root("tito/box"));
 	assert_non_null(strstr(text, "Subject: big\n\n>From xx\n>From xx\n"));
@@ -174,18 +186,22 @@ static void test_file_planted(void **state)
 	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_DEFERRED, "4.2.0", "");
 	assert_int_equal(unlink(target), 0);
 	assert_int_equal(link(in_root("data/victim"), target), 0);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_DEFERRED, "4.2.0", "links");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_DEFERRED, "4.2.0",
+	       "links");
 	assert_int_equal(unlink(target), 0);
 	assert_int_equal(mkfifo(target, 0666), 0);
 	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_DEFERRED, "4.2.0", "");
 	assert_int_equal(unlink(target), 0);
 	assert_int_equal(mkdir(target, 0777), 0);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_BOUNCED, "5.2.0", "directory");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_BOUNCED, "5.2.0",
+	       "directory");
 	assert_int_equal(rmdir(target), 0);
 	put_file("tito/box", "iqbal's\n", IQBAL, 0666);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_DEFERRED, "4.2.0", "owned by");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_DEFERRED, "4.2.0",
+	       "owned by");
 	put_file("tito/box", "#!/bin/sh\n", TITO, 0755);
-	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_BOUNCED, "5.2.0", "executable");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", target) } }), DLV_BOUNCED, "5.2.0",
+	       "executable");
 	assert_string_equal(get_file(in_root("data/victim")), "root's\n");
 	assert_string_equal(get_file(in_root("tito/box")), "#!/bin/sh\n");
 }
@@ -213,8 +229,8 @@ static void test_mbox_limit(void **state)
 
 #define SWAPS 10000
 
-/* As tito: what stands at `path` is a folder or file, then a symlink to root's, a fifo, a hard link, nothing, and so on.
- * made: "d" for a Maildir, "f" for an mbox. */
+/* As tito: what stands at `path` is a folder or file, then a symlink to root's, a fifo, a hard link, nothing, and so
+ * on. made: "d" for a Maildir, "f" for an mbox. */
 static pid_t start_swapper(const char *path, const char *victim, char made)
 {
 	pid_t pid = fork();
@@ -307,9 +323,18 @@ static void test_mbox_race(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_forward), T(test_forward_of_extension), T(test_as_own_user), T(test_forward_planted),
-		TS(test_not_allowed, setup_closed), T(test_include), T(test_file), T(test_large_file_to_mbox), T(test_file_planted),
-		TS(test_mbox_limit, setup_mbox_limit), T(test_maildir_race), T(test_mbox_race),
+		T(test_forward),
+		T(test_forward_of_extension),
+		T(test_as_own_user),
+		T(test_forward_planted),
+		TS(test_not_allowed, setup_closed),
+		T(test_include),
+		T(test_file),
+		T(test_large_file_to_mbox),
+		T(test_file_planted),
+		TS(test_mbox_limit, setup_mbox_limit),
+		T(test_maildir_race),
+		T(test_mbox_race),
 	};
 
 	if (geteuid() != 0) {

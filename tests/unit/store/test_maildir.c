@@ -244,7 +244,9 @@ static void test_body_from_fd(void **state)
 	open_ok(&md, "m");
 	put("large", "skipped:BODY of the file\n");
 	fd = open(path_of(&s, "large"), O_RDONLY);
-	assert_int_equal(deliver(&md, MSG(BASE, -1, .head = SPAN_LIT("H: 1\n"), .fd = fd, .off = 8, .size = 17), NULL).kind, ERR_NONE);
+	assert_int_equal(
+		deliver(&md, MSG(BASE, -1, .head = SPAN_LIT("H: 1\n"), .fd = fd, .off = 8, .size = 17), NULL).kind,
+		ERR_NONE);
 	assert_int_equal(count("m/new", name), 1);
 	assert_string_equal(name, "1000.Q1R0Ix.host,S=22");
 	content_is("m/new", name, "H: 1\nBODY of the file\n");

@@ -35,8 +35,12 @@ static bool run_batch(const char *root, int n, bool retry)
 		return false;
 	for (int i = 0; i < n; i++) {
 		char base[32];
-		struct maildir_msg m = { .head = SPAN_LIT("Delivered-To: x\n"), .body = SPAN_LIT(BODY), .fd = -1, .base = base,
-					 .retry = retry, .same_as = i == 3 ? 2 : -1 };
+		struct maildir_msg m = { .head = SPAN_LIT("Delivered-To: x\n"),
+					 .body = SPAN_LIT(BODY),
+					 .fd = -1,
+					 .base = base,
+					 .retry = retry,
+					 .same_as = i == 3 ? 2 : -1 };
 
 		snprintf(base, sizeof(base), "100.Q%dR0.host", i);
 		if (maildir_batch_add(&b, &md[i % 2], &m, &err) < 0)

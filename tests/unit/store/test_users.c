@@ -246,10 +246,10 @@ static void map_fields(void **state)
 	static const struct {
 		const char *field, *key, *value;
 	} rows[] = {
-		{ "", "Tito@X", "/var/mail/x/Maildir/" }, { " mailbox", "tito@x", "/var/mail/x/Maildir/" },
-		{ " uid", "tito@x", "9" },                { " gid", "tito@x", "7" },
-		{ " home", "tito@x", "/var/mail/x" },     { " name", "tito@x", "tito@x" },
-		{ " quota", "tito@x", NULL },             { "", "@x", NULL },
+		{ "", "Tito@X", "/var/mail/x/Maildir/" }, { ":mailbox", "tito@x", "/var/mail/x/Maildir/" },
+		{ ":uid", "tito@x", "9" },                { ":gid", "tito@x", "7" },
+		{ ":home", "tito@x", "/var/mail/x" },     { ":name", "tito@x", "tito@x" },
+		{ ":quota", "tito@x", NULL },             { "", "@x", NULL },
 		{ "", "tito", NULL },                     { "", "../../etc@x", NULL },
 	};
 	struct fixture *f = *state;
@@ -269,8 +269,8 @@ static void map_fields(void **state)
 		users_map_type.close(m);
 	}
 	assert_int_equal(users_map_type.open(&m, "relative", &f->err), -1);
-	assert_int_equal(users_map_type.open(&m, "/x shoe", &f->err), -1);
-	assert_int_equal(users_map_type.open(&m, "/x uid gid", &f->err), -1);
+	assert_int_equal(users_map_type.open(&m, "/x:shoe", &f->err), -1);
+	assert_int_equal(users_map_type.open(&m, "/x:uid:gid", &f->err), -1);
 	assert_int_equal(users_map_type.open(&m, "/tmp/surat-no-such-dir", &f->err), 0);
 	assert_int_equal(users_map_type.get(m, SPAN_LIT("tito@x"), &value, &f->err), MAP_TEMP);
 	users_map_type.close(m);

@@ -30,7 +30,7 @@ static void test_text(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		print_message("%s\n", rows[i].label);
+		print_message("# %s\n", rows[i].label);
 		str_reset(&out);
 		assert_int_equal(conf_edit_text(&out, span_z(rows[i].text), span_z(rows[i].name), rows[i].value,
 		                                rows[i].as_comment), 0);

@@ -34,7 +34,8 @@ static int run(struct run *r, const char *words)
 	t.out = open_memstream(&r->out, &r->n_out);
 	t.err = open_memstream(&r->err, &r->n_err);
 	for (; *words; words++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s", *words == '@' ? 30 : 1, *words == '@' ? r->dir.path : words);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s", *words == '@' ? 30 : 1,
+		                      *words == '@' ? r->dir.path : words);
 	while ((word = strsep(&rest, "|")))
 		argv[argc++] = word;
 	status = tool_run(&t, commands, ARRAY_LEN(commands), argc, argv);
@@ -68,7 +69,8 @@ static void end(struct run *r)
 
 static const char good[] = "myhostname = mx.example.com\nmydestination = $myhostname\nalias_maps =\nalias_database =\n"
                            "mailbox_size_limit = 0\nvirtual_mailbox_limit = 0\n";
-static const char rows[] = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n -o smtpd_sasl_auth_enable=yes\n"
+static const char rows[] = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n"
+                           " -o smtpd_sasl_auth_enable=yes\n"
                            " -o { smtpd_banner = a b }\n";
 
 static void test_commands(void **state)
@@ -174,9 +176,11 @@ static const struct {
 	const char *message;
 } checks[] = {
 	{ "unknown name", "mydestnation = a\n", "", TOOL_FAILED, "main.cf:1: unknown parameter 'mydestnation'; did you mean" },
-	{ "both files at once", "mydestnation = a\n", "smtp inet n - y - - smptd\n", TOOL_FAILED, "master.cf:1: unknown command" },
+	{ "both files at once", "mydestnation = a\n", "smtp inet n - y - - smptd\n", TOOL_FAILED,
+	  "master.cf:1: unknown command" },
 	{ "table missing", "alias_maps = hash:/nowhere/a\n", rows, TOOL_OK, "warning: " },
-	{ "table type", "alias_maps = hsah:/nowhere/a\n", rows, TOOL_FAILED, "main.cf:1: alias_maps: unknown table type 'hsah'" },
+	{ "table type", "alias_maps = hsah:/nowhere/a\n", rows, TOOL_FAILED,
+	  "main.cf:1: alias_maps: unknown table type 'hsah'" },
 	{ "table in restrictions", "smtpd_client_restrictions = check_client_access cidr:/nowhere/c\n", rows, TOOL_OK,
 	  "smtpd_client_restrictions: cannot open table /nowhere/c" },
 	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
@@ -184,7 +188,8 @@ static const struct {
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
 	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_OK, "mynetworks: cannot open table /nowhere/n" },
 	{ "protocols", "inet_protocols = ipv5\n", rows, TOOL_FAILED, "main.cf:1: inet_protocols: 'ipv5'" },
-	{ "mailbox limit", "mailbox_size_limit = 5 MB\nmessage_size_limit = 10M\n", rows, TOOL_OK, "main.cf:1: mailbox_size_limit" },
+	{ "mailbox limit", "mailbox_size_limit = 5 MB\nmessage_size_limit = 10M\n", rows, TOOL_OK,
+	  "main.cf:1: mailbox_size_limit" },
 	{ "mbox", "home_mailbox = mbox\n", rows, TOOL_FAILED, "only Maildir is supported" },
 	{ "certificate missing", "smtpd_tls_cert_file = /nowhere/c.pem\n", rows, TOOL_FAILED, "cannot open /nowhere/c.pem" },
 	{ "certificate wanted", "", "465 inet n - y - - smtpd -o smtpd_tls_wrappermode=yes\n", TOOL_FAILED,
@@ -210,7 +215,7 @@ static void test_check(void **state)
 	int status;
 
 	for (i = 0; i < ARRAY_LEN(checks); i++) {
-		print_message("%s\n", checks[i].label);
+		print_message("# %s\n", checks[i].label);
 		begin(&r, checks[i].main_cf, checks[i].master_cf);
 		status = run(&r, "check");
 		if (status != checks[i].status || !strstr(r.out, checks[i].message))

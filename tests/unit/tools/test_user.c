@@ -219,7 +219,7 @@ static void mechanisms(void **state)
 		assert_int_equal(conf_load(&c, f->dir.path, &errors), 0);
 		conf_errors_fini(&errors);
 		errors = (struct conf_errors){ 0 };
-		assert_int_equal(settings_read(&s, &c, &err), 0);
+		assert_int_equal(settings_read(&s, &c, true, &err), 0);
 		assert_int_equal(passdb_open(&chain, &s, &err), 0);
 		mechs_check(&chain, &errors);
 		assert_int_equal(errors.n, round == 0 ? 2 : 0);

@@ -1,0 +1,215 @@
+#include "anvil/service.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define IDENT_MAX 512u
+
+struct peer {
+	struct ipc ipc;
+	struct service *s;
+	struct htab open;               /* ident -> struct opened *: for the day it is gone */
+	struct peer *next;
+};
+
+struct opened {
+	uint64_t n;
+};
+
+struct service {
+	struct loop *loop;
+	struct peer *peers;
+	struct counts counts;
+	struct penalty penalty;
+	uv_timer_t *timer;
+	bool was_full;
+};
+
+/* The part behind the first colon: "smtp:192.0.2.1". */
+static struct span address_of(struct span ident)
+{
+	return span_from(ident, (size_t)(span_chr(ident, ':') + 1));
+}
+
+static void note_open(struct peer *p, struct span ident)
+{
+	struct opened *o = htab_get(&p->open, ident);
+
+	if (!o) {
+		o = xnew(struct opened);
+		htab_put(&p->open, ident, o);
+	}
+	o->n++;
+}
+
+/* False for what this peer never opened: a broken peer must not take others' counts down. */
+static bool note_end(struct peer *p, struct span ident)
+{
+	struct opened *o = htab_get(&p->open, ident);
+
+	if (!o)
+		return false;
+	if (--o->n == 0)
+		free(htab_del(&p->open, ident));
+	return true;
+}
+
+static void count(struct peer *p, struct span ident, unsigned kind, int delta, struct anvil_counts *out)
+{
+	struct service *s = p->s;
+	int rc;
+
+	*out = (struct anvil_counts){ 0 };
+	if (ident.n == 0 || ident.n > IDENT_MAX || (delta < 0 && !note_end(p, ident)))
+		return;
+	rc = counts_event(&s->counts, ident, kind, delta, out);
+	if (rc == 0 && delta > 0)
+		note_open(p, ident);
+	if (rc < 0 && !s->was_full)
+		log_warn("%zu clients are connected at once; more are not counted (anvil_client_limit)", s->counts.max);
+	s->was_full = rc < 0;
+	out->penalty_ms = penalty_ms(&s->penalty, address_of(ident));
+}
+
+static void reply(struct ipc *c, uint32_t id, const struct anvil_counts *out)
+{
+	if (ipc_reply(c, id, &anvil_counts_desc, out, NULL) < 0)
+		log_error("counts could not be sent");
+}
+
+static void on_connect(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct anvil_connect *m = in;
+	struct anvil_counts out;
+
+	count(arg, m->ident, COUNTS_CONNECT, 1, &out);
+	reply(c, id, &out);
+}
+
+static void on_disconnect(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct anvil_disconnect *m = in;
+	struct anvil_counts out;
+
+	count(arg, m->ident, COUNTS_CONNECT, -1, &out);
+}
+
+static void on_event(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct anvil_occurred *m = in;
+	struct peer *p = arg;
+	struct anvil_counts out = { 0 };
+	struct span address = address_of(m->ident);
+
+	if (m->event == ANVIL_AUTH_FAILED)
+		penalty_failed(&p->s->penalty, address);
+	else if (m->event == ANVIL_AUTH_OK)
+		penalty_succeeded(&p->s->penalty, address);
+	if (m->event < COUNTS_CONNECT)
+		count(p, m->ident, (unsigned)m->event, m->event == ANVIL_LOGIN ? 1 : m->event == ANVIL_LOGOUT ? -1 : 0, &out);
+	reply(c, id, &out);
+}
+
+static void on_lost(void *arg, struct ipc *c, const struct err *why)
+{
+	struct peer *p = arg, **at = &p->s->peers;
+	struct anvil_counts ignored;
+	struct span ident;
+	size_t pos = 0;
+	void *value;
+
+	if (why->kind != ERR_NONE)
+		log_error("channel to a client of anvil: %s", why->msg);
+	while (htab_next(&p->open, &pos, &ident, &value)) {
+		struct opened *o = value;
+
+		for (; o->n; o->n--)
+			counts_event(&p->s->counts, ident, COUNTS_CONNECT, -1, &ignored);
+		free(o);
+	}
+	htab_fini(&p->open);
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	free(p);
+}
+
+static const struct ipc_rule rules[] = {
+	{ &anvil_connect_desc, ~0u, on_connect },
+	{ &anvil_disconnect_desc, ~0u, on_disconnect },
+	{ &anvil_occurred_desc, ~0u, on_event },
+};
+
+static const struct ipc_ops ops = { "anvil", rules, ARRAY_LEN(rules), on_lost, NULL };
+
+void service_attach(struct service *s, int *fd)
+{
+	struct peer *p = xnew(struct peer);
+
+	p->s = s;
+	p->next = s->peers;
+	s->peers = p;
+	ipc_init(&p->ipc, s->loop, &ops, p);
+	ipc_attach(&p->ipc, fd);
+}
+
+static void log_line(void *arg, const char *text)
+{
+	log_info("%s", text);
+}
+
+void service_report(struct service *s)
+{
+	counts_report(&s->counts, log_line, NULL);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	service_report(t->data);
+}
+
+void service_configure(struct service *s, const struct anvil_conf *conf)
+{
+	s->counts.unit_ms = conf->anvil_rate_time_unit_ms;
+	s->counts.max = conf->anvil_client_limit;
+	s->penalty.max = conf->anvil_client_limit;
+	uv_timer_start(s->timer, on_timer, conf->anvil_status_update_time_ms, conf->anvil_status_update_time_ms);
+}
+
+struct service *service_new(struct loop *loop, const struct anvil_conf *conf)
+{
+	struct service *s = xnew(struct service);
+
+	s->loop = loop;
+	counts_init(&s->counts, 0, 0);
+	penalty_init(&s->penalty, 0);
+	s->timer = xnew(uv_timer_t);
+	uv_timer_init(&loop->uv, s->timer);
+	s->timer->data = s;
+	service_configure(s, conf);
+	return s;
+}
+
+uint64_t service_clients(const struct service *s)
+{
+	return s->counts.clients.n;
+}
+
+static void free_handle(uv_handle_t *h)
+{
+	free(h);
+}
+
+void service_free(struct service *s)
+{
+	struct err ended = ERR_INIT;
+
+	while (s->peers) {
+		ipc_close(&s->peers->ipc);
+		on_lost(s->peers, &s->peers->ipc, &ended);
+	}
+	counts_fini(&s->counts);
+	penalty_fini(&s->penalty);
+	uv_close((uv_handle_t *)s->timer, free_handle);
+	free(s);
+}

@@ -1,0 +1,122 @@
+#include "tests/unit/qmgr/rig.h"
+
+static void admin_lists_and_shows(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id = 0;
+	struct adm_show show;
+	size_t i;
+
+	rig_list(r);
+	assert_int_equal(r->rows, 0);
+	for (i = 0; i < 60; i++) {
+		id = rig_submit(r, "tito@x", i < 50 ? "later@x" : "iqbal@x", 0);
+		UNTIL(r, r->accepted == i + 1);
+	}
+	UNTIL(r, r->q.n_active == 10 && r->local.n == 10);
+	rig_list(r);
+	assert_int_equal(r->rows, 60);
+	assert_int_equal(r->active_rows, 10);
+	assert_int_equal(r->done.count, 60);
+	show.qid = id;
+	rig_attach_tool(r);
+	assert_int_equal(ipc_send(&r->tool, &adm_show_desc, &show, NULL), 0);
+	UNTIL(r, r->has_done);
+	assert_int_equal(r->done.count, 1);
+	assert_true(r->shown_size > 0);
+	assert_string_equal(r->shown, rig_body);
+	show.qid = 1;
+	rig_attach_tool(r);
+	assert_int_equal(ipc_send(&r->tool, &adm_show_desc, &show, NULL), 0);
+	UNTIL(r, r->has_done);
+	assert_int_equal(r->done.count, 0);
+}
+
+/* More rows than one frame, one slice and one send queue hold. */
+static void admin_with_many(void **state)
+{
+	struct rig *r = *state;
+	struct err err = ERR_INIT;
+	struct arena a = { 0 };
+	struct str record = STR_INIT(1 << 16);
+	struct queue_txn t;
+	struct queue_msg m = { .sender = SPAN_LIT("tito@x"), .due_ms = UINT64_MAX / 2 };
+	size_t i, held;
+
+	queue_add_rcpt(&m, &a)->addr = SPAN_LIT("iqbal@x");
+	assert_int_equal(queue_encode(&record, &m), 0);
+	assert_int_equal(queue_begin(r->q.queue, &t, &err), 0);
+	for (i = 0; i < 20000; i++)
+		assert_int_equal(queue_add(&t, queue_new_ids(r->q.queue, 1), str_span(&record), SPAN_LIT("x"), &err), 0);
+	assert_int_equal(queue_commit(&t, &err), 0);
+	rig_list(r);
+	assert_int_equal(r->rows, 20000);
+	assert_int_equal(rig_act(r, ADM_HOLD, 0), 20000);
+	assert_int_equal(queue_count(r->q.queue, &i, &held, &err), 0);
+	assert_int_equal(held, 20000);
+	assert_int_equal(rig_act(r, ADM_HOLD, 0), 0);
+	assert_int_equal(rig_act(r, ADM_DELETE, 0), 20000);
+	assert_int_equal(rig_messages(r), 0);
+	str_fini(&record);
+	arena_fini(&a);
+}
+
+static void admin_hold_release_retry(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id = rig_submit(r, "tito@x", "later@x", 0), active;
+	struct queue_msg m;
+	struct arena a = { 0 };
+
+	UNTIL(r, r->accepted == 1 && r->q.n_active == 0);
+	assert_int_equal(rig_act(r, ADM_HOLD, id), 1);
+	rig_stored(r, id, &m, &a);
+	assert_true(m.held && m.due_ms == 0);
+	assert_int_equal(rig_act(r, ADM_RETRY, id), 0);
+	assert_int_equal(rig_act(r, ADM_RELEASE, id), 1);
+	UNTIL(r, r->q.n_active == 0);
+	rig_stored(r, id, &m, &a);
+	assert_int_equal(m.rcpts[0].attempts, 2);
+	assert_int_equal(rig_act(r, ADM_RETRY, id), 1);
+	UNTIL(r, r->q.n_active == 0);
+	rig_stored(r, id, &m, &a);
+	assert_int_equal(m.rcpts[0].attempts, 3);
+	assert_int_equal(rig_act(r, ADM_DELETE, id), 1);
+	assert_int_equal(rig_messages(r), 0);
+	assert_int_equal(rig_act(r, ADM_DELETE, id), 0);
+
+	active = rig_submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->local.n == 1);
+	assert_int_equal(rig_act(r, ADM_HOLD, active), 1);
+	assert_int_equal(r->q.n_active, 1);     /* until the agent has answered */
+	rig_report(&r->local, &r->local.jobs[0], 0, DLV_DEFERRED, "4.2.2", "over quota", false);
+	UNTIL(r, r->q.n_active == 0);
+	rig_stored(r, active, &m, &a);
+	assert_true(m.held);
+	arena_fini(&a);
+}
+
+static void admin_deletes_what_waits_for_an_agent(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id;
+
+	UNTIL(r, r->q.hello_done);
+	ipc_close(&r->local.ipc);
+	id = rig_submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->accepted == 1 && r->q.n_active == 1);
+	rig_turns(r, 10);
+	assert_int_equal(rig_act(r, ADM_DELETE, id), 1);
+	UNTIL(r, rig_messages(r) == 0 && r->q.n_active == 0);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
+	const struct CMUnitTest tests[] = {
+		T(admin_lists_and_shows), T(admin_with_many), T(admin_hold_release_retry),
+		T(admin_deletes_what_waits_for_an_agent),
+	};
+
+	return cmocka_run_group_tests_name("admin", tests, NULL, NULL);
+}
