@@ -92,13 +92,14 @@ static int format(struct str *out, struct notice *n, struct dsn_notice *d)
 	return dsn_format(out, d);
 }
 
-static void log_notice(const struct notice *n, uint64_t id)
+static void log_notice(const struct notice *n, uint64_t id, const char *message_id)
 {
 	static const char *const words[] = { "non-delivery", "delay", "delivery status" };
 	char old[QUEUE_ID_LEN + 1], new[QUEUE_ID_LEN + 1];
 
 	queue_id_print(old, n->a->m.id);
 	queue_id_print(new, id);
+	log_info("%s: message-id=<%s>", new, message_id);
 	log_info("%s: %s %s notification: %s", old, n->from[0] ? "postmaster" : "sender", words[n->kind], new);
 }
 
@@ -145,7 +146,7 @@ static size_t write_one(struct notice *n, struct dsn_rcpt *rcpts, size_t count)
 	if (d.n_rcpts == 0)
 		return count;           /* not even one fits: absurd addresses; it was logged when it failed */
 	put_message(n, id, &body);
-	log_notice(n, id);
+	log_notice(n, id, message_id);
 	return d.n_rcpts;
 }
 

@@ -40,7 +40,7 @@
 #define DEFAULT_RESERVE ((uint64_t)8 << 20)
 #define LOCK_FILE_SIZE (32 * 1024)      /* LMDB maps about 8 KiB of it */
 #define ID_TICKS 20                     /* low bits of an id: numbers within one millisecond */
-#define MARK_AHEAD ((uint64_t)60000 << ID_TICKS)
+#define MARK_AHEAD ((uint64_t)1000 << ID_TICKS)        /* a second: every restart moves ids ahead by that much at most */
 
 static int lmdb_err(struct err *err, int rc, const char *what)
 {
@@ -223,7 +223,8 @@ static int find_unscheduled(struct queue *q, MDB_txn *txn, struct id_list *l)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Messages that were being tried when the last process ended get their time of arrival, which is in their id. */
+/* Messages that were being tried when the last process ended get their time of arrival, which is in their id; ids may be
+ * ahead of the clock when it was set back or processes died often. */
 static int recover(struct queue *q, struct queue_txn *t, struct err *err)
 {
 	struct id_list l = { 0 };
@@ -234,6 +235,7 @@ static int recover(struct queue *q, struct queue_txn *t, struct err *err)
 	if (rc)
 		rc = lmdb_err(err, rc, "recover");
 	for (i = 0; rc == 0 && i < l.n; i++) {
+		uint64_t now = clock_wall_ms(), arrival = (l.v[i] >> ID_TICKS) + 1;
 		struct span old;
 		char *record;
 
@@ -242,7 +244,7 @@ static int recover(struct queue *q, struct queue_txn *t, struct err *err)
 			break;
 		}
 		record = xstrndup(old.p, old.n);
-		queue_record_set_due(record, (l.v[i] >> ID_TICKS) + 1);
+		queue_record_set_due(record, arrival < now ? arrival : now);
 		rc = queue_update(t, l.v[i], (struct span){ record, old.n }, err);
 		free(record);
 	}

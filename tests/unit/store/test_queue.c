@@ -232,6 +232,21 @@ static void recovery(void **state)
 	assert_int_equal(msgs, 0);
 }
 
+/* Ids run ahead of the clock after it was set back: what is recovered is due now all the same. */
+static void recovery_is_due_now(void **state)
+{
+	struct fix *f = *state;
+	struct seen s = { .max = 64 };
+	uint64_t next;
+
+	clock_fake_ms(2000000000000);
+	add(f, 0, false, false, SPAN_LIT("x"));
+	clock_fake_ms(1900000000000);
+	reopen(f);
+	assert_int_equal(queue_due(f->q, 1900000000000, see_due, &s, &next, &f->err), 0);
+	assert_int_equal(s.n, 1);
+}
+
 /* A process that dies without any goodbye after its commit. */
 static void killed_after_commit(void **state)
 {
@@ -445,7 +460,7 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(add_and_read), T(abort_leaves_nothing), T(schedule), T(list_in_pieces), T(recovery), T(killed_after_commit),
+		T(add_and_read), T(abort_leaves_nothing), T(schedule), T(list_in_pieces), T(recovery), T(recovery_is_due_now), T(killed_after_commit),
 		T(large_files), T(planted_symlink), T(ids_only_grow), T(full_map), T(reserve_refuses), T(one_process),
 		T(keeps_its_instance), T(id_used_twice), cmocka_unit_test(missing_directory),
 	};
