@@ -5,7 +5,6 @@
 
 /* Questions for one recipient; a list whose first so many members are all unknown is accepted unseen. */
 #define QUESTIONS_MAX 200
-#define DEPTH_MAX 100
 
 struct step {
 	const struct step *from;
@@ -49,7 +48,7 @@ static bool follow(struct walk *w, const struct step *s, struct span sender)
 	struct route out;
 	size_t i;
 
-	if (s->depth > DEPTH_MAX) {
+	if (s->depth > w->r->resolve.alias_recursion_limit) {
 		verdict(w, MSG_NO, SPAN_LIT("5.4.6"), SPAN_LIT("Alias loop"));
 		return false;
 	}

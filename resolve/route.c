@@ -10,6 +10,7 @@
 #include "resolve/route.h"
 
 #include "base/log.h"
+#include "conf/param.h"
 #include "resolve/expand.h"
 #include "resolve/transport.h"
 #include "svc/msg_queue.h"
@@ -188,6 +189,23 @@ static int virtual_id(struct way *w, const struct maps_list *maps, const char *w
 	return -1;
 }
 
+/* 0; -1 when *w has its answer. */
+static int virtual_quota(struct way *w)
+{
+	struct err err = ERR_INIT;
+	struct lookup_hit hit;
+	enum map_rc rc = lookup_address(&hit, w->r, &w->r->virtual_limit_maps, &w->l, w->a, &err);
+
+	w->out->quota = w->r->local.virtual_mailbox_limit;
+	if (rc == MAP_NONE || (rc == MAP_FOUND && param_size(hit.value, &w->out->quota) == 0))
+		return 0;
+	if (rc == MAP_TEMP)
+		fail(w, &err);
+	else
+		misconfigured(w, arena_printf(w->a, "virtual_mailbox_limit_maps gives '%.*s', which is no size", SPAN_ARG(hit.value)));
+	return -1;
+}
+
 static void route_virtual(struct way *w)
 {
 	struct err err = ERR_INIT;
@@ -208,9 +226,8 @@ static void route_virtual(struct way *w)
 		return;
 	}
 	if (virtual_id(w, &w->r->virtual_uid_maps, "uid", w->r->global.virtual_minimum_uid, &w->out->uid) < 0 ||
-	    virtual_id(w, &w->r->virtual_gid_maps, "gid", 1, &w->out->gid) < 0)
+	    virtual_id(w, &w->r->virtual_gid_maps, "gid", 1, &w->out->gid) < 0 || virtual_quota(w) < 0)
 		return;
-	w->out->quota = w->r->local.virtual_mailbox_limit;
 	deliver(w);
 }
 

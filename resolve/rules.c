@@ -261,6 +261,7 @@ static void name_tables(struct rules *r)
 		{ &r->virtual_mailbox_maps, &r->global.virtual_mailbox_maps },
 		{ &r->virtual_uid_maps, &r->global.virtual_uid_maps },
 		{ &r->virtual_gid_maps, &r->global.virtual_gid_maps },
+		{ &r->virtual_limit_maps, &r->resolve.virtual_mailbox_limit_maps },
 		{ &r->local_recipient_maps, &r->resolve.local_recipient_maps },
 		{ &r->relay_recipient_maps, &r->resolve.relay_recipient_maps },
 		{ &r->transport_maps, &r->resolve.transport_maps },

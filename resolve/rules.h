@@ -27,7 +27,7 @@ struct rules {
 	struct local_conf local;
 	struct maps *maps;
 	struct rules_domains mydestination, virtual_alias_domains, virtual_mailbox_domains, relay_domains;
-	struct maps_list alias_maps, virtual_alias_maps, virtual_mailbox_maps, virtual_uid_maps, virtual_gid_maps;
+	struct maps_list alias_maps, virtual_alias_maps, virtual_mailbox_maps, virtual_uid_maps, virtual_gid_maps, virtual_limit_maps;
 	struct maps_list local_recipient_maps, relay_recipient_maps, transport_maps;
 	struct maps_list sender_transport_maps, sender_relayhost_maps;
 	struct maps_table *passwd;      /* unix:passwd.byname */

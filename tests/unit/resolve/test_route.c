@@ -214,6 +214,11 @@ static void virtual_mailboxes(void **state)
 		{ "unknown", "nosuch@box.example", "reject 5.1.1 User unknown in virtual mailbox table" },
 		{ "climbs out", "evil@box.example", "reject 5.1.1 User unknown in virtual mailbox table" },
 	};
+	static const struct row limits[] = {
+		{ "its own limit", "tito@box.example", "deliver virtual:box.example <tito@box.example> /var/mail/vhosts/x/ 5000:5001 quota=2097152" },
+		{ "the common one", "b@box.example", "deliver virtual:box.example <b@box.example> /var/mail/vhosts/x/ 5000:5001 quota=1000" },
+		{ "nonsense", "c@box.example", "defer 4.3.5 mail system configuration error" },
+	};
 	static const struct row no_uid[] = {
 		{ "small uid", "tito@box.example", "defer 4.3.5 mail system configuration error" },
 	};
@@ -227,6 +232,7 @@ static void virtual_mailboxes(void **state)
 
 	RUN(VBOX "virtual_mailbox_maps = inline:{tito@box.example=box.example/tito/, flat@box.example=flat,"
 	    " abs@box.example=/var/mail/vhosts/abs/, evil@box.example=x/../../etc/}\n", rows);
+	RUN(VBOX "virtual_mailbox_maps = static:x/\nvirtual_mailbox_limit_maps = inline:{tito@box.example=2M, c@box.example=much}\n", limits);
 	RUN(VBOX "virtual_minimum_uid = 6000\nvirtual_mailbox_maps = inline:{tito@box.example=x/}\n", no_uid);
 	assert_non_null(strstr(world_log, "virtual_uid_maps gives '5000'"));
 	RUN("mydestination = localhost\nvirtual_mailbox_domains = box.example\nvirtual_mailbox_base = /v\n"
@@ -310,6 +316,7 @@ static void broken_tables(void **state)
 		"mydestination = localhost\nvirtual_mailbox_domains = example.com\nvirtual_mailbox_maps = fail:x\n",
 		VBOX "virtual_mailbox_domains = example.com\nvirtual_mailbox_maps = static:x/\nvirtual_uid_maps = fail:x\n",
 		VBOX "virtual_mailbox_domains = example.com\nvirtual_mailbox_maps = static:x/\nvirtual_gid_maps = fail:x\n",
+		VBOX "virtual_mailbox_domains = example.com\nvirtual_mailbox_maps = static:x/\nvirtual_mailbox_limit_maps = fail:x\n",
 		"mydestination = localhost\ntransport_maps = fail:x\n",
 		"mydestination = localhost\nsender_dependent_relayhost_maps = fail:x\n",
 		"mydestination = localhost\nsender_dependent_default_transport_maps = fail:x\n",
