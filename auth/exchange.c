@@ -222,7 +222,7 @@ static void finish(struct exchange *x, struct work_answer *out_r)
 	const struct account *a = &x->user.account;
 
 	if (a->disabled) {
-		log_info("%s(%s,%s): account disabled", x->mech, a->name, x->who);
+		log_info("sasl(%s,%s): account disabled", a->name, x->who);
 		refuse(out_r, WORK_REFUSED, "This account is disabled");
 		return;
 	}
@@ -250,11 +250,12 @@ static void finish_check(struct exchange *x, enum passdb_rc rc, struct work_answ
 	}
 }
 
+/* In the form of passdb_check's lines, which fail2ban's filter for Dovecot knows; it wants letters before "(". */
 static void log_digest_failure(struct exchange *x)
 {
 	if (x->chain->settings->auth.auth_verbose && x->names.full)
-		log_info("%s(%s,%s): %s", x->mech, x->names.full, x->who,
-			 x->is_found ? "Password mismatch" : "unknown user or no verifier for this mechanism");
+		log_info("sasl(%s,%s): %s", x->names.full, x->who,
+			 x->is_found ? "Password mismatch" : "unknown user");
 }
 
 static void take_result(struct exchange *x, int rc, const char *out, unsigned n, struct work_answer *out_r)

@@ -167,7 +167,7 @@ static int lookup(void *glob, sasl_server_params_t *sparams, unsigned flags, con
 	rc = passdb_find(x->chain, &x->names, &x->arena, &x->user, &secrets, &err);
 	x->is_found = rc == MAP_FOUND;
 	if (rc == MAP_TEMP) {
-		log_warn("%s(%s,%s): %s", x->mech, x->names.full, x->who, err.msg);
+		log_warn("sasl(%s,%s): %s", x->names.full, x->who, err.msg);
 		x->had_temp = true;
 	} else {
 		fill(x, sparams, str_span(&secrets));

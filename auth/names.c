@@ -47,7 +47,8 @@ static bool drops_domain(const struct settings *s)
 	return strcmp(f, "%n") == 0 || strcmp(f, "%Ln") == 0;
 }
 
-int names_resolve(struct names *out_r, const struct settings *s, struct span typed, struct arena *arena, struct err *err)
+int names_resolve(struct names *out_r, const struct settings *s, struct span typed, struct arena *arena,
+		  struct err *err)
 {
 	struct str raw = STR_INIT(ACCOUNT_NAME_MAX + 1), name = STR_INIT(ACCOUNT_NAME_MAX + 1);
 	struct span local, domain;

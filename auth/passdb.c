@@ -133,7 +133,8 @@ static enum scheme_rc check_secrets(struct passdb *p, struct passdb_walk *w, str
 }
 
 /* One line per failed attempt, as Dovecot writes it: fail2ban counts them. */
-static void log_failure(const struct passdb_chain *c, const struct passdb_walk *w, const struct names *n, const char *who)
+static void log_failure(const struct passdb_chain *c, const struct passdb_walk *w, const struct names *n,
+			const char *who)
 {
 	const char *name = n->unix_name && strcmp(w->backend, kind_names[PASSDB_PAM]) == 0 ? n->unix_name : n->full;
 
@@ -213,8 +214,8 @@ static enum passdb_rc system_user(const struct names *n, struct arena *arena, st
 	return PASSDB_OK;
 }
 
-enum passdb_rc passdb_after_pam(struct passdb_chain *c, struct passdb_walk *w, enum passdb_rc pam, const struct names *n,
-				struct span password, const char *who, struct arena *arena, struct passdb_user *user_r)
+enum passdb_rc passdb_after_pam(struct passdb_chain *c, struct passdb_walk *w, enum passdb_rc pam,
+				const struct names *n, struct span password, const char *who, struct arena *arena, struct passdb_user *user_r)
 {
 	if (pam == PASSDB_OK)
 		pam = system_user(n, arena, user_r);

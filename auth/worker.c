@@ -34,7 +34,8 @@ static const char *seed(struct worker *w)
 	return w->seed.n ? w->seed.p : w->fallback_seed;
 }
 
-static void answer(struct worker *w, const struct ipc_msg *m, uint64_t id, struct exchange *x, const struct work_answer *a)
+static void answer(struct worker *w, const struct ipc_msg *m, uint64_t id, struct exchange *x,
+		   const struct work_answer *a)
 {
 	if (ipc_reply(&w->ipc, m->id, &work_answer_desc, a, NULL) < 0)
 		log_error("worker: the answer does not fit into a frame");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -68,12 +69,30 @@ static bool is_below(const char *path, const char *base)
 	       !strstr(path, "/../") && !span_ends_nocase(span_z(path), "/..");
 }
 
+/* Without virtual_mailbox_base: what is there already of an absolute path. */
+static const char *deepest_folder(const char *path, struct arena *a)
+{
+	char *dir = arena_strdup(a, path), *slash;
+
+	while ((slash = strrchr(dir, '/')) != NULL && slash > dir) {
+		struct stat st;
+
+		*slash = '\0';
+		if (slash[1] != '\0' && lstat(dir, &st) == 0 && S_ISDIR(st.st_mode))
+			return dir;
+	}
+	return "/";
+}
+
 static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
 			struct dlv_rcpt_result *res)
 {
 	const char *base = s->global.virtual_mailbox_base, *path = arena_strndup(a, r->maildir.p, r->maildir.n);
-	size_t n = strlen(base);
+	size_t n;
 
+	if (base[0] == '\0' && path[0] == '/')
+		base = deepest_folder(path, a);
+	n = strlen(base);
 	if (!is_below(path, base) || span_has_nul(r->maildir)) {
 		log_warn("mailbox %s of <%.*s> is not below virtual_mailbox_base = %s", path, SPAN_ARG(r->address),
 			 base);
@@ -93,7 +112,7 @@ static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, stru
 	t->home = t->base = arena_strdup(a, base);
 	t->path = path + n;
 	set_quota(s, t, r->quota, s->local.virtual_mailbox_limit);
-	t->key = arena_printf(a, "virtual:%u:%u", t->uid, t->gid);
+	t->key = arena_printf(a, "virtual:%u:%u:%s", t->uid, t->gid, t->base);
 	return 0;
 }
 

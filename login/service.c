@@ -24,12 +24,13 @@ static int fill(struct service *svc, const struct conf *layer, struct err *err)
 
 	if (login_conf_read(&svc->conf, layer, &svc->arena, err) < 0 || auth_conf_read(&auth, layer, &svc->arena, err) < 0)
 		return -1;
-	proto = svc->conf.login_protocol[0] ? svc->conf.login_protocol : svc->name;
+	proto = svc->conf.login_protocol == LOGIN_PROTOCOL_POP3 ? "pop3" :
+		svc->conf.login_protocol == LOGIN_PROTOCOL_IMAP ? "imap" : svc->name;
 	svc->proto = protocol_find(proto);
 	if (!svc->proto)
-		return err_set(err, ERR_CONF, "master.cf: service %s: login serves pop3 and pop3s; under another name say "
-			       "which with -o login_protocol=pop3", svc->name);
-	svc->is_implicit_tls = svc->conf.login_tls_wrappermode || protocol_is_implicit_tls(proto);
+		return err_set(err, ERR_CONF, "master.cf: service %s: login does not speak %s; say -o login_protocol=pop3",
+			       svc->name, proto);
+	svc->is_implicit_tls = svc->conf.login_tls_wrappermode || protocol_is_implicit_tls(svc->name);
 	svc->may_cleartext = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
 	return read_trusted(svc, err);
 }

@@ -109,12 +109,19 @@ void config_free(struct config **c)
 
 const char *config_binary(const struct config *c, const char *name, struct arena *a)
 {
-	const char *path = arena_printf(a, "%s/%s", c->libexec, name);
+	const char *const places[] = {
+		arena_printf(a, "%s/%s", c->libexec, name),
+		arena_printf(a, "%s/%s/%s", c->libexec, name, name),    /* a build tree */
+		arena_printf(a, "%s/master/%s", c->libexec, name),
+	};
 	struct stat st;
+	size_t i;
 
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		path = arena_printf(a, "%s/%s/%s", c->libexec, name, name);
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? path : NULL;
+	for (i = 0; i < ARRAY_LEN(places); i++) {
+		if (stat(places[i], &st) == 0 && S_ISREG(st.st_mode) && access(places[i], X_OK) == 0)
+			return places[i];
+	}
+	return NULL;
 }
 
 void config_warn_restart(const struct config *was, const struct config *now)

@@ -26,7 +26,7 @@ struct config *config_load(const char *dir, uint64_t generation, struct conf_err
 /* Takes NULL; sets *c to NULL. Source: config.c */
 void config_free(struct config **c);
 
-/* Path of a daemon's binary in arena a: LIBEXEC/NAME, or LIBEXEC/NAME/NAME in a build tree; NULL when there is none.
+/* Path of a daemon's binary in arena a: LIBEXEC/NAME, or in a build tree LIBEXEC/NAME/NAME; NULL when there is none.
  * Source: config.c */
 const char *config_binary(const struct config *c, const char *name, struct arena *a);
 

@@ -166,6 +166,8 @@ static int prepare(struct master *m)
 	m->config = config_load(m->config_directory, 1, &errors);
 	if (m->config && m->is_root)
 		dirs_check_users(m->config, &errors);
+	if (m->config)
+		spawn_check_binaries(m->config, &errors);
 	if (m->config && print_errors(&errors) == 0) {
 		conf_errors_fini(&errors);
 		m->run_directory = arena_strdup(&m->arena, m->config->global.run_directory);

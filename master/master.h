@@ -30,6 +30,7 @@ struct proc {
 	uint64_t backoff_ms;            /* the pause before the next start; 0: at once */
 	unsigned restarts;
 	bool is_retired;                /* replaced or no longer wanted: not started again */
+	bool is_killed;                 /* by us */
 	bool is_successor;              /* of a reload that is not decided yet */
 	char *failed;                   /* what it said went wrong */
 	uv_timer_t timer;               /* READY overdue, pause over, or drain overdue */
@@ -92,7 +93,10 @@ struct proc *spawn_add(struct master *m, const struct program *program, unsigned
  * beside the old ones. -1 when one could not be started. */
 int spawn_wanted(struct master *m, bool successors) WARN_UNUSED;
 
-bool spawn_is_wanted(const struct master *m, const struct program *program);
+bool spawn_is_wanted(const struct config *c, const struct program *program);
+
+/* Every program that c wants and that is not installed is an error. */
+void spawn_check_binaries(const struct config *c, struct conf_errors *errors);
 
 /* SIGCHLD: collects all that have ended. */
 void spawn_reap(struct master *m);

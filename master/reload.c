@@ -76,9 +76,11 @@ void reload_begin(struct master *m, struct tool *tool)
 		return;
 	}
 	c = config_load(m->config_directory, m->config->generation + 1, &errors);
-	if (c)
+	if (c) {
 		keep_places(m->config, c);
-	if (!c || certs_load(&certs, c, &errors) < 0 || listen_open(&listeners, c, &m->listeners, 0, &errors) < 0) {
+		spawn_check_binaries(c, &errors);
+	}
+	if (!c || errors.n > errors.n_warnings || certs_load(&certs, c, &errors) < 0 || listen_open(&listeners, c, &m->listeners, 0, &errors) < 0) {
 		refuse(tool, &errors);
 		listen_fini(&listeners, false);
 		certs_fini(&certs);
@@ -124,7 +126,7 @@ void reload_failed(struct master *m, const char *why)
 
 static void hand_over(struct proc *p)
 {
-	bool goes = p->program->is_per_core || !spawn_is_wanted(p->m, p->program);
+	bool goes = p->program->is_per_core || !spawn_is_wanted(p->m->config, p->program);
 
 	if (p->is_successor) {
 		p->is_successor = false;

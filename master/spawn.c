@@ -217,6 +217,7 @@ static int start(struct proc *p)
 	p->state = PROC_STARTING;
 	p->started_ms = clock_mono_ms();
 	p->sessions = 0;
+	p->is_killed = false;
 	free(p->failed);
 	p->failed = NULL;
 	ipc_attach(&p->ctl, &fd);
@@ -289,12 +290,15 @@ static void start_again(struct proc *p)
 	uv_timer_start(&p->timer, on_pause_over, pause, 0);
 }
 
+/* Whoever killed it has said why. */
 static void log_end(const struct proc *p, int status, bool was_expected)
 {
 	const char *name = p->program->binary ? p->program->binary : p->program->name;
 	const char *path = config_binary(p->m->config, name, &p->m->loop.tick);
 
 	path = path ? path : name;
+	if (p->is_killed)
+		return;
 	if (WIFSIGNALED(status))
 		log_warn("process %s pid %d killed by signal %d", path, (int)p->pid, WTERMSIG(status));
 	else if (WEXITSTATUS(status) || !was_expected)
@@ -365,27 +369,45 @@ void spawn_drain(struct proc *p, uint64_t limit_ms)
 /* Each daemon leads a session of its own: children that it left behind in its group go with it. */
 void spawn_kill(struct proc *p)
 {
-	if (p->pid > 0 && kill(-p->pid, SIGKILL) < 0)
+	if (p->pid <= 0)
+		return;
+	p->is_killed = true;
+	if (kill(-p->pid, SIGKILL) < 0)
 		kill(p->pid, SIGKILL);
 }
 
 /* ---- the set ---- */
 
-bool spawn_is_wanted(const struct master *m, const struct program *program)
+bool spawn_is_wanted(const struct config *c, const struct program *program)
 {
 	size_t i;
 
-	if (!program->is_wanted_by_listener || mastercf_find(&m->config->services, program->name))
+	if (!program->is_wanted_by_listener || mastercf_find(&c->services, program->name))
 		return true;
 	/* pop3d has no socket of its own: it comes with those who hand sessions to it */
 	for (i = 0; i < topology_n_channels; i++) {
 		const struct channel *row = &topology_channels[i];
 
 		if (row->kind == CHAN_SESSION && strcmp(row->server, program->name) == 0 &&
-		    mastercf_find(&m->config->services, row->client))
+		    mastercf_find(&c->services, row->client))
 			return true;
 	}
 	return false;
+}
+
+void spawn_check_binaries(const struct config *c, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	size_t i;
+
+	for (i = 0; i <= topology_n_programs; i++) {
+		const struct program *p = i < topology_n_programs ? &topology_programs[i] : &spawn_logger;
+		const char *name = p->binary ? p->binary : p->name;
+
+		if (spawn_is_wanted(c, p) && !config_binary(c, name, &a))
+			conf_error(errors, "there is no program %s in %s; see daemon_directory", name, c->libexec);
+	}
+	arena_fini(&a);
 }
 
 static bool is_there(const struct master *m, const struct program *program)
@@ -407,7 +429,7 @@ int spawn_wanted(struct master *m, bool successors)
 		const struct program *program = &topology_programs[i];
 		unsigned worker, n = program->is_per_core ? m->config->n_workers : 1;
 
-		if (!spawn_is_wanted(m, program) || (is_there(m, program) && !(successors && program->is_per_core)))
+		if (!spawn_is_wanted(m->config, program) || (is_there(m, program) && !(successors && program->is_per_core)))
 			continue;
 		for (worker = 0; worker < n; worker++) {
 			struct proc *p = spawn_add(m, program, worker);

@@ -161,7 +161,7 @@ int maps_collect(struct maps *m, const struct conf *c, struct err *err)
 
 /* ---- files ---- */
 
-/* The path in "type:/path"; a users: table may have a field behind it. Empty when there is none. */
+/* The path in "type:/path"; a users: table may have ":field" behind it. Empty when there is none. */
 static struct span path_of(const char *type_name)
 {
 	struct span rest = span_z(type_name), type, path;
@@ -171,7 +171,7 @@ static struct span path_of(const char *type_name)
 	} while (span_eqz(type, "proxy"));
 	if (!rest.n || rest.p[0] != '/')
 		return SPAN_NULL;
-	span_word(&rest, " \t", &path);
+	span_word(&rest, span_eqz(type, "users") ? ":" : " \t", &path);
 	return path;
 }
 

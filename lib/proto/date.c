@@ -211,6 +211,8 @@ int date_parse(struct span in, int64_t *unix_s_r, int *offset_min_r)
 		sec = take_digits(&in, 1, 2, &n);
 	if (min < 0 || min > 59 || sec < 0 || sec > 60 || take_zone(&in, offset_min_r) < 0)
 		return -1;
+	if (sec == 60)          /* the clock has no leap seconds */
+		sec = 59;
 	*unix_s_r = days_from_civil(year, month + 1, mday) * 86400 + hour * 3600 + min * 60 + sec - *offset_min_r * 60;
 	return 0;
 }

@@ -89,7 +89,8 @@ static const struct ipc_ops auth_ops = { "auth", auth_rules, 1, on_lost, NULL };
 static const struct ipc_ops ticket_ops = { "ticket", NULL, 0, on_lost, NULL };
 static const struct ipc_ops pam_ops = { "pam", pam_rules, 1, on_lost, NULL };
 
-static void connect_end(struct fixture *f, struct ipc *c, const struct ipc_ops *ops, void (*attach)(struct front *, int *))
+static void connect_end(struct fixture *f, struct ipc *c, const struct ipc_ops *ops,
+			void (*attach)(struct front *, int *))
 {
 	int fds[2];
 
@@ -140,8 +141,8 @@ static void write_passwd(struct fixture *f)
 {
 	char path[128];
 	int fd;
-	const char *text = "filed@example.com:{SHA512-CRYPT}$6$CjRGFSEe9ZQdbhVb$fI91M20.15444OdD4WUNeRZQhgj88ODc0NstuceQltRlZ9y"
-			   "vWczHOZLWc72aOLVefYfjs/6CuFp9f8Panffwg0:5000:5000::/v/filed\n"
+	const char *text = "filed@example.com:{SHA512-CRYPT}$6$CjRGFSEe9ZQdbhVb$fI91M20.15444OdD4WUNeRZQhgj88ODc0NstuceQl"
+			   "tRlZ9yvWczHOZLWc72aOLVefYfjs/6CuFp9f8Panffwg0:5000:5000::/v/filed\n"
 			   "local:{PLAIN}lpass:5001:5001::/v/local\n"
 			   "open:::::::nopassword userdb_uid=5002 userdb_gid=5002 userdb_home=/v/open\n";
 

@@ -149,8 +149,8 @@ static void login_names(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("virtual_mailbox_domains = example.com\nmydestination = host.test\n"),
-				    &errors), 0);
+	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("virtual_mailbox_domains = example.com\n"
+							    "mydestination = host.test\n"), &errors), 0);
 	assert_int_equal(settings_read(&s, &c, true, &err), 0);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		struct arena arena = { 0 };

@@ -97,6 +97,28 @@ static void test_virtual(void **state)
 	       "4.3.5", "");
 }
 
+static void test_virtual_without_base(void **state)
+{
+	struct conf *old = q.d.conf;
+	struct err err = ERR_INIT;
+	char path[300];
+
+	q.d.conf = new_conf("virtual_mailbox_base =");
+	assert_int_equal(agent_ops.reload(&q.d, &err), 0);
+	conf_fini(old);
+	free(old);
+	snprintf(path, sizeof(path), "%s/vmail/a/b/", root);
+	for (int i = 0; i < 2; i++)
+		EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, VMAIL) } }), DLV_SENT,
+		       "2.0.0", "maildir");
+	assert_int_equal(count_in("vmail/a/b/new", NULL, NULL), 2);
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", "a/b/", VMAIL) } }),
+	       DLV_DEFERRED, "4.3.5", "");
+	snprintf(path, sizeof(path), "%s/vmail/../tito/x/", root);
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, TITO) } }),
+	       DLV_DEFERRED, "4.3.5", "");
+}
+
 static void test_many_recipients_of_one_uid(void **state)
 {
 	struct ask a = { .transport = "virtual", .n = 50 };
@@ -211,6 +233,45 @@ static void test_early_word(void **state)
 	assert_int_equal(q.agent->n_jobs, 0);
 }
 
+static long first_child(void)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	return strtol(get_file(path), NULL, 10);
+}
+
+/* What the kernel says of the process that is tito: identity, sandbox, and no descriptor of anybody else. */
+static void test_child_rights(void **state)
+{
+	char path[100];
+	const char *text;
+	struct dirent *e;
+	long pid;
+	DIR *d;
+
+	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	pid = first_child();
+	assert_true(pid > 1);
+	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+	text = get_file(path);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "Uid:\t30001\t30001\t30001\t30001\n"));
+	assert_non_null(strstr(text, "Gid:\t30001\t30001\t30001\t30001\n"));
+	assert_non_null(strstr(text, "Groups:\t30001 \n"));
+	assert_non_null(strstr(text, "CapEff:\t0000000000000000\n"));
+	assert_non_null(strstr(text, "SigBlk:\t0000000000000000\n"));
+	assert_non_null(strstr(text, "NoNewPrivs:\t1\n"));
+	assert_non_null(strstr(text, "Seccomp:\t2\n"));
+	snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && strtol(e->d_name, NULL, 10) > 5)
+			fail_msg("descriptor %s is open in the child", e->d_name);
+	closedir(d);
+}
+
 static void test_child_dies(void **state)
 {
 	struct dlv_rcpt r = to_kind(RCPT_COMMAND, "tito", "kill -9 $PPID");
@@ -219,6 +280,26 @@ static void test_child_dies(void **state)
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
 	turn_for(50);
 	assert_non_null(strstr(q.log, "killed by signal 9"));
+}
+
+/* A stopped child is killed with letters in its hands: another one delivers them, each once. */
+static void test_child_is_replaced(void **state)
+{
+	long pid;
+
+	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	pid = first_child();
+	assert_true(pid > 1);
+	kill((pid_t)pid, SIGSTOP);
+	for (int i = 0; i < 5; i++)
+		ask_send((struct ask){ .rcpts = { to_user("tito", "") } });
+	turn_for(50);
+	assert_int_equal(q.n, 1);
+	kill((pid_t)pid, SIGKILL);
+	wait_results(6);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(q.v[i].status, DLV_SENT);
+	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 6);
 }
 
 /* A letter under way when qmgr goes is listed for the next one, which also gets its result. */
@@ -385,6 +466,7 @@ int main(void)
 		T(test_header_injection),
 		T(test_unknown),
 		T(test_virtual),
+		T(test_virtual_without_base),
 		T(test_many_recipients_of_one_uid),
 		T(test_several_users),
 		T(test_large_body),
@@ -392,7 +474,9 @@ int main(void)
 		T(test_retry_finds_twin),
 		T(test_chain),
 		T(test_early_word),
+		T(test_child_rights),
 		T(test_child_dies),
+		T(test_child_is_replaced),
 		T(test_qmgr_restarts),
 		T(test_idle_children_leave),
 		T(test_reload),

@@ -59,7 +59,8 @@ static int user(struct fixture *f, const char *words)
 	return status;
 }
 
-static enum map_rc stored(struct fixture *f, const char *name, struct account *a, struct str *secrets, struct arena *arena)
+static enum map_rc stored(struct fixture *f, const char *name, struct account *a, struct str *secrets,
+			  struct arena *arena)
 {
 	struct users *u = users_open(f->dir.path, USERS_WITH_SECRETS);
 	struct err err = ERR_INIT;

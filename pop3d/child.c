@@ -1,0 +1,67 @@
+#include "pop3d/child.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/sandbox.h"
+#include "pop3d/mailbox.h"
+#include "pop3d/session.h"
+#include "svc/daemon_log.h"
+
+#define CLIENT_FD 5
+
+/* The mailbox is opened, and made if it is missing, as the user; from then on nothing else can be reached. */
+static int lock_in(const struct start *start, struct mailbox *box, struct err *err)
+{
+	struct sandbox_path paths[2] = { { start->mail, SB_READ | SB_WRITE }, { start->index, SB_READ | SB_WRITE } };
+	struct sandbox sb = { .may = SB_OPEN | SB_CHANGE_FILES, .paths = paths, .n_paths = start->index[0] ? 2 : 1 };
+
+	if (start->changes_user &&
+	    sandbox_become(start->uid, start->gid, start->system_user[0] ? start->system_user : NULL, err) < 0)
+		return -1;
+	/* the parent is gone: so is the suite */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	umask(0077);
+	if (mailbox_open(box, start->home, start->mail, err) < 0)
+		return -1;
+	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
+}
+
+int child_serve(const struct start *start, int fd, struct err *err)
+{
+	static const char sorry[] = "-ERR [SYS/TEMP] Internal error: the mailbox cannot be opened.\r\n";
+	struct mailbox box;
+	struct session s;
+
+	if (lock_in(start, &box, err) < 0) {
+		(void)!send(fd, sorry, sizeof(sorry) - 1, MSG_NOSIGNAL);
+		close(fd);
+		mailbox_close(&box);
+		return -1;
+	}
+	session_run(&s, fd, start, &box);
+	mailbox_close(&box);
+	return 0;
+}
+
+void child_run(struct daemon *d, const struct start *start, int fd)
+{
+	struct err err = ERR_INIT;
+	int rc = 0;
+
+	daemon_child(d, "pop3");
+	if (dup2(fd, CLIENT_FD) < 0)
+		_exit(1);
+	close(DAEMON_CTL_FD);
+	closefrom(CLIENT_FD + 1);
+	if (child_serve(start, CLIENT_FD, &err) < 0) {
+		log_error("pop3(%s)<%d><%s>: %s", start->user, (int)getpid(), start->session, err.msg);
+		rc = 1;
+	}
+	daemon_log_flush();
+	_exit(rc);
+}

@@ -1,0 +1,34 @@
+/* session.h: one POP3 session in the TRANSACTION state, in a process of its own: blocking, one user */
+#ifndef POP3D_SESSION_H
+#define POP3D_SESSION_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "io/stream.h"
+#include "pop3d/mailbox.h"
+#include "pop3d/start.h"
+
+struct session {
+	struct stream io;
+	struct mailbox *box;
+	const struct start *start;
+	uint64_t idle_ms;
+	unsigned n_bad;
+	bool has_quit;
+	const char *reason;             /* why it ended, for the log */
+	uint64_t n_top, top_bytes, n_retr, retr_bytes, n_deleted, total, in_bytes, out_bytes;
+};
+
+/* Takes fd (of the client, or of login's relay) and serves until QUIT or the end of the line; logs how it ended. box is
+ * open, not loaded. Source: session.c */
+void session_run(struct session *s, int fd, const struct start *start, struct mailbox *box);
+
+/* Buffers output and sends when much is there. -1: the client is gone (s->reason is set). Source: session.c */
+int session_put(struct session *s, const char *p, size_t n) WARN_UNUSED;
+int session_putf(struct session *s, const char *fmt, ...) PRINTF(2, 3) WARN_UNUSED;
+
+/* Runs one command line; -1: the session is over. Source: commands.c */
+int command_run(struct session *s, struct span line) WARN_UNUSED;
+
+#endif

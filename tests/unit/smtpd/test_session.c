@@ -1,0 +1,181 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "smtpd/session.h"
+#include "smtpd/txn.h"
+#include "tests/session/smtpd/fixture.h"
+
+static struct fixture *fixture(void)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err err = ERR_INIT;
+
+	fixture_init(f);
+	assert_int_equal(fixture_configure(f, &err), 0);
+	return f;
+}
+
+static void finish(struct fixture *f)
+{
+	fixture_fini(f);
+	free(f);
+}
+
+static void test_size(void **state)
+{
+	assert_true(sizeof(struct session) <= 1024);
+}
+
+static size_t heap_in_use(void)
+{
+	return mallinfo2().uordblks;
+}
+
+/* An idle session in clear costs at most 8 KB of heap, after work as well as before it. */
+static void test_idle_memory(void **state)
+{
+	enum { N = 200 };
+	static const char work[] = "EHLO c.example\r\n", mail[] = "MAIL FROM:<a@b>\r\nRCPT TO:<tito@example.com>\r\nRSET\r\n";
+	struct fixture *f = fixture();
+	size_t before, after;
+	char buf[4096];
+	int fds[N], i;
+
+	before = heap_in_use();
+	for (i = 0; i < N; i++) {
+		fds[i] = fixture_connect(f, "192.0.2.1", NULL);
+		fixture_settle(f);
+		assert_true(send(fds[i], work, sizeof(work) - 1, 0) > 0);
+		fixture_settle(f);
+		assert_true(send(fds[i], mail, sizeof(mail) - 1, 0) > 0);
+		fixture_settle(f);
+		assert_true(recv(fds[i], buf, sizeof(buf), 0) > 0);
+	}
+	assert_int_equal(f->server.n_sessions, N);
+	after = heap_in_use();
+	str_fini(&f->log);
+	if (after > before && (after - before) / N > 8192)
+		fail_msg("%zu bytes per idle session", (after - before) / N);
+	for (i = 0; i < N; i++)
+		close(fds[i]);
+	fixture_settle(f);
+	assert_int_equal(f->server.n_sessions, 0);
+	finish(f);
+}
+
+/* Descriptors and sessions return to the start value whatever the client did. */
+static void test_no_leaks(void **state)
+{
+	static const char *const tails[] = { "", "EHLO x\r\nAUTH LOGIN\r\n", "HELO x\r\n", "STARTTLS\r\n", "MAIL FROM:<a@b>\r\n", "\xff\xff\xff" };
+	struct fixture *f = fixture();
+	int lowest = dup(0), again, i;
+
+	close(lowest);
+	for (i = 0; i < 60; i++) {
+		int fd = fixture_connect(f, "192.0.2.1", NULL);
+
+		assert_true(send(fd, tails[i % 6], strlen(tails[i % 6]), 0) >= 0);
+		if (i % 2)
+			fixture_settle(f);
+		close(fd);
+		fixture_settle(f);
+	}
+	assert_int_equal(f->server.n_sessions, 0);
+	again = dup(0);
+	assert_int_equal(again, lowest);
+	close(again);
+	finish(f);
+}
+
+static void on_empty(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* A draining worker lets a transaction end, then asks the client to come again. */
+static void test_drain(void **state)
+{
+	struct fixture *f = fixture();
+	int fd = fixture_connect(f, "192.0.2.1", NULL);
+	bool empty = false;
+	char buf[4096];
+	ssize_t n;
+
+	f->server.on_empty = on_empty;
+	f->server.on_empty_arg = &empty;
+	assert_true(send(fd, "HELO x\r\n", 8, 0) == 8);
+	fixture_settle(f);
+	assert_true(send(fd, "MAIL FROM:<a@b>\r\n", 17, 0) == 17);
+	fixture_settle(f);
+	server_drain(&f->server);
+	assert_false(empty);
+	assert_true(send(fd, "RCPT TO:<tito@example.com>\r\n", 28, 0) == 28);
+	fixture_settle(f);
+	assert_true(send(fd, "DATA\r\n", 6, 0) == 6);
+	fixture_settle(f);
+	assert_true(send(fd, ".\r\n", 3, 0) == 3);
+	fixture_settle(f);
+	assert_int_equal(f->n_mails, 1);
+	assert_false(empty);
+	assert_true(send(fd, "NOOP\r\n", 6, 0) == 6);
+	fixture_settle(f);
+	n = recv(fd, buf, sizeof(buf) - 1, 0);
+	buf[n] = '\0';
+	assert_non_null(strstr(buf, "\r\n421 4.3.2 mx.example.com Service restarts"));
+	assert_true(empty);
+	close(fd);
+	finish(f);
+}
+
+/* Ten thousand exchanges that are given up leave nothing behind. */
+static void test_aborted_auth(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err err = ERR_INIT;
+	size_t before = 0;
+	char buf[4096];
+	int fd, i;
+
+	fixture_init(f);
+	assert_int_equal(str_addz(&f->settings, "smtpd_sasl_auth_enable = yes\ndisable_plaintext_auth = no\n"
+						"smtpd_hard_error_limit = 100000\nsmtpd_error_sleep_time = 0\n"), 0);
+	assert_int_equal(fixture_configure(f, &err), 0);
+	fd = fixture_connect(f, "192.0.2.1", NULL);
+	fixture_settle(f);
+	assert_true(send(fd, "EHLO x\r\n", 8, 0) == 8);
+	fixture_settle(f);
+	for (i = 0; i < 10000; i++) {
+		assert_true(send(fd, "AUTH LOGIN\r\n", 12, 0) == 12);
+		loop_turn(&f->loop, false);
+		loop_turn(&f->loop, false);
+		loop_turn(&f->loop, false);
+		assert_true(send(fd, "*\r\n", 3, 0) == 3);
+		loop_turn(&f->loop, false);
+		while (recv(fd, buf, sizeof(buf), 0) > 0)
+			;
+		if (i == 100)
+			before = heap_in_use();
+	}
+	assert_true(heap_in_use() <= before + 4096);
+	close(fd);
+	fixture_settle(f);
+	finish(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_size), cmocka_unit_test(test_idle_memory), cmocka_unit_test(test_no_leaks),
+		cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
