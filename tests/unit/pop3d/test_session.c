@@ -321,8 +321,12 @@ static void test_empty_and_missing(void **state)
 	session("C: STAT\nS: +OK 0 0\nC: LIST\nS: +OK 0 messages:\nS: .\nC: UIDL\nS: +OK\nS: .\nC: QUIT\nS: +OK Logging out.\nE\n");
 	assert_true(exists("cur") && exists("new") && exists("tmp"));
 	snprintf(deep, sizeof(deep), "%s/vhosts/example.com/tito", root);
-	start.home = "";
 	start.mail = deep;
+	start.home = xstrndup(deep, strlen(deep) - 5);
+	session("C: STAT\nS: +OK 0 0\nC: QUIT\nS: +OK Logging out.\nE\n");
+	free((char *)(uintptr_t)start.home);
+	snprintf(deep, sizeof(deep), "%s/vhosts/example.org/tito", root);
+	start.home = "";
 	session("C: STAT\nS: +OK 0 0\nC: QUIT\nS: +OK Logging out.\nE\n");
 	assert_int_equal(access(deep, F_OK), 0);
 }
