@@ -113,7 +113,8 @@ static int on_start(struct daemon *d, struct err *err)
 		return -1;
 	queue_recovered(s->q.queue, &messages, &files);
 	if (messages || files)
-		log_info("recovered %zu messages that were being tried; removed %zu unfinished bodies", messages, files);
+		log_info("recovered %zu messages that were being tried; removed %zu unfinished bodies", messages,
+			 files);
 	s->q.loop = &d->loop;
 	s->q.fatal = on_fatal;
 	s->q.arg = d;
@@ -169,7 +170,8 @@ static void on_drain(struct daemon *d)
 int main(int argc, char **argv)
 {
 	static const struct daemon_ops ops = {
-		.name = "qmgr", .init = on_init, .start = on_start, .channel = on_channel, .reload = on_reload, .drain = on_drain,
+		.name = "qmgr", .init = on_init, .start = on_start, .channel = on_channel, .reload = on_reload,
+		.drain = on_drain,
 		.sessions = on_sessions, .peers = on_peers,
 	};
 	static struct state state;

@@ -33,11 +33,11 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 	struct span local = span_sub(m->address, 0, at < 0 ? m->address.n : (size_t)at);
 	size_t i;
 
-	if (span_ends_nocase(m->address, "@example.com")) {
+	if (span_ends_nocase(m->address, "@example.com") || span_ends_nocase(m->address, "@mx.example.com") || span_ends_nocase(m->address, "@virtual.example")) {
 		v.class = ADDR_LOCAL;
 		v.status = MSG_NO;
 		for (i = 0; i < ARRAY_LEN(users); i++) {
-			if (span_eq_nocase(local, users[i]))
+			if (span_eq_nocase(local, users[i]) && !span_ends_nocase(m->address, "virtual.example"))
 				v.status = MSG_OK;
 		}
 		if (span_starts(local, "rcpt"))

@@ -72,7 +72,8 @@ static void nonsense_ends_only_its_channel(void **state)
 {
 	struct rig *r = *state;
 	static const struct { const char *label; uint64_t id_off; const char *sender; const char *rcpt; } rows[] = {
-		{ "an id that was not granted", 1u << 30, "a@x", "b@x" }, { "newline in the sender", 0, "a@x\nX: y", "b@x" },
+		{ "an id that was not granted", 1u << 30, "a@x", "b@x" }, { "newline in the sender", 0, "a@x\nX: y",
+			"b@x" },
 		{ "empty recipient", 0, "a@x", "" }, { "control character in a recipient", 0, "a@x", "b\x01@x" },
 	};
 	size_t i;
@@ -124,7 +125,8 @@ static void large_body(void **state)
 		struct enq_end e = { id, rows[i].announced };
 		struct ipc_req req = { 0 };
 
-		assert_int_equal(ipc_call(&r->smtpd, &enq_large_desc, &l, NULL, &enq_large_fd_desc, &req, on_large_fd, r, 0), 0);
+		assert_int_equal(ipc_call(&r->smtpd, &enq_large_desc, &l, NULL, &enq_large_fd_desc, &req, on_large_fd,
+					  r, 0), 0);
 		UNTIL(r, r->large_fd >= 0);
 		assert_int_equal(fcntl(r->large_fd, F_GETFL) & O_ACCMODE, O_WRONLY);
 		assert_int_equal(write(r->large_fd, big, 100000), 100000);
@@ -462,8 +464,10 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss), T(nonsense_ends_only_its_channel),
-		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(same_user_one_job), T(failure_notice),
+		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss),
+		T(nonsense_ends_only_its_channel),
+		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(same_user_one_job),
+		T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),
 		T(credits_are_kept), T(restart_waits_for_hello), T(resolve_restarts), T(temporary_route), T(lazy_marks),
 		T(more_than_active),
