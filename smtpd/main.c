@@ -294,6 +294,7 @@ static void smtpd_drain(struct daemon *d)
 		l->fd = -1;
 		l->is_paused = false;
 	}
+	st->server.is_stopping = d->is_stopping;
 	server_drain(&st->server);
 }
 
