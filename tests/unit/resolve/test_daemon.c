@@ -122,9 +122,10 @@ static void begin(struct fix *f, const char *conf)
 
 static void end(struct fix *f)
 {
+	struct ctl_drain drain = { .is_stop = 1 };
 	int status;
 
-	assert_int_equal(ipc_send(&f->ctl, &ctl_drain_desc, NULL, NULL), 0);
+	assert_int_equal(ipc_send(&f->ctl, &ctl_drain_desc, &drain, NULL), 0);
 	assert_int_equal(ipc_flush(&f->ctl, &(struct err)ERR_INIT), 0);
 	assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
 	assert_true(WIFEXITED(status));
