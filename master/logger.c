@@ -52,7 +52,8 @@ static int add_origin(struct str *out, struct span tag, const char *name, pid_t 
 	return str_addf(out, "%.*s[%d]: %.*s%s", SPAN_ARG(own), (int)pid, SPAN_ARG(program), program.n ? ": " : "");
 }
 
-int logger_format(struct str *out, const struct logger_line *l, const char *name, const char *host, pid_t pid, int facility)
+int logger_format(struct str *out, const struct logger_line *l, const char *name, const char *host, pid_t pid,
+		  int facility)
 {
 	static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT };
 	bool is_syslog = facility >= 0;

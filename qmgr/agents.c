@@ -2,8 +2,8 @@
  *
  *   attach --HELLO--> serving --CREDIT, RESULT--> serving --lost--> its work is READY again, for the next agent
  *
- * Until every agent that master knows has said HELLO or died, no message from the disk is tried: its recipients may be in the
- * hands of an agent that outlived the last qmgr. */
+ * Until every agent that master knows has said HELLO or died, no message from the disk is tried: its recipients may be
+ * in the hands of an agent that outlived the last qmgr. */
 #include "qmgr/agents.h"
 
 #include "base/clock.h"

@@ -1,10 +1,11 @@
 /* qmgr: the queue manager.
  *
- * Role:       owns the queue: takes letters from smtpd, answers them after the commit, finds out where each recipient goes,
- *             lends letters to delivery agents, schedules retries, writes failure notices.
- * Peers:      smtpd (CHAN_QUEUE, it serves), resolve (CHAN_RESOLVE, it asks), local and other agents (CHAN_DELIVER, it serves),
- *             surat(1) on the socket queue in run_directory (root, and the user that runs the suite).
- * Privileges: _surat-queue; no network, no exec; two kinds of threads: one writer, and libuv's pool for syncing large bodies.
+ * Role:       owns the queue: takes letters from smtpd, answers them after the commit, finds out where each recipient
+ *             goes, lends letters to delivery agents, schedules retries, writes failure notices.
+ * Peers:      smtpd (CHAN_QUEUE, it serves), resolve (CHAN_RESOLVE, it asks), local and other agents (CHAN_DELIVER, it
+ *             serves), surat(1) on the socket queue in run_directory (root, and the user that runs the suite).
+ * Privileges: _surat-queue; no network, no exec; two kinds of threads: one writer, and libuv's pool for syncing large
+ *             bodies.
  * Files:      queue_directory/queue (LMDB) and queue_directory/large; nothing else. */
 #include <errno.h>
 #include <pwd.h>

@@ -171,6 +171,7 @@ struct queue_view {
 	void *txn;
 };
 
+/* -1 ERR_SYS or ERR_TEMP and no view; end is idempotent. Source: queue.c */
 int queue_view_begin(struct queue *q, struct queue_view *v, struct err *err) WARN_UNUSED;
 void queue_view_end(struct queue_view *v);
 

@@ -397,6 +397,36 @@ static void test_quota(void **state)
 	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { r } }), DLV_SENT, "2.0.0", "");
 }
 
+/* More full mailboxes in one go than a batch has room for. */
+static void test_many_full(void **state)
+{
+	static char path[180][100], address[180][40];
+	long pid;
+
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("x@y", in_root("vmail/x/"), VMAIL) } }),
+	       DLV_SENT, "2.0.0", "");
+	pid = first_child();
+	kill((pid_t)pid, SIGSTOP);
+	for (int k = 0; k < 3; k++) {
+		struct ask a = { .transport = "virtual", .n = 60 };
+
+		for (int i = 0; i < 60; i++) {
+			int u = k * 60 + i;
+
+			snprintf(path[u], sizeof(path[u]), "%s/vmail/f%d/", root, u);
+			snprintf(address[u], sizeof(address[u]), "f%d@example.org", u);
+			a.rcpts[i] = to_virtual(address[u], path[u], VMAIL);
+			a.rcpts[i].quota = 10;
+		}
+		ask_send(a);
+	}
+	turn_for(50);
+	kill((pid_t)pid, SIGCONT);
+	wait_results(181);
+	for (size_t i = 1; i <= 180; i++)
+		EXPECT(&q.v[i], DLV_BOUNCED, "5.2.2", "full");
+}
+
 static int setup_luser(void **state)
 {
 	start_agent("luser_relay = catch+$local@other.example");
@@ -482,6 +512,7 @@ int main(void)
 		T(test_reload),
 		TS(test_process_limit, setup_limit),
 		TS(test_quota, setup_quota),
+		TS(test_many_full, setup_quota),
 		TS(test_luser_relay, setup_luser),
 		TS(test_mail_spool, setup_spool),
 		cmocka_unit_test(test_delay_format),
