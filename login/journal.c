@@ -82,8 +82,9 @@ static void say(const struct session *s, const char *what, const char *detail, u
 	struct str line = STR_INIT(LINE_MAX_BYTES);
 
 	add_elements(&line, s, pid);
-	daemon_log_tag(s->proto->log_tag);
+	daemon_log_tag(s->svc->log_tag);
 	log_info("%s%s: %s", what, detail, line.p);
+	daemon_log_tag("login");
 	str_fini(&line);
 }
 

@@ -2,7 +2,7 @@
  * login: IMAP and POP3 clients until their user is known, and under TLS for as long as the session lasts.
  *
  * Event loop, a worker per core, user _surat-login, empty chroot: no file, no socket, no exec. It accepts on listening
- * sockets, ask auth and anvil over channels, and hand clients to the parents of pop3d and imapd.
+ * sockets, asks auth and anvil over channels, and hands clients to the parents of pop3d and imapd.
  * Peers: auth, anvil, pop3d (session), master (control; certificates as bytes). Files: none.
  */
 #include "base/log.h"

@@ -236,6 +236,7 @@ static void refuse(struct session *s, enum refusal why)
 const struct protocol pop3_protocol = {
 	.name = "pop3",
 	.log_tag = "pop3-login",
+	.dovecot_tag = "dovecot:pop3-login",
 	.parent = "pop3d",
 	.greet = greet,
 	.input = input,

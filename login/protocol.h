@@ -15,6 +15,7 @@ enum refusal { REFUSE_LINE_TOO_LONG, REFUSE_TIMEOUT, REFUSE_TOO_MANY_BAD, REFUSE
 struct protocol {
 	const char *name;               /* service for auth, tickets and ALPN: "pop3" */
 	const char *log_tag;            /* "pop3-login" */
+	const char *dovecot_tag;        /* "dovecot:pop3-login", with syslog_name = dovecot */
 	const char *parent;             /* program behind CHAN_SESSION: "pop3d" */
 	void (*greet)(struct session *s);
 

@@ -20,9 +20,11 @@ static int read_trusted(struct service *svc, struct err *err)
 static int fill(struct service *svc, const struct conf *layer, struct err *err)
 {
 	struct auth_conf auth;
+	struct global_conf global;
 	const char *proto;
 
-	if (login_conf_read(&svc->conf, layer, &svc->arena, err) < 0 || auth_conf_read(&auth, layer, &svc->arena, err) < 0)
+	if (login_conf_read(&svc->conf, layer, &svc->arena, err) < 0 || auth_conf_read(&auth, layer, &svc->arena, err) < 0 ||
+	    global_conf_read(&global, layer, &svc->arena, err) < 0)
 		return -1;
 	proto = svc->conf.login_protocol == LOGIN_PROTOCOL_POP3 ? "pop3" :
 		svc->conf.login_protocol == LOGIN_PROTOCOL_IMAP ? "imap" : svc->name;
@@ -30,6 +32,7 @@ static int fill(struct service *svc, const struct conf *layer, struct err *err)
 	if (!svc->proto)
 		return err_set(err, ERR_CONF, "master.cf: service %s: login does not speak %s; say -o login_protocol=pop3",
 			       svc->name, proto);
+	svc->log_tag = strcmp(global.syslog_name, "dovecot") == 0 ? svc->proto->dovecot_tag : svc->proto->log_tag;
 	svc->is_implicit_tls = svc->conf.login_tls_wrappermode || protocol_is_implicit_tls(svc->name);
 	svc->may_cleartext = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
 	return read_trusted(svc, err);

@@ -41,6 +41,17 @@ static int add_text(struct str *out, struct span text)
 	return rc;
 }
 
+/* "surat/smtpd[12]: "; a tag "dovecot:pop3-login" brings its own name, in the form that readers of Dovecot's log know:
+ * "dovecot[12]: pop3-login: ", and "dovecot:" leaves the rest to the text. */
+static int add_origin(struct str *out, struct span tag, const char *name, pid_t pid)
+{
+	struct span own, program;
+
+	if (!span_cut(tag, ':', &own, &program))
+		return str_addf(out, "%s%s%.*s[%d]: ", name, tag.n ? "/" : "", SPAN_ARG(tag), (int)pid);
+	return str_addf(out, "%.*s[%d]: %.*s%s", SPAN_ARG(own), (int)pid, SPAN_ARG(program), program.n ? ": " : "");
+}
+
 int logger_format(struct str *out, const struct logger_line *l, const char *name, const char *host, pid_t pid,
 		  int facility)
 {
@@ -49,7 +60,7 @@ int logger_format(struct str *out, const struct logger_line *l, const char *name
 
 	if ((is_syslog && str_addf(out, "<%d>", facility | priorities[l->level]) < 0) || add_time(out, l->wall_ms) < 0 ||
 	    (!is_syslog && str_addf(out, "%s ", host) < 0) ||
-	    str_addf(out, "%s%s%.*s[%d]: ", name, l->tag.n ? "/" : "", SPAN_ARG(l->tag), (int)pid) < 0 ||
+	    add_origin(out, l->tag, name, pid) < 0 ||
 	    (l->tag.n == 0 && str_addz(out, "warning: ") < 0) || add_text(out, l->text) < 0)
 		return -1;
 	return is_syslog ? 0 : str_addc(out, '\n');

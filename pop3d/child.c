@@ -53,7 +53,7 @@ void child_run(struct daemon *d, const struct start *start, int fd)
 	struct err err = ERR_INIT;
 	int rc = 0;
 
-	daemon_child(d, "pop3");
+	daemon_child(d, start->log_tag);
 	if (dup2(fd, CLIENT_FD) < 0)
 		_exit(1);
 	close(DAEMON_CTL_FD);

@@ -6,6 +6,9 @@
  * Peers: login (session), auth (ticket), master (control). Files: the mailboxes.
  */
 #include "pop3d/parent.h"
+
+#include <string.h>
+
 #include "proto/pop3.h"
 
 static void on_empty(void *arg)
@@ -26,6 +29,7 @@ static int read_conf(struct daemon *d, struct err *err)
 	p->max_per_user = login.mail_max_userip_connections;
 	p->is_root = d->is_root;
 	p->is_sandboxed = global.sandbox;
+	p->log_tag = strcmp(global.syslog_name, "dovecot") == 0 ? "dovecot:" : "pop3";
 	return 0;
 }
 

@@ -229,6 +229,7 @@ static void fill_start(struct request *r, const struct ticket_user *u)
 	st->quota = u->quota;
 	st->changes_user = r->p->is_root;
 	st->is_sandboxed = r->p->is_sandboxed;
+	st->log_tag = r->p->log_tag;
 	st->conf = &r->p->conf;
 }
 

@@ -26,6 +26,7 @@ struct parent {
 	uint64_t n_children;
 	struct htab per_user;           /* "user\naddress" -> struct count * */
 	struct pop3d_conf conf;
+	const char *log_tag;            /* of children */
 	uint64_t max_per_user;          /* mail_max_userip_connections */
 	bool is_root, is_sandboxed, is_draining;
 	parent_spawn_fn *spawn;

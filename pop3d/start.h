@@ -20,6 +20,7 @@ struct start {
 	struct span input;              /* what the client sent behind its login */
 	bool changes_user;              /* the suite runs as root */
 	bool is_sandboxed;
+	const char *log_tag;            /* "pop3", or "dovecot:" with syslog_name = dovecot */
 	const struct pop3d_conf *conf;
 };
 

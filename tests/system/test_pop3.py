@@ -2,12 +2,14 @@
 import os
 import poplib
 import re
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import time
 
+import instance
 import pytest
 from instance import IS_ROOT, Instance, wait_for
 
@@ -142,6 +144,25 @@ def test_wrong_password_and_fail2ban(suite):
     p.quit()
     line = suite.wait_log("Aborted login (auth failed, 1 attempts in", since=since)
     assert "user=<tito>" in line and "rip=127.0.0.1" in line and "guess" not in suite.log_text()
+
+
+@pytest.mark.skipif(not shutil.which("fail2ban-regex"), reason="fail2ban is not installed")
+def test_fail2ban():
+    """fail2ban's stock filter reads the log of services that carry Dovecot's name."""
+    rows = [(n, p, c, o + (" -o syslog_name=dovecot" if c == "login" else "")) for n, p, c, o in instance.ROWS]
+    with Instance(users=USERS, rows=rows) as i:
+        i.wait_ready()
+        for connect in (implicit, stls):
+            p = connect(i)
+            p.user("tito")
+            with pytest.raises(poplib.error_proto):
+                p.pass_("guess")
+            p.quit()
+        p = plain(i)
+        p.quit()
+        i.wait_log("Aborted login (no auth attempts")
+        out = subprocess.run(["fail2ban-regex", i.log, "/etc/fail2ban/filter.d/dovecot.conf"], capture_output=True, text=True).stdout
+        assert ", 2 matched," in out, out + i.log_text()
 
 
 def test_auth_dies(suite):

@@ -37,6 +37,10 @@ static void test_file_lines(void **state)
 		{ "only a level", "1", "Nov 22 07:18:17 host surat[42]: warning: 1\n" },
 		{ "control characters", "1 1763795897123 smtpd a\x1b[2Jb\r",
 		  "Nov 22 07:18:17 host surat/smtpd[42]: a\\x1b[2Jb\\x0d\n" },
+		{ "name of its own", "1 1763795897123 dovecot:pop3-login Login: x",
+		  "Nov 22 07:18:17 host dovecot[42]: pop3-login: Login: x\n" },
+		{ "name alone", "1 1763795897123 dovecot: pop3(a)<1><b>: x",
+		  "Nov 22 07:18:17 host dovecot[42]: pop3(a)<1><b>: x\n" },
 		{ "8 bit stays", "1 1763795897123 smtpd \xc3\xa4", "Nov 22 07:18:17 host surat/smtpd[42]: \xc3\xa4\n" },
 	};
 	size_t i;
