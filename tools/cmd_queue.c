@@ -1,5 +1,5 @@
-/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; only root and the user that runs the suite
- * get an answer. The table is laid out as Postfix's mailq, -j prints a JSON object a line as postqueue -j. */
+/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users
+ * may list and retry, the rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON object a line as postqueue -j. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -62,7 +62,7 @@ static int connect_to(struct tool *t, struct ipc *c)
 static int lost(struct tool *t, const struct err *err)
 {
 	return tool_fail(t, "queue", "%s", err->kind == ERR_NONE ? "the queue manager refused; only root and the owner of the queue "
-								   "may ask" : err->msg);
+								   "may see that" : err->msg);
 }
 
 /* ---- list ---- */
