@@ -154,7 +154,8 @@ static void peak_line(struct str *s, struct counts_peak *p, const char *what, ui
 		str_addf(s, "statistics: max %s rate %llu/%llus for (%s) at %s", what, (unsigned long long)p->value,
 			 (unsigned long long)unit_ms / 1000, p->ident, at);
 	else
-		str_addf(s, "statistics: max %s count %llu for (%s) at %s", what, (unsigned long long)p->value, p->ident, at);
+		str_addf(s, "statistics: max %s count %llu for (%s) at %s", what, (unsigned long long)p->value,
+			 p->ident, at);
 	free(p->ident);
 	*p = (struct counts_peak){ 0 };
 }
@@ -165,8 +166,9 @@ void counts_report(struct counts *c, void (*line)(void *arg, const char *text), 
 		unsigned kind;
 		const char *what;
 	} rows[] = {
-		{ COUNTS_CONNECT, "connection" }, { ANVIL_MAIL, "message" }, { ANVIL_RCPT, "recipient" }, { ANVIL_NEWTLS, "newtls" },
-		{ ANVIL_AUTH, "auth" }, { ANVIL_AUTH_FAILED, "failed auth" }, { ANVIL_LOGIN, "login" },
+		{ COUNTS_CONNECT, "connection" }, { ANVIL_MAIL, "message" }, { ANVIL_RCPT, "recipient" },
+		{ ANVIL_NEWTLS, "newtls" }, { ANVIL_AUTH, "auth" }, { ANVIL_AUTH_FAILED, "failed auth" },
+		{ ANVIL_LOGIN, "login" },
 	};
 	struct str s = STR_INIT(4096);
 	char at[32];

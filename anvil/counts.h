@@ -34,9 +34,10 @@ struct counts {
 void counts_init(struct counts *c, uint64_t unit_ms, size_t max);
 void counts_fini(struct counts *c);
 
-/* Something happened: kind is an enum anvil_event or COUNTS_CONNECT; delta is +1 when it opens something, -1 when it ends it,
- * else 0. *out_r gets the open number and the rate of that kind. When as many clients as may be remembered have something
- * open, a new one is not remembered and -1 is returned; *out_r then knows of nothing but this event. Source: counts.c */
+/* Something happened: kind is an enum anvil_event or COUNTS_CONNECT; delta is +1 when it opens something, -1 when it
+ * ends it, else 0. *out_r gets the open number and the rate of that kind. When as many clients as may be remembered
+ * have something open, a new one is not remembered and -1 is returned; *out_r then knows of nothing but this event.
+ * Source: counts.c */
 int counts_event(struct counts *c, struct span ident, unsigned kind, int delta, struct anvil_counts *out_r);
 
 /* Postfix's statistics lines since the last call, one per call of line(); then begins anew. Source: counts.c */

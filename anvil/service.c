@@ -106,7 +106,7 @@ static void on_event(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	else if (m->event == ANVIL_AUTH_OK)
 		penalty_succeeded(&p->s->penalty, address);
 	if (m->event < COUNTS_CONNECT)
-		count(p, m->ident, (unsigned)m->event, m->event == ANVIL_LOGIN ? 1 : m->event == ANVIL_LOGOUT ? -1 : 0, &out);
+		count(p, m->ident, (unsigned)m->event, (m->event == ANVIL_LOGIN) - (m->event == ANVIL_LOGOUT), &out);
 	reply(c, id, &out);
 }
 

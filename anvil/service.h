@@ -1,4 +1,4 @@
-/* service.h: what front ends tell over their channels goes into the counts; what a lost channel had open is taken back */
+/* service.h: what front ends tell over their channels, counted; what a lost channel had open is taken back */
 #ifndef ANVIL_SERVICE_H
 #define ANVIL_SERVICE_H
 

@@ -34,7 +34,7 @@ struct job {
 	uint64_t number;                /* the front end's */
 	uint64_t id;                    /* ours, for the workers */
 	uint32_t call;                  /* whose answer is owed */
-	struct work_start start;        /* copied; initial is wiped when it has been sent */
+	struct work_start start;        /* copied; initial is wiped at the end */
 	struct pool_worker *worker;
 	unsigned generation;
 	struct ipc_req req;

@@ -107,12 +107,19 @@ static void settle(struct job *j, size_t slot, const struct dlv_rcpt_result *res
 		finish_job(j->agent, j);
 }
 
-static void on_result(struct job *j, size_t slot, const struct dlv_rcpt_result *res, bool wants_command)
+static void on_result(struct job *j, size_t slot, const struct dlv_rcpt_result *res, enum pool_word word)
 {
 	struct job_rcpt *r = &j->rcpts[slot];
 	struct dlv_rcpt_result both = *res;
 
-	if (wants_command && r->target.user[0] && r->target.what != CHILD_COMMAND) {
+	/* The twin shows what a dead child had done; what a dead command had done nobody knows. */
+	if (word == POOL_DIED && !r->has_died && r->target.what != CHILD_COMMAND) {
+		r->has_died = true;
+		j->retry = true;
+		pool_submit(&j->agent->pool, new_work(j, slot));
+		return;
+	}
+	if (word == POOL_COMMAND && r->target.user[0] && r->target.what != CHILD_COMMAND) {
 		target_use_mailbox_command(&r->target, &j->arena);
 		r->result.news = job_copy_news(&j->arena, res->news);
 		pool_submit(&j->agent->pool, new_work(j, slot));

@@ -11,6 +11,7 @@ struct job_rcpt {
 	struct target target;
 	bool is_settled;
 	bool is_sent;                   /* to a child */
+	bool has_died;                  /* its child did, once */
 	bool is_reported;               /* to the qmgr of today */
 };
 

@@ -160,7 +160,7 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 	}
 	w->idle_since_ms = clock_mono_ms();
 	w->is_answering = true;
-	p->on_result(it->job, it->slot, &res, m->wants_command != 0);
+	p->on_result(it->job, it->slot, &res, m->wants_command ? POOL_COMMAND : POOL_DONE);
 	w->is_answering = false;
 	free(it);
 	if (!w->items && (w->is_stale || w->is_command || p->waiting)) {
@@ -169,14 +169,14 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 	}
 }
 
-static void fail_items(struct pool *p, struct item *it, const char *text)
+static void fail_items(struct pool *p, struct item *it, enum pool_word word, const char *text)
 {
 	const struct dlv_rcpt_result res = { .status = DLV_DEFERRED, .dsn = SPAN_LIT("4.3.0"), .text = span_z(text) };
 
 	while (it) {
 		struct item *next = it->next;
 
-		p->on_result(it->job, it->slot, &res, false);
+		p->on_result(it->job, it->slot, &res, word);
 		free(it);
 		it = next;
 	}
@@ -191,7 +191,7 @@ static void on_child_lost(void *arg, struct ipc *c, const struct err *why)
 	if (why->kind != ERR_NONE)
 		log_warn("delivery process %d: %s", (int)w->pid, why->msg);
 	free_worker(w);
-	fail_items(p, items, "delivery process died");
+	fail_items(p, items, POOL_DIED, "delivery process died");
 	start_waiting(p);
 }
 
@@ -314,7 +314,7 @@ static void send_work(struct pool *p, struct pool_worker *to, struct pool_work *
 
 			to->items = it->next;
 			it->next = NULL;
-			fail_items(p, it, "delivery process does not keep up");
+			fail_items(p, it, POOL_DONE, "delivery process does not keep up");
 		}
 	}
 }
@@ -346,7 +346,7 @@ static void fail_work(struct pool *p, const struct pool_work *w, const char *tex
 	/* The last answer frees the job, and w and slots with it. */
 	for (size_t i = 0, slot; i < n; i++) {
 		slot = slots[i];
-		p->on_result(j, slot, &res, false);
+		p->on_result(j, slot, &res, POOL_DONE);
 	}
 }
 

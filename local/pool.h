@@ -16,8 +16,12 @@ struct pool_work {
 	size_t n;
 };
 
-/* Called from the event loop. res is valid until return. wants_command: the user's mailbox is mailbox_command. */
-typedef void pool_result_fn(struct job *j, size_t slot, const struct dlv_rcpt_result *res, bool wants_command);
+/* DONE: res says how it ended. COMMAND: the user's mailbox is mailbox_command's business. DIED: the process ended without an
+ * answer, and nobody knows how far it came. */
+enum pool_word { POOL_DONE, POOL_COMMAND, POOL_DIED };
+
+/* Called from the event loop. res is valid until return. */
+typedef void pool_result_fn(struct job *j, size_t slot, const struct dlv_rcpt_result *res, enum pool_word word);
 
 /* Caller's memory at a fixed address. */
 struct pool {

@@ -116,7 +116,8 @@ static struct box *find_box(struct serve *v, struct span base, struct span path,
 	struct box *b;
 
 	for (size_t i = 0; i < v->n_boxes; i++)
-		if (span_eqz(base, v->boxes[i]->base) && span_eqz(path, v->boxes[i]->path))
+		if (span_eqz(base, v->boxes[i]->base) && span_eqz(path, v->boxes[i]->path) &&
+		    v->boxes[i]->limit.bytes == r->quota_bytes && v->boxes[i]->limit.count == r->quota_count)
 			return v->boxes[i];
 	b = xnew(struct box);
 	b->base = arena_strndup(&v->arena, base.p, base.n);
@@ -302,7 +303,7 @@ static void take_job(struct serve *v, const struct child_job *job, int fd)
 			serve_failure(&res, &err);
 		if (rc != 0)
 			answer(v, &res);
-		if (v->batch.n == BATCH_MAX) {
+		if (v->batch.n == BATCH_MAX || v->n_boxes == BATCH_MAX) {
 			commit(v);
 			last = (struct copy){ .index = -1 };
 		}

@@ -88,7 +88,8 @@ static void begin(struct session *s)
 		.local_addr = span_z(s->local),
 		.is_secure = s->is_tls || session_is_local(s),
 	};
-	int rc = sasl_begin(&s->exchange, &s->srv->sasl, span_z(s->mech), s->has_initial ? &initial : NULL, &peer, on_result, s);
+	int rc = sasl_begin(&s->exchange, &s->srv->sasl, span_z(s->mech), s->has_initial ? &initial : NULL, &peer,
+			    on_result, s);
 
 	explicit_bzero(s->initial.p, s->initial.cap);
 	str_fini(&s->initial);

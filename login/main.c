@@ -1,8 +1,8 @@
 /*
  * login: IMAP and POP3 clients until their user is known, and under TLS for as long as the session lasts.
  *
- * Event loop, a worker per core, user _surat-login, empty chroot: no file, no socket, no exec. What it may do is accept on
- * listening sockets, ask auth and anvil over channels, and hand clients to the parents of pop3d and imapd.
+ * Event loop, a worker per core, user _surat-login, empty chroot: no file, no socket, no exec. It accepts on listening
+ * sockets, ask auth and anvil over channels, and hand clients to the parents of pop3d and imapd.
  * Peers: auth, anvil, pop3d (session), master (control; certificates as bytes). Files: none.
  */
 #include "base/log.h"

@@ -26,7 +26,8 @@ bool protocol_is_implicit_tls(const char *name)
 
 bool protocol_is_http(struct span verb)
 {
-	static const char *const verbs[] = { "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PRI" };
+	static const char *const verbs[] = { "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE",
+						"PATCH", "PRI" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(verbs); i++) {

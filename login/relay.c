@@ -105,7 +105,8 @@ static void arm(struct session *s, struct relay *r)
 	int watched = s->watched;
 
 	/* who has unsent output of the other is not read from: back-pressure */
-	watch(&s->poll, on_client_event, stream_events(&s->io), !r->client_has_ended && stream_pending(&r->back) == 0, &watched);
+	watch(&s->poll, on_client_event, stream_events(&s->io), !r->client_has_ended && stream_pending(&r->back) == 0,
+	      &watched);
 	s->watched = (uint8_t)watched;
 	watch(&r->poll, on_back_event, stream_events(&r->back), stream_pending(&s->io) == 0, &r->watched);
 }

@@ -109,7 +109,8 @@ static void put_certificate(struct server *srv, const struct protocol *proto, st
 	c->ctx = ctx;
 }
 
-int server_certificate(struct server *srv, const struct conf *conf, struct span service, struct span pem, struct err *err)
+int server_certificate(struct server *srv, const struct conf *conf, struct span service, struct span pem,
+		       struct err *err)
 {
 	static const char *const names[] = { "pop3", "imap" };
 	struct arena a = { 0 };

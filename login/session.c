@@ -95,7 +95,8 @@ static void count(struct session *s)
 		welcome(s);
 }
 
-void session_new(struct server *srv, struct service *svc, int fd, const struct sockaddr *peer, const struct sockaddr *own)
+void session_new(struct server *srv, struct service *svc, int fd, const struct sockaddr *peer,
+		 const struct sockaddr *own)
 {
 	struct session *s = xnew(struct session);
 	int one = 1;

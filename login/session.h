@@ -68,7 +68,8 @@ struct session {
 };
 
 /* Takes fd. svc gets one more reference. Source: session.c */
-void session_new(struct server *srv, struct service *svc, int fd, const struct sockaddr *peer, const struct sockaddr *own);
+void session_new(struct server *srv, struct service *svc, int fd, const struct sockaddr *peer,
+		 const struct sockaddr *own);
 
 /* Goes on with what is buffered and what can be read; ends, flushes, destroys. Source: session.c */
 void session_run(struct session *s);
@@ -94,7 +95,8 @@ bool session_is_local(const struct session *s);
 /* TLS can be started. Source: session.c */
 bool session_offers_tls(const struct session *s);
 
-/* A call is out: no input until session_resume, which its reply handler calls first and session_run last. Source: session.c */
+/* A call is out: no input until session_resume, which its reply handler calls first and session_run last.
+ * Source: session.c */
 void session_await(struct session *s);
 void session_resume(struct session *s);
 

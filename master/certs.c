@@ -47,8 +47,8 @@ static int read_files(struct cert *c, struct err *err)
 	return rc;
 }
 
-static void add(struct certs *cs, const char *program, const char *name, const char *service, const char **paths, size_t n,
-		struct conf_errors *errors)
+static void add(struct certs *cs, const char *program, const char *name, const char *service, const char **paths,
+		size_t n, struct conf_errors *errors)
 {
 	struct cert *c;
 	struct err err = ERR_INIT;
@@ -91,14 +91,17 @@ static bool overrides_certs(const struct mastercf_service *s)
 	size_t i;
 
 	for (i = 0; i < s->n_overrides; i++) {
-		if (strncmp(s->overrides[i].name, "smtpd_tls_c", 11) == 0 || strncmp(s->overrides[i].name, "smtpd_tls_key", 13) == 0 ||
-		    strcmp(s->overrides[i].name, "ssl_cert") == 0 || strcmp(s->overrides[i].name, "ssl_key") == 0)
+		const char *name = s->overrides[i].name;
+
+		if (strncmp(name, "smtpd_tls_c", 11) == 0 || strncmp(name, "smtpd_tls_key", 13) == 0 ||
+		    strcmp(name, "ssl_cert") == 0 || strcmp(name, "ssl_key") == 0)
 			return true;
 	}
 	return false;
 }
 
-static void add_service(struct certs *cs, const struct config *c, const struct mastercf_service *s, struct conf_errors *errors)
+static void add_service(struct certs *cs, const struct config *c, const struct mastercf_service *s,
+			struct conf_errors *errors)
 {
 	struct conf layer;
 	struct smtpd_conf smtpd;

@@ -26,8 +26,8 @@ static void connect_pair(struct proc *client, struct proc *server, enum channel_
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0) {
-		log_error("channel %s between %s and %s: %s", topology_channel_name(kind), client->program->name, server->program->name,
-			  strerror(errno));
+		log_error("channel %s between %s and %s: %s", topology_channel_name(kind), client->program->name,
+			  server->program->name, strerror(errno));
 		return;
 	}
 	lend_end(server, client, kind, true, &sv[1]);
@@ -95,7 +95,7 @@ static void lend_all(struct proc *p, const struct listeners *l)
 	}
 }
 
-/* Opened here, so that logger needs no right to any folder; on each reload again, since the file may have been rotated. */
+/* Opened here, so that logger needs no right to any folder; again on each reload, for the file may have been rotated. */
 void channels_lend_log(struct proc *p)
 {
 	const char *path = p->m->config->global.maillog_file;

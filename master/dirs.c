@@ -95,8 +95,10 @@ void dirs_release(struct master *m)
 static void check_user(const char *user, struct conf_errors *errors)
 {
 	if (user && !getpwnam(user))
-		conf_error(errors, "the user %s does not exist; \"surat setup\" adds all users of the suite, or: adduser --system --group "
-				   "--no-create-home %s", user, user);
+		conf_error(errors,
+			   "the user %s does not exist; \"surat setup\" adds all users of the suite, or: "
+			   "adduser --system --group --no-create-home %s",
+			   user, user);
 }
 
 void dirs_check_users(const struct config *c, struct conf_errors *errors)

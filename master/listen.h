@@ -7,7 +7,7 @@
 #include "config.h"
 
 struct listener {
-	char *key;                      /* what it is bound to: "[::1]:25", "/run/surat/queue"; the same key, the same socket */
+	char *key;                      /* what it is bound to: "[::1]:25", "/run/surat/queue" */
 	char *service;                  /* name in master.cf, or of a tool socket */
 	char *command;                  /* the program that serves it */
 	char *overrides;                /* "name = value" lines */

@@ -41,7 +41,8 @@ static int add_text(struct str *out, struct span text)
 	return rc;
 }
 
-int logger_format(struct str *out, const struct logger_line *l, const char *name, const char *host, pid_t pid, int facility)
+int logger_format(struct str *out, const struct logger_line *l, const char *name, const char *host, pid_t pid,
+		  int facility)
 {
 	static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT };
 	bool is_syslog = facility >= 0;

@@ -101,7 +101,7 @@ void spawn_check_binaries(const struct config *c, struct conf_errors *errors);
 /* SIGCHLD: collects all that have ended. */
 void spawn_reap(struct master *m);
 
-/* Asks p to finish its sessions; after limit_ms it is killed. */
+/* Asks p to finish its sessions; after limit_ms it is killed. 0: a reload, the sessions may go on for ever. */
 void spawn_drain(struct proc *p, uint64_t limit_ms);
 
 void spawn_kill(struct proc *p);

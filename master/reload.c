@@ -72,7 +72,7 @@ void reload_begin(struct master *m, struct tool *tool)
 
 	if (m->reload || m->state != MASTER_RUNNING) {
 		m->is_reload_again = m->reload != NULL;
-		answer(&tool, m->reload != NULL, m->reload ? "another reload is under way; one more follows" : "not while starting or stopping");
+		answer(&tool, m->reload != NULL, m->reload ? "one more reload follows" : "not while starting or stopping");
 		return;
 	}
 	c = config_load(m->config_directory, m->config->generation + 1, &errors);
@@ -80,7 +80,8 @@ void reload_begin(struct master *m, struct tool *tool)
 		keep_places(m->config, c);
 		spawn_check_binaries(c, &errors);
 	}
-	if (!c || errors.n > errors.n_warnings || certs_load(&certs, c, &errors) < 0 || listen_open(&listeners, c, &m->listeners, 0, &errors) < 0) {
+	if (!c || errors.n > errors.n_warnings || certs_load(&certs, c, &errors) < 0 ||
+	    listen_open(&listeners, c, &m->listeners, 0, &errors) < 0) {
 		refuse(tool, &errors);
 		listen_fini(&listeners, false);
 		certs_fini(&certs);

@@ -354,10 +354,12 @@ void spawn_reap(struct master *m)
 
 void spawn_drain(struct proc *p, uint64_t limit_ms)
 {
+	const struct ctl_drain msg = { limit_ms != 0 };
+
 	p->is_retired = true;
 	if (p->state == PROC_DRAINING || p->pid == 0)
 		return;
-	if (p->state == PROC_STARTING || ipc_send(&p->ctl, &ctl_drain_desc, NULL, NULL) < 0) {
+	if (p->state == PROC_STARTING || ipc_send(&p->ctl, &ctl_drain_desc, &msg, NULL) < 0) {
 		spawn_kill(p);
 		return;
 	}

@@ -6,6 +6,7 @@
 #include "master.h"
 
 #define INNER_LIMIT_MS 10000u   /* for those that serve no client of the outer world */
+#define LEAST_LIMIT_MS 2000u    /* also for those whose clients took all the time there was */
 
 static bool has_running(const struct master *m, const char *program)
 {
@@ -46,7 +47,7 @@ static uint64_t limit_of(const struct master *m, const struct proc *p)
 
 	if (!p->program->is_wanted_by_listener)
 		return INNER_LIMIT_MS;
-	return m->stop_deadline_ms > now ? m->stop_deadline_ms - now : 1;
+	return m->stop_deadline_ms > now + LEAST_LIMIT_MS ? m->stop_deadline_ms - now : LEAST_LIMIT_MS;
 }
 
 void stop_step(struct master *m)

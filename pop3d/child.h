@@ -9,7 +9,7 @@
 /* In the forked child, all signals blocked; takes fd. Never returns. Source: child.c */
 NORETURN void child_run(struct daemon *d, const struct start *start, int fd);
 
-/* Becomes the user, opens the mailbox, gives up every other path and serves; for child_run and tests. -1 when it did not
+/* Becomes the user, opens the mailbox, gives up every other path, serves; for child_run and tests. -1 when it did not
  * come to a session: the client has been told. Source: child.c */
 int child_serve(const struct start *start, int fd, struct err *err) WARN_UNUSED;
 

@@ -22,7 +22,7 @@ static const char *split_path(struct arena *a, const char *home, const char *mai
 	char *base, *slash;
 	struct stat st;
 
-	if (n > 1 && strncmp(mail, home, n) == 0 && mail[n] == '/') {
+	if (n > 1 && strncmp(mail, home, n) == 0 && mail[n] == '/' && stat(home, &st) == 0) {
 		*rest_r = mail + n + 1;
 		return home;
 	}

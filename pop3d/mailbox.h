@@ -1,4 +1,4 @@
-/* mailbox.h: the messages of a session, fixed at its begin (RFC 1939 section 5); reads and changes the Maildir, blocking */
+/* mailbox.h: the messages of a session, fixed at its begin (RFC 1939 section 5); blocks */
 #ifndef POP3D_MAILBOX_H
 #define POP3D_MAILBOX_H
 
@@ -44,7 +44,7 @@ void mailbox_close(struct mailbox *b);
  * Source: mailbox.c */
 int mailbox_size(struct mailbox *b, struct message *m, uint64_t *n_r, struct err *err) WARN_UNUSED;
 
-/* A descriptor of the message's file for the caller to close; -1 ERR_PERM when it is gone, ERR_SYS. Source: mailbox.c */
+/* A descriptor of the message's file for the caller to close; -1 ERR_PERM: it is gone, ERR_SYS. Source: mailbox.c */
 int mailbox_read(struct mailbox *b, struct message *m, struct err *err) WARN_UNUSED;
 
 /* Sets the flag S, moving the file from new/ to cur/; best effort. Source: mailbox.c */

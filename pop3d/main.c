@@ -1,7 +1,7 @@
 /*
  * pop3d: mailboxes for POP3 clients that have logged in.
  *
- * Parent (root, event loop): takes clients from login, redeems their tickets at auth, forks. It reads no byte of a client.
+ * Parent (root, event loop): takes clients from login, redeems their tickets at auth, forks. It reads no client.
  * Child (the user, blocking): one for each session, Landlocked to that Maildir, no socket of its own, no exec.
  * Peers: login (session), auth (ticket), master (control). Files: the mailboxes.
  */

@@ -7,7 +7,8 @@
 #include "qmgr/bounce.h"
 #include "qmgr/route.h"
 
-#define BODY_BYTES_MAX ((size_t)64 << 20)       /* bodies of fresh messages kept in memory; beyond it they are read again */
+/* bodies of fresh messages kept in memory; beyond it they are read again */
+#define BODY_BYTES_MAX ((size_t)64 << 20)
 #define DEATHS_MAX 2
 #define LOADED_CHUNK 768                        /* an ordinary deferred message; thousands come due at once */
 
@@ -170,7 +171,8 @@ void active_drop_all(struct qmgr *q)
 
 /* ---- results ---- */
 
-void active_result(struct work *w, enum active_verdict verdict, struct span dsn, struct span text, struct span mta, bool is_lazy)
+void active_result(struct work *w, enum active_verdict verdict, struct span dsn, struct span text, struct span mta,
+		   bool is_lazy)
 {
 	struct active *a = w->a;
 	struct queue_rcpt *r = active_rcpt(w);
@@ -208,7 +210,8 @@ void active_decide(struct work *w, enum active_verdict verdict, const char *dsn,
 	bool has_orig = r->orig.n && !span_eq(r->orig, r->addr);
 
 	queue_id_print(id, a->m.id);
-	log_info("%s: to=<%.*s>, %s%.*s%srelay=none, delay=%s, delays=%s/%s/0/0, dsn=%s, status=%s (%.*s)", id, SPAN_ARG(r->addr),
+	log_info("%s: to=<%.*s>, %s%.*s%srelay=none, delay=%s, delays=%s/%s/0/0, dsn=%s, status=%s (%.*s)", id,
+		 SPAN_ARG(r->addr),
 		 has_orig ? "orig_to=<" : "", SPAN_ARG(has_orig ? r->orig : SPAN_NULL), has_orig ? ">, " : "",
 		 qmgr_delay(all, now - a->m.arrival_ms), qmgr_delay(before, a->began_ms - a->m.arrival_ms),
 		 qmgr_delay(here, now - a->began_ms), dsn, words[verdict], SPAN_ARG(text));

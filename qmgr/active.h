@@ -4,18 +4,19 @@
 
 #include "qmgr/qmgr.h"
 
-/* Takes over a message whose record was just committed: *arena and *body move (the caller's become empty). m's spans live in
- * *arena. Routing begins at once. Source: active.c */
+/* Takes over a message whose record was just committed: *arena and *body move (the caller's become empty). m's
+ * spans live in *arena. Routing begins at once. Source: active.c */
 void active_begin(struct qmgr *q, const struct queue_msg *m, struct arena *arena, struct str *body);
 
-/* Begins a pass over a message on disk; one that is active already, gone or held is left alone. A damaged one is logged.
- * NULL when nothing began. The caller runs active_step. Source: active.c */
+/* Begins a pass over a message on disk; one that is active already, gone or held is left alone. A damaged one is
+ * logged. NULL when nothing began. The caller runs active_step. Source: active.c */
 struct active *active_load(struct qmgr *q, uint64_t id);
 
 /* The active message of that id, or NULL. Source: active.c */
 struct active *active_find(const struct qmgr *q, uint64_t id);
 
-/* Goes on with whatever can go on; frees nothing: that happens when the commit that ends the pass is back. Source: active.c */
+/* Goes on with whatever can go on; frees nothing: that happens when the commit that ends the pass is back. Source:
+ * active.c */
 void active_step(struct active *a);
 
 /* Tells that recipients were lent: when none is left to be, the body need not stay in memory. Source: active.c */
@@ -32,9 +33,10 @@ struct work *active_work(const struct active *a, uint32_t no);
 
 enum active_verdict { ACTIVE_SENT, ACTIVE_DEFERRED, ACTIVE_BOUNCED };
 
-/* Settles or defers one recipient; spans are copied. is_lazy as in dlv_result. The caller calls active_step after. A work that
- * is DONE keeps what it has. Source: active.c */
-void active_result(struct work *w, enum active_verdict verdict, struct span dsn, struct span text, struct span mta, bool is_lazy);
+/* Settles or defers one recipient; spans are copied. is_lazy as in dlv_result. The caller calls active_step after.
+ * A work that is DONE keeps what it has. Source: active.c */
+void active_result(struct work *w, enum active_verdict verdict, struct span dsn, struct span text, struct span mta,
+		   bool is_lazy);
 
 /* The same for a decision of qmgr itself, which also writes the log line. Source: active.c */
 void active_decide(struct work *w, enum active_verdict verdict, const char *dsn, struct span text);

@@ -1,5 +1,5 @@
-/* A session: idle --LIST--> listing --rows sent--> idle; idle --ACT--> acting, a slice per commit --> idle. A message that is
- * being tried is told and obeys when nobody works on it any more; others are changed on disk. */
+/* A session: idle --LIST--> listing --rows sent--> idle; idle --ACT--> acting, a slice per commit --> idle. A
+ * message that is being tried is told and obeys when nobody works on it any more; others are changed on disk. */
 #include "qmgr/admin.h"
 
 #include <errno.h>
@@ -158,7 +158,8 @@ static void on_show(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 	bool held, large;
 	int out = -1;
 
-	if (queue_view_begin(q->queue, &v, &err) == 0 && queue_view_record(&v, m->qid, &reply.record, &err) == QUEUE_FOUND) {
+	if (queue_view_begin(q->queue, &v, &err) == 0 &&
+	    queue_view_record(&v, m->qid, &reply.record, &err) == QUEUE_FOUND) {
 		reply.found = 1;
 		if (queue_decode_head(reply.record, &due, &held, &large) == 0 && large) {
 			if (queue_large_open(q->queue, m->qid, &out, &err) < 0)
@@ -379,7 +380,8 @@ static bool is_guest(const struct admin *adm, int fd)
 	struct ucred u;
 	socklen_t n = sizeof(u);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) < 0 || !(u.uid == 0 || u.uid == adm->owner || u.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) < 0 ||
+	       (u.uid != 0 && u.uid != adm->owner && u.uid != geteuid());
 }
 
 static void on_connection(uv_poll_t *p, int status, int events)
@@ -405,12 +407,14 @@ int admin_listen(const char *run_directory, struct err *err)
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd;
 
-	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/" ADMIN_SOCKET, run_directory) >= sizeof(sa.sun_path))
+	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/" ADMIN_SOCKET,
+			     run_directory) >= sizeof(sa.sun_path))
 		return err_set(err, ERR_CONF, "run_directory %s is too long for a socket", run_directory);
 	unlink(sa.sun_path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* who may do what is decided by the kernel's word on the caller */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(sa.sun_path, 0666) < 0 || listen(fd, 64) < 0) {
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(sa.sun_path, 0666) < 0 ||
+	    listen(fd, 64) < 0) {
 		err_sys(err, "listen on %s", sa.sun_path);
 		if (fd >= 0)
 			close(fd);

@@ -12,7 +12,8 @@ struct admin;
  * Source: admin.c */
 int admin_listen(const char *run_directory, struct err *err) WARN_UNUSED;
 
-/* Serves the listening socket; takes *fd. Root, owner and our own user may do all; others list and retry. Source: admin.c */
+/* Serves the listening socket; takes *fd. Root, owner and our own user may do all; others list and retry.
+ * Source: admin.c */
 struct admin *admin_new(struct qmgr *q, int *fd, uid_t owner);
 
 /* Serves one connection as if it had been accepted; takes *fd. For tests and for admin.c itself. Source: admin.c */

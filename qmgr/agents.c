@@ -2,8 +2,8 @@
  *
  *   attach --HELLO--> serving --CREDIT, RESULT--> serving --lost--> its work is READY again, for the next agent
  *
- * Until every agent that master knows has said HELLO or died, no message from the disk is tried: its recipients may be in the
- * hands of an agent that outlived the last qmgr. */
+ * Until every agent that master knows has said HELLO or died, no message from the disk is tried: its recipients may be
+ * in the hands of an agent that outlived the last qmgr. */
 #include "qmgr/agents.h"
 
 #include "base/clock.h"
@@ -218,7 +218,8 @@ static bool same_job(const struct work *a, const struct work *b)
 {
 	const struct queue_rcpt *x = active_rcpt(a), *y = active_rcpt(b);
 
-	return a->transport == b->transport && span_eq(a->nexthop, b->nexthop) && a->uid == b->uid && a->gid == b->gid &&
+	return a->transport == b->transport && span_eq(a->nexthop,
+						       b->nexthop) && a->uid == b->uid && a->gid == b->gid &&
 	       span_eq(a->user, b->user) && span_eq(x->sender, y->sender) && span_eq(x->as_user, y->as_user);
 }
 
@@ -236,7 +237,8 @@ static struct dlv_rcpt describe(const struct work *w)
 
 static size_t bytes_of(const struct dlv_rcpt *r)
 {
-	return 150 + r->address.n + r->orig.n + r->as_user.n + r->user.n + r->extension.n + r->maildir.n + r->delivered_to.n +
+	return 150 + r->address.n + r->orig.n + r->as_user.n + r->user.n + r->extension.n + r->maildir.n +
+	r->delivered_to.n +
 	       r->orcpt.n;
 }
 
@@ -314,7 +316,8 @@ static void lend(struct agent *g, struct work *first)
 	size_t i, n = gather(first, works, rcpts, max);
 	const struct queue_rcpt *r = active_rcpt(first);
 	struct dlv_job job = {
-		.qid = a->m.id, .job = q->next_job++, .transport = span_z(first->transport->name), .nexthop = first->nexthop,
+		.qid = a->m.id, .job = q->next_job++, .transport = span_z(first->transport->name),
+		.nexthop = first->nexthop,
 		.sender = r->sender.n ? r->sender : a->m.sender, .envid = a->m.envid, .flags = a->m.flags & 0xffff,
 		.arrival_ms = a->m.arrival_ms, .queued_ms = a->began_ms, .attempts = r->attempts, .size = a->m.size,
 		.rcpts = { rcpts, n },

@@ -10,7 +10,8 @@ void agents_attach(struct qmgr *q, struct span peer, int *fd);
 /* Master's word on how many agents will say HELLO. Source: agents.c */
 void agents_expect(struct qmgr *q, uint64_t count);
 
-/* Puts READY work into the list of its transport, or defers it when nobody will ever take it. The caller pumps. Source: agents.c */
+/* Puts READY work into the list of its transport, or defers it when nobody will ever take it. The caller pumps.
+ * Source: agents.c */
 void agents_queue(struct work *w);
 
 /* Lends what agents have credit for. Source: agents.c */

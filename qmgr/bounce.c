@@ -1,6 +1,6 @@
-/* Who is told: the envelope sender, or the owner- address that took its place for a recipient. A notice has the null sender.
- * What fails without anybody to tell is logged, and goes to 2bounce_notice_recipient when notify_classes says 2bounce;
- * such a letter comes from double_bounce_sender, and its failure ends the matter. */
+/* Who is told: the envelope sender, or the owner- address that took its place for a recipient. A notice has the
+ * null sender. What fails without anybody to tell is logged, and goes to 2bounce_notice_recipient when
+ * notify_classes says 2bounce; such a letter comes from double_bounce_sender, and its failure ends the matter. */
 #include "qmgr/bounce.h"
 
 #include "base/clock.h"
@@ -81,7 +81,8 @@ static int format(struct str *out, struct notice *n, struct dsn_notice *d)
 {
 	struct active *a = n->a;
 
-	d->full = n->kind == DSN_FAILURE && !(a->m.flags & QUEUE_RET_HDRS) && a->m.size <= a->q->conf.bounce_size_limit &&
+	d->full = n->kind == DSN_FAILURE && !(a->m.flags & QUEUE_RET_HDRS) &&
+	a->m.size <= a->q->conf.bounce_size_limit &&
 		  a->m.size == n->original.n;
 	if (d->full && dsn_format(out, d) == 0)
 		return 0;
@@ -127,9 +128,11 @@ static size_t write_one(struct notice *n, struct dsn_rcpt *rcpts, size_t count)
 	struct str body = STR_INIT(QUEUE_INLINE_MAX);
 	char old[QUEUE_ID_LEN + 1], name[QUEUE_ID_LEN + 1], boundary[64], message_id[320];
 	struct dsn_notice d = {
-		.kind = n->kind, .hostname = span_z(q->global.myhostname), .from_domain = span_z(q->global.myorigin), .to = n->to,
+		.kind = n->kind, .hostname = span_z(q->global.myhostname),
+		.from_domain = span_z(q->global.myorigin), .to = n->to,
 		.envid = a->m.envid, .now_ms = clock_wall_ms(), .arrival_ms = a->m.arrival_ms,
-		.until_ms = a->m.arrival_ms + q->conf.maximal_queue_lifetime_ms, .utf8 = a->m.flags & QUEUE_SMTPUTF8, .lf = true,
+		.until_ms = a->m.arrival_ms + q->conf.maximal_queue_lifetime_ms,
+		.utf8 = a->m.flags & QUEUE_SMTPUTF8, .lf = true,
 		.original = str_span(&n->original), .rcpts = rcpts,
 	};
 
@@ -157,7 +160,8 @@ static bool is_double_bounce(const struct qmgr *q, struct span sender)
 	struct span user, domain;
 
 	span_cut(sender, '@', &user, &domain);
-	return span_eq_nocase(user, q->global.double_bounce_sender) && (domain.n == 0 || span_eq_nocase(domain, q->global.myorigin));
+	return span_eq_nocase(user, q->global.double_bounce_sender) && (domain.n == 0 ||
+									span_eq_nocase(domain, q->global.myorigin));
 }
 
 static bool notifies(const struct qmgr *q, const char *class)
@@ -174,7 +178,8 @@ static bool notifies(const struct qmgr *q, const char *class)
 /* Addresses without a domain get ours. */
 static char *at_home(struct active *a, const char *user)
 {
-	return strchr(user, '@') ? arena_strdup(&a->arena, user) : arena_printf(&a->arena, "%s@%s", user, a->q->global.myorigin);
+	return strchr(user, '@') ? arena_strdup(&a->arena, user) : arena_printf(&a->arena, "%s@%s", user,
+										a->q->global.myorigin);
 }
 
 /* False when nobody is told. */
@@ -211,7 +216,8 @@ static enum queue_state about(enum dsn_kind kind)
 	return kind == DSN_FAILURE ? QUEUE_FAILED : kind == DSN_DELAY ? QUEUE_WAITING : QUEUE_SENT;
 }
 
-/* All recipients of that kind whose sender is that of the first one left; 0 when none is left. seen: told or silent already. */
+/* All recipients of that kind whose sender is that of the first one left; 0 when none is left. seen: told or silent
+ * already. */
 static size_t gather(struct notice *n, bool *seen, struct span *sender_r)
 {
 	struct active *a = n->a;
@@ -230,7 +236,8 @@ static size_t gather(struct notice *n, bool *seen, struct span *sender_r)
 			continue;
 		*sender_r = sender_of(a, r);
 		n->rcpts[n->n++] = (struct dsn_rcpt){
-			.action = action_of(n->kind, r), .addr = r->addr, .orcpt = r->orcpt, .orig = r->orig, .status = r->dsn,
+			.action = action_of(n->kind,
+					    r), .addr = r->addr, .orcpt = r->orcpt, .orig = r->orig, .status = r->dsn,
 			.text = span_sub(r->text, 0, TEXT_MAX), .mta = r->mta, .last_ms = a->began_ms,
 		};
 	}

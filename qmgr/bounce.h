@@ -4,8 +4,9 @@
 
 #include "qmgr/qmgr.h"
 
-/* At the end of a pass: adds to job the notices that are due, as new messages, and marks in a->m the recipients they are
- * about. Commit of job makes both durable together. Reads the body, so it may fault pages in. Source: bounce.c */
+/* At the end of a pass: adds to job the notices that are due, as new messages, and marks in a->m the recipients
+ * they are about. Commit of job makes both durable together. Reads the body, so it may fault pages in. Source:
+ * bounce.c */
 void bounce_write(struct active *a, struct write_job *job);
 
 #endif

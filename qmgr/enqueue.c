@@ -23,7 +23,8 @@
 #define TEXT_MAX 2000                   /* bytes of an envelope field */
 
 _Static_assert((int)QUEUE_SMTPUTF8 == (int)ENV_SMTPUTF8 && (int)QUEUE_RET_HDRS == (int)ENV_RET_HDRS &&
-	       (int)QUEUE_AUTHENTICATED == (int)ENV_AUTHENTICATED && (int)QUEUE_LOCAL == (int)ENV_LOCAL_ORIGIN, "flags");
+	       (int)QUEUE_AUTHENTICATED == (int)ENV_AUTHENTICATED && (int)QUEUE_LOCAL == (int)ENV_LOCAL_ORIGIN,
+	       "flags");
 _Static_assert((int)QUEUE_INCLUDE == (int)RCPT_INCLUDE && (int)QUEUE_DELAY == (int)NOTIFY_DELAY, "kinds");
 
 struct letter {
@@ -174,10 +175,13 @@ static void fill_envelope(struct letter *l, const struct enq_begin *m)
 	struct arena *a = &l->arena;
 
 	l->m = (struct queue_msg){
-		.id = m->qid, .arrival_ms = m->arrival_ms ? m->arrival_ms : clock_wall_ms(), .held = m->flags & ENV_HOLD,
+		.id = m->qid, .arrival_ms = m->arrival_ms ? m->arrival_ms : clock_wall_ms(),
+		.held = m->flags & ENV_HOLD,
 		.flags = (uint32_t)(m->flags & 0xffff & ~(uint64_t)ENV_HOLD), .sender = arena_span(a, m->sender),
 		.envid = arena_span(a, m->envid), .client_name = arena_span(a, m->client_name),
-		.client_addr = arena_span(a, m->client_addr), .helo = arena_span(a, m->helo), .protocol = arena_span(a, m->proto),
+		.client_addr = arena_span(a, m->client_addr), .helo = arena_span(a,
+										 m->helo), .protocol = arena_span(a,
+														  m->proto),
 		.sasl_method = arena_span(a, m->sasl_method), .sasl_user = arena_span(a, m->sasl_user),
 	};
 }

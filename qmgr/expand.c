@@ -54,7 +54,8 @@ static bool is_known(const struct queue_msg *m, const struct route_new *n, bool 
 	return false;
 }
 
-/* Newlines separate the Delivered-To chain, and nothing we store may carry a control character into a header or a log. */
+/* Newlines separate the Delivered-To chain, and nothing we store may carry a control character into a header or a
+ * log. */
 static int check_new(const struct route_new *n, struct err *err)
 {
 	size_t i;
@@ -79,7 +80,8 @@ static struct span chain_of(const struct queue_rcpt *parent, bool is_forward, st
 	return span_z(z);
 }
 
-static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news, struct err *err)
+static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news,
+		     struct err *err)
 {
 	const struct route_new *v = news->v;
 	size_t i;
@@ -87,7 +89,8 @@ static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent,
 	if (parent->depth >= EXPAND_DEPTH_MAX)
 		return err_dsn(err, ERR_PERM, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARG(parent->addr));
 	if (news->n > EXPAND_RCPT_MAX || m->n_rcpts > EXPAND_RCPT_MAX - news->n)
-		return err_dsn(err, ERR_TEMP, "4.6.0", "expansion of %.*s has too many recipients", SPAN_ARG(parent->addr));
+		return err_dsn(err, ERR_TEMP, "4.6.0", "expansion of %.*s has too many recipients",
+			       SPAN_ARG(parent->addr));
 	for (i = 0; i < news->n; i++) {
 		if (check_new(&v[i], err) < 0)
 			return -1;

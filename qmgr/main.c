@@ -1,10 +1,11 @@
 /* qmgr: the queue manager.
  *
- * Role:       owns the queue: takes letters from smtpd, answers them after the commit, finds out where each recipient goes,
- *             lends letters to delivery agents, schedules retries, writes failure notices.
- * Peers:      smtpd (CHAN_QUEUE, it serves), resolve (CHAN_RESOLVE, it asks), local and other agents (CHAN_DELIVER, it serves),
- *             surat(1) on the socket queue in run_directory (root, and the user that runs the suite).
- * Privileges: _surat-queue; no network, no exec; two kinds of threads: one writer, and libuv's pool for syncing large bodies.
+ * Role:       owns the queue: takes letters from smtpd, answers them after the commit, finds out where each recipient
+ *             goes, lends letters to delivery agents, schedules retries, writes failure notices.
+ * Peers:      smtpd (CHAN_QUEUE, it serves), resolve (CHAN_RESOLVE, it asks), local and other agents (CHAN_DELIVER, it
+ *             serves), surat(1) on the socket queue in run_directory (root, and the user that runs the suite).
+ * Privileges: _surat-queue; no network, no exec; two kinds of threads: one writer, and libuv's pool for syncing large
+ *             bodies.
  * Files:      queue_directory/queue (LMDB) and queue_directory/large; nothing else. */
 #include <errno.h>
 #include <pwd.h>
@@ -113,7 +114,8 @@ static int on_start(struct daemon *d, struct err *err)
 		return -1;
 	queue_recovered(s->q.queue, &messages, &files);
 	if (messages || files)
-		log_info("recovered %zu messages that were being tried; removed %zu unfinished bodies", messages, files);
+		log_info("recovered %zu messages that were being tried; removed %zu unfinished bodies", messages,
+			 files);
 	s->q.loop = &d->loop;
 	s->q.fatal = on_fatal;
 	s->q.arg = d;
@@ -169,7 +171,8 @@ static void on_drain(struct daemon *d)
 int main(int argc, char **argv)
 {
 	static const struct daemon_ops ops = {
-		.name = "qmgr", .init = on_init, .start = on_start, .channel = on_channel, .reload = on_reload, .drain = on_drain,
+		.name = "qmgr", .init = on_init, .start = on_start, .channel = on_channel, .reload = on_reload,
+		.drain = on_drain,
 		.sessions = on_sessions, .peers = on_peers,
 	};
 	static struct state state;

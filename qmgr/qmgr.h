@@ -104,14 +104,15 @@ struct qmgr {
 	void *arg;
 };
 
-/* Prepares all of it on an open queue; conf, global, loop, fatal and arg are set by the caller before. Starts the writer and
- * the one-second tick. Source: qmgr.c */
+/* Prepares all of it on an open queue; conf, global, loop, fatal and arg are set by the caller before. Starts the
+ * writer and the one-second tick. Source: qmgr.c */
 void qmgr_start(struct qmgr *q);
 
 /* Commits, frees, closes all channels. The queue stays open. Source: qmgr.c */
 void qmgr_stop(struct qmgr *q);
 
-/* What the tick does: due messages, unavailable transports, stalled work, the end of waiting for HELLO. Source: qmgr.c */
+/* What the tick does: due messages, unavailable transports, stalled work, the end of waiting for HELLO. Source:
+ * qmgr.c */
 void qmgr_run(struct qmgr *q);
 
 /* The end of resolve's channel; takes *fd. Source: route.c */

@@ -45,7 +45,8 @@ static void expand(struct work *w, const struct route *r)
 	struct active *a = w->a;
 	struct err err = ERR_INIT;
 
-	if (expand_rcpt(&a->m, w->at, &r->news, r->has_sender, r->sender, r->class == ADDR_LOCAL, &a->arena, &err) == 0) {
+	if (expand_rcpt(&a->m, w->at, &r->news, r->has_sender, r->sender, r->class == ADDR_LOCAL, &a->arena,
+			&err) == 0) {
 		w->state = WORK_DONE;
 		a->is_expanded = a->has_eager = true;
 		return;
@@ -100,11 +101,13 @@ void route_ask(struct work *w)
 {
 	const struct queue_rcpt *r = active_rcpt(w);
 	struct qmgr *q = w->a->q;
-	struct route_query m = { .address = r->addr, .kind = r->kind, .sender = r->sender.n ? r->sender : w->a->m.sender,
+	struct route_query m = { .address = r->addr, .kind = r->kind, .sender = r->sender.n ? r->sender
+		: w->a->m.sender,
 				 .as_user = r->as_user, .is_final = r->is_final };
 
 	if (ipc_is_full(&q->resolve) ||
-	    ipc_call(&q->resolve, &route_query_desc, &m, NULL, &route_desc, &w->req, on_route, w, ROUTE_TIMEOUT_MS) < 0) {
+	    ipc_call(&q->resolve, &route_query_desc, &m, NULL, &route_desc, &w->req, on_route, w,
+		     ROUTE_TIMEOUT_MS) < 0) {
 		q->has_stalled = true;
 		return;
 	}

@@ -1,5 +1,6 @@
-/* Group commit. The loop's thread pushes jobs on a list under a mutex and wakes the writer; the writer takes the whole list
- * into one transaction, and while that commit waits for the disk the next list gathers. Results go back through uv_async. */
+/* Group commit. The loop's thread pushes jobs on a list under a mutex and wakes the writer; the writer takes the
+ * whole list into one transaction, and while that commit waits for the disk the next list gathers. Results go back
+ * through uv_async. */
 #include "qmgr/writer.h"
 
 #include "base/mem.h"

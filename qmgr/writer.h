@@ -19,8 +19,8 @@ struct write_op {
 	struct str own;
 };
 
-/* Called on the loop's thread. job->rc is 0 when everything in it is durable; else nothing of it happened and job->err says
- * why (never SYS: that ends the process). The job is freed after, unless fn submits it again. */
+/* Called on the loop's thread. job->rc is 0 when everything in it is durable; else nothing of it happened and
+ * job->err says why (never SYS: that ends the process). The job is freed after, unless fn submits it again. */
 typedef void write_fn(void *arg, struct write_job *job);
 
 /* Called on the loop's thread just before a job goes to the writer: the last chance to fill it. May be NULL. */
@@ -59,7 +59,8 @@ void writer_own_body(struct write_job *job, struct str *body);
 /* What is lazy goes now. Source: writer.c */
 void writer_flush(struct writer *w);
 
-/* Hands the job to the thread. is_lazy: it may wait up to a second for another commit. Never blocks. Source: writer.c */
+/* Hands the job to the thread. is_lazy: it may wait up to a second for another commit. Never blocks. Source:
+ * writer.c */
 void writer_submit(struct writer *w, struct write_job *job, bool is_lazy);
 
 /* Commits and jobs so far, for status and tests. Source: writer.c */

@@ -260,13 +260,15 @@ static int configure(struct ub_ctx *ub, const struct dns_options *opt, struct er
 	int rc;
 
 	/* a resolver on this machine and names of private networks are what mail servers meet every day */
-	if (set_option(ub, "do-not-query-localhost:", "no", err) < 0 || set_option(ub, "unblock-lan-zones:", "yes", err) < 0 ||
+	if (set_option(ub, "do-not-query-localhost:", "no", err) < 0 ||
+	    set_option(ub, "unblock-lan-zones:", "yes", err) < 0 ||
 	    set_option(ub, "insecure-lan-zones:", "yes", err) < 0)
 		return -1;
 	for (i = 0; i < opt->servers->n; i++) {
 		rc = ub_ctx_set_fwd(ub, opt->servers->v[i]);
 		if (rc != 0)
-			return err_set(err, ERR_CONF, "resolve_dns_server: '%s': %s", opt->servers->v[i], ub_strerror(rc));
+			return err_set(err, ERR_CONF, "resolve_dns_server: '%s': %s", opt->servers->v[i],
+				       ub_strerror(rc));
 	}
 	if (opt->servers->n == 0 && ub_ctx_resolvconf(ub, NULL) != 0)
 		log_warn("/etc/resolv.conf cannot be read; names are asked from the root servers on");

@@ -43,8 +43,8 @@ void dns_close(struct dns *d);
 /* The verified name of an address in text form (RFC 5321 section 4.1.3 without brackets). Source: dns.c */
 void dns_ptr(struct dns *d, struct dns_req *req, struct span address, dns_fn *fn, void *arg);
 
-/* Appends the host name in the wire format of RFC 1035 section 3.1 as text without the last dot. -1: not well-formed, or
- * no host name. Source: dns_text.c */
+/* Appends the host name in the wire format of RFC 1035 section 3.1 as text without the last dot. -1: not well-formed,
+ * or no host name. Source: dns_text.c */
 int dns_text_name(struct str *out, struct span wire) WARN_UNUSED;
 
 /* "1.2.0.192.in-addr.arpa" for an address of 4 or 16 bytes. Source: dns_text.c */
@@ -53,7 +53,7 @@ void dns_text_reverse(char out[80], const unsigned char *ip, int family);
 /* Reads text as an address; IPv4 in IPv6 becomes IPv4. The family, or -1. Source: dns_text.c */
 int dns_text_address(struct span text, unsigned char ip[16]);
 
-/* The first name that a line of text in the form of hosts(5) gives the address; false if none does. Source: dns_text.c */
+/* The first name that text in the form of hosts(5) gives the address; false if none. Source: dns_text.c */
 bool dns_text_hosts(struct span text, const unsigned char *ip, int family, struct span *name_r);
 
 #endif

@@ -50,7 +50,8 @@ static enum map_rc broken_value(const struct lookup *l, const struct lookup_hit 
 	char why[sizeof(err->msg)];
 
 	snprintf(why, sizeof(why), "%s", err->msg);
-	err_dsn(err, ERR_TEMP, "4.3.5", "table %s has a wrong value for %.*s: %s", maps_name(hit->table), SPAN_ARG(l->wire), why);
+	err_dsn(err, ERR_TEMP, "4.3.5", "table %s has a wrong value for %.*s: %s", maps_name(hit->table),
+		SPAN_ARG(l->wire), why);
 	return MAP_TEMP;
 }
 
@@ -80,7 +81,8 @@ static enum map_rc parse_result(struct lookup *to, const struct rules *r, struct
 	rc = lookup_parse(to, r, text, a, err);
 	if (rc != MAP_FOUND || !extends || !hit->is_unextended)
 		return rc;
-	to->local = span_z(arena_printf(a, "%.*s%c%.*s", SPAN_ARG(to->local), from->local.p[from->base.n], SPAN_ARG(from->ext)));
+	to->local = span_z(
+		arena_printf(a, "%.*s%c%.*s", SPAN_ARG(to->local), from->local.p[from->base.n], SPAN_ARG(from->ext)));
 	return lookup_complete(to, r, a, err) < 0 ? MAP_NONE : MAP_FOUND;
 }
 
@@ -142,7 +144,8 @@ static bool is_below_itself(const struct node *parent, const struct lookup *l)
 }
 
 /* A name that was met elsewhere is done there; one that leads back to itself over others never ends. */
-static enum map_rc add_child(struct tree *t, struct node *parent, const struct lookup *l, struct span asked, struct err *err)
+static enum map_rc add_child(struct tree *t, struct node *parent, const struct lookup *l, struct span asked,
+			     struct err *err)
 {
 	if (l->wire.n > t->r->resolve.virtual_alias_address_length_limit)
 		return limit(t, err, "too long an address");
@@ -192,8 +195,8 @@ static enum map_rc visit(struct tree *t, struct node *at, struct span asked, str
 	return MAP_FOUND;
 }
 
-enum map_rc expand_virtual(struct expand *x, const struct rules *r, const struct lookup *l, struct span asked, struct arena *a,
-			   struct err *err)
+enum map_rc expand_virtual(struct expand *x, const struct rules *r, const struct lookup *l, struct span asked,
+			   struct arena *a, struct err *err)
 {
 	struct tree t = { .r = r, .a = a, .x = x };
 	enum map_rc rc = MAP_FOUND;
@@ -249,7 +252,8 @@ static int find_owner(struct expand *x, const struct rules *r, const struct look
 	return rc == MAP_FOUND ? 0 : -1;
 }
 
-enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct lookup *l, struct arena *a, struct err *err)
+enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct lookup *l, struct arena *a,
+			 struct err *err)
 {
 	static const enum rcpt_kind kinds[] = { RCPT_ADDRESS, RCPT_COMMAND, RCPT_FILE, RCPT_INCLUDE };
 	struct words w = { .a = a };

@@ -14,11 +14,12 @@ struct expand {
 /* Virtual aliases, nested ones too. MAP_NONE: no alias, or one that names only itself. MAP_FOUND: an address that names
  * itself among others is in the result as asked (the text of the question). MAP_TEMP: err says why; ERR_PERM with dsn
  * 5.4.6 for a loop or a limit, everything else is to be tried again. Source: expand.c */
-enum map_rc expand_virtual(struct expand *x, const struct rules *r, const struct lookup *l, struct span asked, struct arena *a,
-			   struct err *err);
+enum map_rc expand_virtual(struct expand *x, const struct rules *r, const struct lookup *l, struct span asked,
+			   struct arena *a, struct err *err);
 
 /* The alias of a local name, one step. MAP_TEMP also for a right-hand side that cannot be read; ERR_PERM with dsn 5.7.1
  * when it holds only what allow_mail_to_commands and allow_mail_to_files forbid. Source: expand.c */
-enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct lookup *l, struct arena *a, struct err *err);
+enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct lookup *l, struct arena *a,
+			 struct err *err);
 
 #endif

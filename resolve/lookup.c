@@ -34,7 +34,8 @@ static bool rewrite(const struct rules *r, struct address *addr)
 	return address_domain_valid(addr->domain, true);
 }
 
-static int complete_domain(struct lookup *l, const struct rules *r, struct address addr, struct arena *a, struct err *err)
+static int complete_domain(struct lookup *l, const struct rules *r, struct address addr, struct arena *a,
+			   struct err *err)
 {
 	struct str domain = STR_INIT(ADDRESS_DOMAIN_MAX + 1);
 	int rc;
@@ -142,8 +143,8 @@ static enum map_rc ask_both(const struct ask *k, const struct lookup *l, bool ha
 	return rc;
 }
 
-enum map_rc lookup_address(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps, const struct lookup *l,
-			   struct arena *a, struct err *err)
+enum map_rc lookup_address(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps,
+			   const struct lookup *l, struct arena *a, struct err *err)
 {
 	struct ask k = { hit, maps, a, err };
 	enum map_rc rc;
@@ -159,8 +160,8 @@ enum map_rc lookup_address(struct lookup_hit *hit, const struct rules *r, const 
 	return rc;
 }
 
-enum map_rc lookup_transport(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps, const struct lookup *l,
-			     struct arena *a, struct err *err)
+enum map_rc lookup_transport(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps,
+			     const struct lookup *l, struct arena *a, struct err *err)
 {
 	struct ask k = { hit, maps, a, err };
 	struct span parent = l->domain;
@@ -181,8 +182,8 @@ enum map_rc lookup_transport(struct lookup_hit *hit, const struct rules *r, cons
 	return rc;
 }
 
-enum map_rc lookup_name(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps, const struct lookup *l,
-			struct arena *a, struct err *err)
+enum map_rc lookup_name(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps,
+			const struct lookup *l, struct arena *a, struct err *err)
 {
 	struct ask k = { hit, maps, a, err };
 	struct lookup low = *l;

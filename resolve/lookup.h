@@ -8,7 +8,7 @@
 struct lookup {
 	struct span local;              /* without quotes, as written */
 	struct span domain;
-	struct span base, ext;          /* local without and the extension; ext empty and has_ext false if there is none */
+	struct span base, ext; /* local without and the extension; ext empty and has_ext false if there is none */
 	bool has_ext;
 	struct span key;                /* local@domain */
 	struct span wire;               /* the same, quoted where it must be: the final form of the address */
@@ -32,15 +32,15 @@ struct lookup_hit {
 };
 
 /* user+ext@domain, user@domain, for local and own domains user+ext and user, at last @domain. Source: lookup.c */
-enum map_rc lookup_address(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps, const struct lookup *l,
-			   struct arena *a, struct err *err);
+enum map_rc lookup_address(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps,
+			   const struct lookup *l, struct arena *a, struct err *err);
 
 /* user+ext@domain, user@domain, domain, .parent (or parent) upwards, "*". Source: lookup.c */
-enum map_rc lookup_transport(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps, const struct lookup *l,
-			     struct arena *a, struct err *err);
+enum map_rc lookup_transport(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps,
+			     const struct lookup *l, struct arena *a, struct err *err);
 
 /* user+ext and user in lower case: alias(5). Source: lookup.c */
-enum map_rc lookup_name(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps, const struct lookup *l,
-			struct arena *a, struct err *err);
+enum map_rc lookup_name(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps,
+			const struct lookup *l, struct arena *a, struct err *err);
 
 #endif

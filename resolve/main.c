@@ -1,7 +1,7 @@
 /* resolve: where does this address go, what does this table say, who is this client?
  *
- * user _surat-resolve; peers smtpd, qmgr (CHAN_RESOLVE); reads the folders of all tables, the configuration, /etc and what
- * name services need; makes sockets for the DNS. libunbound's thread is the only one besides the loop's.
+ * user _surat-resolve; peers smtpd, qmgr (CHAN_RESOLVE); reads the folders of all tables, the configuration, /etc and
+ * what name services need; makes sockets for the DNS. libunbound's thread is the only one besides the loop's.
  */
 #include <netdb.h>
 #include <pwd.h>
@@ -58,7 +58,8 @@ static struct rules *read_rules(const struct daemon *d, struct err *err)
 
 static void allow_paths(struct daemon *d, struct resolve *s)
 {
-	const char *const fixed[] = { "/etc", "/usr", "/lib", "/lib64", "/run", "/var/lib/extrausers", d->config_directory };
+	const char *const fixed[] = { "/etc", "/usr", "/lib", "/lib64", "/run", "/var/lib/extrausers",
+				      d->config_directory };
 	struct sandbox_path *tables;
 	size_t i, n;
 
@@ -151,8 +152,8 @@ static int check_paths(const struct daemon *d, const struct rules *r, struct err
 	maps_paths(r->maps, &a, &paths, &n);
 	for (i = 0; rc == 0 && r->global.sandbox && i < n; i++) {
 		if (!may_read(d->state, paths[i].path))
-			rc = err_set(err, ERR_CONF, "tables in %s: resolve was started without rights to this folder; restart the suite",
-				     paths[i].path);
+			rc = err_set(err, ERR_CONF, "tables in %s: resolve may not read this folder since its start; "
+				     "restart the suite", paths[i].path);
 	}
 	arena_fini(&a);
 	return rc;

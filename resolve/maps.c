@@ -69,8 +69,8 @@ struct maps_table *maps_find(const struct maps *m, struct span type_name)
 /* A type is a word in front of a colon that is followed by something: an IPv6 address and "smtp:" are none. */
 bool maps_is_table(struct span word)
 {
-	static const char *const types[] = { "lmdb", "hash", "btree", "texthash", "inline", "static", "pcre", "regexp", "cidr",
-					     "unionmap", "fail", "unix", "users", "proxy" };
+	static const char *const types[] = { "lmdb", "hash", "btree", "texthash", "inline", "static", "pcre", "regexp",
+					     "cidr", "unionmap", "fail", "unix", "users", "proxy" };
 	struct span type, name;
 	size_t i;
 
@@ -116,7 +116,8 @@ static void collect_words(struct maps *m, const struct conf_list *words, struct 
 }
 
 /* The classes' own parameters have no stanza: they are read by name. */
-static int collect_classes(struct maps *m, const struct conf_list *classes, const struct conf *c, struct arena *a, struct err *err)
+static int collect_classes(struct maps *m, const struct conf_list *classes, const struct conf *c, struct arena *a,
+			   struct err *err)
 {
 	struct str text = STR_INIT(1 << 20);
 	size_t i;
@@ -316,8 +317,8 @@ enum map_rc maps_get(struct maps_table *t, struct span key, struct arena *a, str
 	return rc;
 }
 
-enum map_rc maps_list_get(const struct maps_list *l, struct span key, bool is_partial, struct arena *a, struct span *value_r,
-			  struct maps_table **table_r, struct err *err)
+enum map_rc maps_list_get(const struct maps_list *l, struct span key, bool is_partial, struct arena *a,
+			  struct span *value_r, struct maps_table **table_r, struct err *err)
 {
 	size_t i;
 

@@ -42,14 +42,14 @@ void maps_open(struct maps *m);
 /* The folders of all tables, for the sandbox, in a. Source: maps.c */
 void maps_paths(const struct maps *m, struct arena *a, struct sandbox_path **paths_r, size_t *n_r);
 
-/* One question to one table. MAP_FOUND: *value_r is in a. MAP_TEMP: the table is broken or cannot be read; logged here when
- * its state changes. May block shortly on a file. Source: maps.c */
+/* One question to one table. MAP_FOUND: *value_r is in a. MAP_TEMP: the table is broken or cannot be read; logged here
+ * when its state changes. May block shortly on a file. Source: maps.c */
 enum map_rc maps_get(struct maps_table *t, struct span key, struct arena *a, struct span *value_r, struct err *err);
 
-/* The first table that knows key. is_partial: key is not the whole address or domain, so pattern tables are passed over.
- * table_r may be NULL. Source: maps.c */
-enum map_rc maps_list_get(const struct maps_list *l, struct span key, bool is_partial, struct arena *a, struct span *value_r,
-			  struct maps_table **table_r, struct err *err);
+/* The first table that knows key. is_partial: key is not the whole address or domain, so pattern tables are passed
+ * over. table_r may be NULL. Source: maps.c */
+enum map_rc maps_list_get(const struct maps_list *l, struct span key, bool is_partial, struct arena *a,
+			  struct span *value_r, struct maps_table **table_r, struct err *err);
 
 /* "type:name", and whether it is a pattern table (false for one that was never open). Source: maps.c */
 const char *maps_name(const struct maps_table *t);

@@ -77,8 +77,8 @@ static void local_user(struct way *w, struct span user, struct span ext)
 /* Users that the password file does not know, but that local may find. */
 static bool local_has_fallback(const struct local_conf *c)
 {
-	return c->luser_relay[0] || c->mailbox_transport[0] || c->mailbox_transport_maps.n || c->fallback_transport[0] ||
-	       c->fallback_transport_maps.n;
+	return c->luser_relay[0] || c->mailbox_transport[0] || c->mailbox_transport_maps.n ||
+	       c->fallback_transport[0] || c->fallback_transport_maps.n;
 }
 
 /* RFC 5321 section 4.5.1: postmaster exists wherever mail is accepted; without an alias it is root. */
@@ -154,13 +154,15 @@ static bool is_safe_path(struct span path)
 	return path.n > 0;
 }
 
-/* virtual_mailbox_base in front, but not of what is below it already or comes from the user store; empty without a base. */
+/* virtual_mailbox_base in front, but not of what is below it already or comes from the user store; empty without a
+ * base. */
 static struct span mailbox_path(struct way *w, const struct lookup_hit *hit)
 {
 	const char *base = w->r->global.virtual_mailbox_base;
 	size_t n = strlen(base);
-	bool is_whole = hit->value.p[0] == '/' && (n == 0 || span_starts(span_z(maps_name(hit->table)), "users:") ||
-						   (span_starts(hit->value, base) && hit->value.n > n && hit->value.p[n] == '/'));
+	bool is_whole = hit->value.p[0] == '/' &&
+			(n == 0 || span_starts(span_z(maps_name(hit->table)), "users:") ||
+			 (span_starts(hit->value, base) && hit->value.n > n && hit->value.p[n] == '/'));
 	const char *end = hit->value.p[hit->value.n - 1] == '/' ? "" : "/";
 
 	if (!is_whole && n == 0)
@@ -184,8 +186,9 @@ static int virtual_id(struct way *w, const struct maps_list *maps, const char *w
 	else if (rc == MAP_NONE)
 		misconfigured(w, arena_printf(w->a, "virtual_%s_maps has no %s for this mailbox", what, what));
 	else
-		misconfigured(w, arena_printf(w->a, "virtual_%s_maps gives '%.*s', which is no %s of at least %llu (virtual_minimum_uid)",
-					      what, SPAN_ARG(hit.value), what, (unsigned long long)min));
+		misconfigured(w, arena_printf(w->a, "virtual_%s_maps gives '%.*s', which is no %s of at least %llu "
+					      "(virtual_minimum_uid)", what, SPAN_ARG(hit.value), what,
+					      (unsigned long long)min));
 	return -1;
 }
 
@@ -202,7 +205,8 @@ static int virtual_quota(struct way *w)
 	if (rc == MAP_TEMP)
 		fail(w, &err);
 	else
-		misconfigured(w, arena_printf(w->a, "virtual_mailbox_limit_maps gives '%.*s', which is no size", SPAN_ARG(hit.value)));
+		misconfigured(w, arena_printf(w->a, "virtual_mailbox_limit_maps gives '%.*s', which is no size",
+					      SPAN_ARG(hit.value)));
 	return -1;
 }
 
@@ -282,8 +286,8 @@ static void route_transport(struct way *w)
 		route_foreign(w);
 }
 
-/* A virtual alias that names itself beside others takes the step of its own local alias at once: when qmgr asks again for
- * the address that came out of itself, no alias applies to it any more. */
+/* A virtual alias that names itself beside others takes the step of its own local alias at once: when qmgr asks again
+ * for the address that came out of itself, no alias applies to it any more. */
 static void merge_self(struct way *w, struct expand *x)
 {
 	struct err err = ERR_INIT;
@@ -293,8 +297,9 @@ static void merge_self(struct way *w, struct expand *x)
 
 	while (i < x->n && !span_eq(x->v[i].address, w->q->address))
 		i++;
-	if (i == x->n || w->r->alias_maps.n == 0 || transport_find(&w->t, w->r, &w->l, w->q->sender, w->a, &err) == MAP_TEMP ||
-	    !span_eqz(w->t.name, "local") || expand_alias(&more, w->r, &w->l, w->a, &err) != MAP_FOUND)
+	if (i == x->n || w->r->alias_maps.n == 0 ||
+	    transport_find(&w->t, w->r, &w->l, w->q->sender, w->a, &err) == MAP_TEMP || !span_eqz(w->t.name, "local") ||
+	    expand_alias(&more, w->r, &w->l, w->a, &err) != MAP_FOUND)
 		return;
 	v = arena_alloc(w->a, (x->n + more.n) * sizeof(*v));
 	memcpy(v, x->v, x->n * sizeof(*v));

@@ -58,7 +58,8 @@ static int read_domains_file(struct rules *r, const char *path, struct conf_list
 	for (rest = str_span(&text); rc == 0 && rest.n;) {
 		span_cut(rest, '\n', &line, &rest);
 		span_cut(line, '#', &head, &line);
-		rc = str_add_span(&words, head) < 0 || str_addc(&words, ' ') < 0 ? err_set(err, ERR_CONF, "%s is too large", path) : 0;
+		if (str_add_span(&words, head) < 0 || str_addc(&words, ' ') < 0)
+			rc = err_set(err, ERR_CONF, "%s is too large", path);
 	}
 	if (rc == 0)
 		*words_r = param_split(arena_span(&r->arena, str_span(&words)), &r->arena);
@@ -79,8 +80,8 @@ static void push_domain(struct rules *r, struct rules_domains *d, struct rules_d
 	d->v[d->n++] = e;
 }
 
-static int add_domains(struct rules *r, struct rules_domains *d, const struct conf_list *words, bool below, unsigned depth,
-		       struct err *err)
+static int add_domains(struct rules *r, struct rules_domains *d, const struct conf_list *words, bool below,
+		       unsigned depth, struct err *err)
 {
 	size_t i;
 
@@ -95,8 +96,10 @@ static int add_domains(struct rules *r, struct rules_domains *d, const struct co
 		}
 		if (w.n && w.p[0] == '/') {
 			if (depth > 3 || e.is_not)
-				return err_set(err, ERR_CONF, "%s: a file of domains is negated or nested too deeply", w.p);
-			if (read_domains_file(r, w.p, &inside, err) < 0 || add_domains(r, d, &inside, below, depth + 1, err) < 0)
+				return err_set(err, ERR_CONF, "%s: a file of domains is negated or nested too deeply",
+					       w.p);
+			if (read_domains_file(r, w.p, &inside, err) < 0 ||
+			    add_domains(r, d, &inside, below, depth + 1, err) < 0)
 				return -1;
 			continue;
 		}
@@ -152,7 +155,8 @@ static bool is_own_literal(const struct rules *r, struct span domain)
 	return false;
 }
 
-enum map_rc rules_class(const struct rules *r, struct span domain, struct arena *a, enum addr_class *class_r, struct err *err)
+enum map_rc rules_class(const struct rules *r, struct span domain, struct arena *a, enum addr_class *class_r,
+			struct err *err)
 {
 	const struct {
 		const struct rules_domains *domains;
@@ -222,11 +226,17 @@ int rules_literals(const struct conf *c, struct arena *a, const char *const **li
 	for (i = 0; i < g.inet_interfaces.n; i++) {
 		const char *name = g.inet_interfaces.v[i];
 
-		if (strcmp(name, "all") == 0 && getifaddrs(&own) == 0) {
+		if (strcmp(name, "all") == 0) {
+			if (getifaddrs(&own) < 0)
+				return err_sys(err, "cannot list the addresses of this machine");
 			for (o = own; o; o = o->ifa_next)
 				add_literal(a, v, &n, MAX, o->ifa_addr);
 			freeifaddrs(own);
-		} else if (getaddrinfo(strcmp(name, "loopback-only") == 0 ? "localhost" : name, NULL, &hints, &list) == 0) {
+			continue;
+		}
+		if (strcmp(name, "loopback-only") == 0)
+			name = "localhost";
+		if (getaddrinfo(name, NULL, &hints, &list) == 0) {
 			for (at = list; at; at = at->ai_next)
 				add_literal(a, v, &n, MAX, at->ai_addr);
 			freeaddrinfo(list);
@@ -282,8 +292,10 @@ struct rules *rules_new(const struct conf *c, const char *const *literals, size_
 	r->maps = maps_new();
 	r->literals = literals;
 	r->n_literals = n_literals;
-	if (global_conf_read(&r->global, c, &r->arena, err) < 0 || resolve_conf_read(&r->resolve, c, &r->arena, err) < 0 ||
-	    local_conf_read(&r->local, c, &r->arena, err) < 0 || read_domains(r, err) < 0 || maps_collect(r->maps, c, err) < 0) {
+	if (global_conf_read(&r->global, c, &r->arena, err) < 0 ||
+	    resolve_conf_read(&r->resolve, c, &r->arena, err) < 0 ||
+	    local_conf_read(&r->local, c, &r->arena, err) < 0 || read_domains(r, err) < 0 ||
+	    maps_collect(r->maps, c, err) < 0) {
 		rules_free(r);
 		return NULL;
 	}

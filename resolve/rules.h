@@ -27,7 +27,8 @@ struct rules {
 	struct local_conf local;
 	struct maps *maps;
 	struct rules_domains mydestination, virtual_alias_domains, virtual_mailbox_domains, relay_domains;
-	struct maps_list alias_maps, virtual_alias_maps, virtual_mailbox_maps, virtual_uid_maps, virtual_gid_maps, virtual_limit_maps;
+	struct maps_list alias_maps, virtual_alias_maps, virtual_mailbox_maps, virtual_uid_maps, virtual_gid_maps,
+		virtual_limit_maps;
 	struct maps_list local_recipient_maps, relay_recipient_maps, transport_maps;
 	struct maps_list sender_transport_maps, sender_relayhost_maps;
 	struct maps_table *passwd;      /* unix:passwd.byname */
@@ -43,10 +44,12 @@ struct rules *rules_new(const struct conf *c, const char *const *literals, size_
 void rules_free(struct rules *r);
 
 /* The addresses of this machine that inet_interfaces names, as literals in a. Blocks shortly. Source: rules.c */
-int rules_literals(const struct conf *c, struct arena *a, const char *const **literals_r, size_t *n_r, struct err *err) WARN_UNUSED;
+int rules_literals(const struct conf *c, struct arena *a, const char *const **literals_r, size_t *n_r,
+		   struct err *err) WARN_UNUSED;
 
 /* The class of a domain in lower case; "" is local. MAP_FOUND or MAP_TEMP. Source: rules.c */
-enum map_rc rules_class(const struct rules *r, struct span domain, struct arena *a, enum addr_class *class_r, struct err *err);
+enum map_rc rules_class(const struct rules *r, struct span domain, struct arena *a, enum addr_class *class_r,
+			struct err *err);
 
 /* "user+ext" apart, with owner-LIST and LIST-request kept whole as owner_request_special says. Source: rules.c */
 bool rules_extension(const struct rules *r, struct span local, struct span *base_r, struct span *ext_r);

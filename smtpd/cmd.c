@@ -60,7 +60,8 @@ static bool is_forbidden(struct session *s, struct span verb, struct span line)
 {
 	if (!in_list(&s->svc->conf.smtpd_forbidden_commands, verb) && !(verb.n > 1 && verb.p[verb.n - 1] == ':'))
 		return false;
-	log_warn("non-SMTP command from %s: %.100s", s->namaddr, line.n ? arena_strndup(&s->srv->loop->tick, line.p, line.n) : "");
+	log_warn("non-SMTP command from %s: %.100s", s->namaddr, line.n ? arena_strndup(&s->srv->loop->tick,
+		line.p, line.n) : "");
 	session_reply(s, 500, "5.5.1", "Error: I can break rules, too. Goodbye.");
 	session_close(s);
 	return true;
@@ -73,7 +74,8 @@ static bool is_improper(struct session *s, const struct cmd *c)
 	if (stream_peek(&s->io).n == 0 || s->unix_user || (s->esmtp && !(c->flags & CMD_LAST)) || c->fn == cmd_quit || c->fn == cmd_starttls)
 		return false;
 	log_info("improper command pipelining after %s from %s: %.100s", c->name, s->namaddr,
-		 arena_strndup(&s->srv->loop->tick, stream_peek(&s->io).p, stream_peek(&s->io).n < 100 ? stream_peek(&s->io).n : 100));
+		 arena_strndup(&s->srv->loop->tick, stream_peek(&s->io).p,
+			stream_peek(&s->io).n < 100 ? stream_peek(&s->io).n : 100));
 	if (s->txn)
 		s->txn->improper = true;
 	if (!s->svc->conf.smtpd_forbid_unauth_pipelining)
@@ -102,7 +104,7 @@ static void run(struct session *s, const struct cmd *c, struct span args)
 		return;
 	if ((c->flags & CMD_JUNK) && ++s->junk > s->svc->conf.smtpd_junk_command_limit)
 		s->errors++;
-	if (s->srv->is_draining && !s->txn && c->fn != cmd_quit) {
+	if (s->srv->is_stopping && !s->txn && c->fn != cmd_quit) {
 		session_reply(s, 421, "4.3.2", "%s Service restarts, come again", s->svc->global.myhostname);
 		session_close(s);
 	} else if (s->svc->tls_enforced && !s->tls && !s->unix_user && !(c->flags & CMD_PRE_TLS)) {

@@ -128,7 +128,8 @@ static void on_answer(void *arg, const struct sasl_result *r)
 
 static void away(struct session *s)
 {
-	answered(s, &(struct sasl_result){ .status = AUTH_TEMP, .text = SPAN_LIT("Connection lost to authentication server") });
+	answered(s, &(struct sasl_result){ .status = AUTH_TEMP,
+		.text = SPAN_LIT("Connection lost to authentication server") });
 }
 
 static void start(struct session *s, const struct span *initial)

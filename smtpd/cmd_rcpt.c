@@ -24,7 +24,8 @@ static void cmd_rcpt_done(struct session *s, const char *reply)
 		t->n_refused++;
 		session_reply(s, 451, "4.3.0", "Error: the mail queue is not available");
 	} else {
-		txn_add_rcpt(t, span_z(t->try.address), t->try.orcpt, t->try.notify);
+		txn_add_rcpt(t, span_z(t->try.fallback ? t->try.fallback : t->try.address),
+			     span_z(t->try.fallback ? t->try.address : NULL), t->try.orcpt, t->try.notify);
 		session_reply(s, 250, "2.1.5", "Ok");
 	}
 }
@@ -32,6 +33,27 @@ static void cmd_rcpt_done(struct session *s, const char *reply)
 static const char *temporary(struct session *s)
 {
 	return arena_printf(&s->srv->loop->tick, "451 4.3.0 <%s>: Temporary lookup failure", s->txn->try.address);
+}
+
+static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd);
+
+/* RFC 5321 section 4.5.1: every domain of ours has a postmaster; one without a mailbox is the postmaster of this host.
+ * False when there is no more to ask. */
+static bool ask_our_postmaster(struct session *s)
+{
+	struct txn_try *try = &s->txn->try;
+	struct rcpt_check m = { .sender = s->txn->sender };
+	struct span local, domain;
+
+	address_split(span_z(try->address), &local, &domain);
+	if (try->fallback || !span_eq_nocase(local, "postmaster"))
+		return false;
+	try->fallback = arena_printf(&s->txn->arena, "postmaster@%s", s->svc->global.myhostname);
+	m.address = span_z(try->fallback);
+	if (session_call(s, &s->srv->resolve, &rcpt_check_desc, &m, &rcpt_verdict_desc, on_verdict) == 0)
+		return true;
+	try->fallback = NULL;
+	return false;
 }
 
 static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
@@ -49,10 +71,16 @@ static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 		session_run(s);
 		return;
 	}
-	try->status = v->status;
-	try->class = v->class;
-	try->dsn = arena_strndup(&s->txn->arena, v->dsn.p ? v->dsn.p : "", v->dsn.n);
-	try->text = arena_strndup(&s->txn->arena, v->text.p ? v->text.p : "", v->text.n);
+	if (try->fallback && (v->status != MSG_OK || v->class == ADDR_OTHER)) {
+		try->fallback = NULL;           /* the first verdict stands */
+	} else {
+		try->status = v->status;
+		try->class = v->class;
+		try->dsn = arena_strndup(&s->txn->arena, v->dsn.p ? v->dsn.p : "", v->dsn.n);
+		try->text = arena_strndup(&s->txn->arena, v->text.p ? v->text.p : "", v->text.n);
+		if (v->status == MSG_NO && ask_our_postmaster(s))
+			return;
+	}
 	if (s->svc->conf.smtpd_delay_reject)
 		lists |= 1u << RESTRICT_CLIENT | 1u << RESTRICT_HELO | 1u << RESTRICT_SENDER;
 	restrict_run_start(s, lists, try, cmd_rcpt_done);

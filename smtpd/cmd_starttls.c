@@ -63,7 +63,8 @@ static void established(struct session *s)
 	bool first = s->svc->conf.smtpd_tls_wrappermode;
 
 	tls_info(&s->io, &info);
-	s->tls = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", info.protocol, info.cipher, info.bits, info.alg_bits);
+	s->tls = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", info.protocol, info.cipher, info.bits,
+		info.alg_bits);
 	if (info.has_client_cert && info.is_client_trusted)
 		s->ccert = arena_strdup(&s->arena, info.client_fingerprint);
 	if (s->svc->conf.smtpd_tls_loglevel > 0)

@@ -106,7 +106,7 @@ static void put_received(struct content *c)
 		.mail_name = span_z(s->svc->global.mail_name),
 		.esmtp = s->esmtp, .utf8 = t->mail.smtputf8, .is_tls = s->tls, .is_auth = s->sasl_user,
 		.id = span_z(t->id),
-		.rcpt = t->n_rcpts == 1 ? t->rcpts->address : SPAN_NULL,
+		.rcpt = t->n_rcpts == 1 ? t->rcpts->orig.n ? t->rcpts->orig : t->rcpts->address : SPAN_NULL,
 		.time_s = (int64_t)(clock_wall_ms() / 1000),
 	};
 
@@ -233,7 +233,7 @@ static int send_all_rcpts(struct content *c)
 			if (!r)
 				return 0;
 		}
-		batch[n++] = (struct enq_rcpt){ r->address, r->address, r->orcpt, r->notify };
+		batch[n++] = (struct enq_rcpt){ r->address, r->orig.n ? r->orig : r->address, r->orcpt, r->notify };
 		bytes += 2 * r->address.n + r->orcpt.n + 64;
 		r = r->next;
 	}

@@ -1,4 +1,4 @@
-/* content.h: the content of one message on its way from the client to qmgr: decoded, completed, in frames or a large file
+/* content.h: the content of one message on its way from client to qmgr: decoded, completed, in frames or a large file
  *
  *   bytes → smtp_body → header_filter → buf ──(end, ≤ 48 KiB)──▶ BEGIN RCPTS BODY END in one write
  *                                        └──(more)── BEGIN RCPTS LARGE → descriptor → write … → END

@@ -1,6 +1,6 @@
-/* smtpd: the SMTP server. Peers: resolve (verdicts, tables, client names), auth (SASL), anvil (counts), qmgr (messages).
- * Privileges: none; an empty chroot, no file, no socket of its own but accept on listeners that master opened. Several
- * workers share the listeners; each takes one connection per turn of its loop, so that load spreads. */
+/* smtpd: the SMTP server. Peers: resolve (verdicts, tables, client names), auth (SASL), anvil (counts), qmgr
+ * (messages). Privileges: none; an empty chroot, no file, no socket of its own but accept on listeners that master
+ * opened. Several workers share the listeners; each takes one connection per turn of its loop, so that load spreads. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -294,6 +294,7 @@ static void smtpd_drain(struct daemon *d)
 		l->fd = -1;
 		l->is_paused = false;
 	}
+	st->server.is_stopping = d->is_stopping;
 	server_drain(&st->server);
 }
 

@@ -26,6 +26,7 @@ struct server {
 	struct session *sessions;
 	size_t n_sessions;
 	bool is_draining;
+	bool is_stopping;               /* the whole suite ends: sessions are told so at their next command */
 	void (*on_empty)(void *arg);            /* the last session of a draining worker has ended */
 	void *on_empty_arg;
 };

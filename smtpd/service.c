@@ -12,7 +12,8 @@ static const struct {
 	{ "pipelining", SERVICE_EHLO_PIPELINING }, { "size", SERVICE_EHLO_SIZE }, { "vrfy", SERVICE_EHLO_VRFY },
 	{ "starttls", SERVICE_EHLO_STARTTLS }, { "auth", SERVICE_EHLO_AUTH }, { "dsn", SERVICE_EHLO_DSN },
 	{ "8bitmime", SERVICE_EHLO_8BITMIME }, { "smtputf8", SERVICE_EHLO_SMTPUTF8 }, { "chunking", SERVICE_EHLO_CHUNKING },
-	{ "enhancedstatuscodes", SERVICE_EHLO_STATUS }, { "etrn", 0 }, { "xclient", 0 }, { "xforward", 0 }, { "silent-discard", 0 },
+	{ "enhancedstatuscodes", SERVICE_EHLO_STATUS }, { "etrn", 0 }, { "xclient", 0 }, { "xforward", 0 },
+	{ "silent-discard", 0 },
 }, rewrite_words[] = {
 	{ "permit_inet_interfaces", SERVICE_REWRITE_INET }, { "permit_mynetworks", SERVICE_REWRITE_NETWORKS },
 	{ "permit_sasl_authenticated", SERVICE_REWRITE_SASL }, { "permit_tls_all_clientcerts", SERVICE_REWRITE_CCERTS },
@@ -99,7 +100,8 @@ static int read_tls(struct service *svc, struct span pem, struct span ca, struct
 	return svc->tls ? 0 : -1;
 }
 
-struct service *service_new(const char *name, const struct conf *layer, struct span pem, struct span ca, struct err *err)
+struct service *service_new(const char *name, const struct conf *layer, struct span pem, struct span ca,
+	struct err *err)
 {
 	struct service *svc = xnew(struct service);
 	struct auth_conf auth;
@@ -107,7 +109,8 @@ struct service *service_new(const char *name, const struct conf *layer, struct s
 	svc->refs = 1;
 	svc->layer = layer;
 	svc->name = arena_strdup(&svc->arena, name);
-	if (smtpd_conf_read(&svc->conf, layer, &svc->arena, err) < 0 || global_conf_read(&svc->global, layer, &svc->arena, err) < 0 ||
+	if (smtpd_conf_read(&svc->conf, layer, &svc->arena, err) < 0 ||
+	    global_conf_read(&svc->global, layer, &svc->arena, err) < 0 ||
 	    auth_conf_read(&auth, layer, &svc->arena, err) < 0 || read_ehlo(svc, err) < 0 || read_rewrite(svc, err) < 0 ||
 	    read_lists(svc, err) < 0 || read_networks(svc, err) < 0 || read_tls(svc, pem, ca, err) < 0) {
 		service_unref(&svc);

@@ -12,7 +12,8 @@
 #include "proto/restrict.h"
 #include "tls/tls.h"
 
-enum service_ehlo { SERVICE_EHLO_PIPELINING = 1, SERVICE_EHLO_SIZE = 2, SERVICE_EHLO_VRFY = 4, SERVICE_EHLO_STARTTLS = 8,
+enum service_ehlo { SERVICE_EHLO_PIPELINING = 1, SERVICE_EHLO_SIZE = 2, SERVICE_EHLO_VRFY = 4,
+	SERVICE_EHLO_STARTTLS = 8,
 		    SERVICE_EHLO_AUTH = 16, SERVICE_EHLO_DSN = 32, SERVICE_EHLO_8BITMIME = 64, SERVICE_EHLO_SMTPUTF8 = 128,
 		    SERVICE_EHLO_CHUNKING = 256, SERVICE_EHLO_STATUS = 512 };
 
@@ -39,7 +40,8 @@ struct service {
 
 /* pem: chain and key, or empty; ca: authorities of client certificates, or empty. One reference; NULL with ERR_CONF.
  * layer must outlive the service. No blocking. Source: service.c */
-struct service *service_new(const char *name, const struct conf *layer, struct span pem, struct span ca, struct err *err)
+struct service *service_new(const char *name, const struct conf *layer, struct span pem, struct span ca,
+	struct err *err)
 	WARN_UNUSED;
 struct service *service_ref(struct service *svc);
 void service_unref(struct service **svc);       /* takes NULL; sets it NULL */

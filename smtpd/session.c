@@ -243,7 +243,8 @@ void session_reject(struct session *s, const char *rcpt, const char *reply)
 
 /* ---- waiting ---- */
 
-int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, const void *in, const struct ipc_desc *reply,
+int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, const void *in,
+	const struct ipc_desc *reply,
 	ipc_reply_fn *fn)
 {
 	if (ipc_call(c, d, in, NULL, reply, &s->req, fn, s, SERVER_CALL_MS) < 0)
@@ -301,7 +302,8 @@ bool session_over_limit(struct session *s, enum ipc_rc rc, const void *reply, ui
 
 	if (rc != IPC_OK || c->rate <= limit)
 		return false;
-	log_warn("%s limit exceeded: %llu from %s for service %s", what, (unsigned long long)c->rate, s->namaddr, s->svc->name);
+	log_warn("%s limit exceeded: %llu from %s for service %s", what, (unsigned long long)c->rate, s->namaddr,
+		s->svc->name);
 	return true;
 }
 
@@ -409,13 +411,21 @@ static void watch(struct session *s, unsigned want)
 		uv_poll_stop(s->poll);
 }
 
+/* The way to qmgr is full: its content stays with the client until the channel has drained. */
+static bool is_blocked(const struct session *s)
+{
+	return s->mode == SESSION_CONTENT && ipc_is_full(&s->srv->queue);
+}
+
 static void arm(struct session *s)
 {
 	bool stuck = stream_pending(&s->io) > 0;
-	bool waits = s->pending || s->sleeping;
+	bool waits = s->pending || s->sleeping || is_blocked(s);
 
-	watch(s, waits ? (stuck && !s->sleeping ? STREAM_WRITE : 0) : stuck && stream_pending(&s->io) >= OUT_PAUSE ? STREAM_WRITE :
-		 stream_events(&s->io));
+	if (waits)
+		watch(s, stuck && !s->sleeping ? STREAM_WRITE : 0);
+	else
+		watch(s, stream_pending(&s->io) >= OUT_PAUSE ? STREAM_WRITE : stream_events(&s->io));
 	if (s->sleeping)
 		return;
 	if (s->pending && !stuck) {
@@ -444,6 +454,14 @@ static void settle(struct session *s, enum io_rc rc)
 	arm(s);
 }
 
+/* Input may be waiting: in the socket, or decrypted in OpenSSL where poll does not see it. */
+static bool may_fill(const struct session *s)
+{
+	if (s->pending || s->closing || is_blocked(s) || s->mode == SESSION_HANDSHAKE || s->mode == SESSION_STARTTLS)
+		return false;
+	return s->readable || (s->tls && tls_has_pending(&s->io));
+}
+
 void session_run(struct session *s)
 {
 	struct err err = ERR_INIT;
@@ -454,8 +472,7 @@ void session_run(struct session *s)
 		if (s->sleeping || s->closing)
 			break;
 		rc = step(s);
-		if (rc == IO_AGAIN && !s->pending && !s->closing && s->mode != SESSION_HANDSHAKE && s->mode != SESSION_STARTTLS &&
-		    (s->readable || (s->tls && tls_has_pending(&s->io)))) {
+		if (rc == IO_AGAIN && may_fill(s)) {
 			s->readable = false;
 			rc = stream_fill(&s->io, &err);
 			if (rc == IO_EOF)       /* what is buffered is still served */

@@ -57,7 +57,7 @@ struct session {
 	uint64_t connected_ms;
 	uint16_t client_port;
 	uint16_t watched;               /* what poll waits for */
-	uint16_t errors, junk, overshoot;
+	uint32_t errors, junk, overshoot;
 	uint8_t mode;                   /* enum session_mode */
 	int8_t verb;                    /* counter of the command under way, -1 for none */
 	uint8_t name_status, reverse_status;    /* enum msg_status */
@@ -65,7 +65,7 @@ struct session {
 	bool failed;                    /* the command under way got a 4xx or 5xx */
 	bool slept;
 	bool esmtp, is_local, is_trusted, is_exempt, in_anvil, skip_line, rearm;
-	uint16_t total[SESSION_COUNTERS], done[SESSION_COUNTERS];
+	uint32_t total[SESSION_COUNTERS], done[SESSION_COUNTERS];
 };
 
 /* A connected, non-blocking socket becomes a session: takes fd and a reference of svc. local_addr may be "".
@@ -92,7 +92,8 @@ void session_close(struct session *s);
 
 /* One call to another daemon; fn must call session_resume first and session_run last. -1: the peer is away, nothing is
  * pending, the caller answers 4xx. Source: session.c */
-int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, const void *in, const struct ipc_desc *reply,
+int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, const void *in,
+	const struct ipc_desc *reply,
 	ipc_reply_fn *fn) WARN_UNUSED;
 void session_resume(struct session *s);
 

@@ -30,11 +30,12 @@ void txn_free(struct txn **txn)
 	free(t);
 }
 
-void txn_add_rcpt(struct txn *t, struct span address, struct span orcpt, unsigned notify)
+void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct span orcpt, unsigned notify)
 {
 	struct txn_rcpt *r = arena_new(&t->arena, struct txn_rcpt);
 
 	r->address = arena_span(&t->arena, address);
+	r->orig = arena_span(&t->arena, orig);
 	r->orcpt = arena_span(&t->arena, orcpt);
 	r->notify = notify;
 	*t->rcpts_tail = r;

@@ -17,13 +17,14 @@ struct session;
 
 struct txn_rcpt {
 	struct txn_rcpt *next;
-	struct span address, orcpt;
+	struct span address, orig, orcpt;       /* orig: as the client said it, "" when the same */
 	unsigned notify;
 };
 
 /* The recipient under examination. */
 struct txn_try {
 	const char *address;            /* with a domain */
+	const char *fallback;           /* of a postmaster who has no mailbox: our own */
 	struct span orcpt;
 	unsigned notify;
 	bool is_routed;                 /* local part with %, ! or @: sender-specified routing */
@@ -56,7 +57,7 @@ struct txn *txn_new(void);
 void txn_free(struct txn **txn);
 
 /* Adds a recipient that was accepted. Source: txn.c */
-void txn_add_rcpt(struct txn *t, struct span address, struct span orcpt, unsigned notify);
+void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct span orcpt, unsigned notify);
 
 /* Draws the queue id and logs "ID: client=..."; -1 while qmgr grants none. Source: txn.c */
 int txn_open(struct session *s) WARN_UNUSED;

@@ -1,5 +1,6 @@
-/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users
- * may list and retry, the rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON object a line as postqueue -j. */
+/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users may list and retry, the
+ * rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON object a
+ * line as postqueue -j. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -44,7 +45,8 @@ static int connect_to(struct tool *t, struct ipc *c)
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		rc = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&sa, sizeof(sa));
 		if (rc < 0) {
-			tool_fail(t, "queue", "cannot reach the queue manager at %s: %s; is the suite running?", sa.sun_path,
+			tool_fail(t, "queue", "cannot reach the queue manager at %s: %s; is the suite running?",
+				  sa.sun_path,
 				  strerrordesc_np(errno));
 			if (fd >= 0)
 				close(fd);
@@ -61,8 +63,8 @@ static int connect_to(struct tool *t, struct ipc *c)
 
 static int lost(struct tool *t, const struct err *err)
 {
-	return tool_fail(t, "queue", "%s", err->kind == ERR_NONE ? "the queue manager refused; only root and the owner of the queue "
-								   "may see that" : err->msg);
+	return tool_fail(t, "queue", "%s", err->kind != ERR_NONE ? err->msg :
+			 "the queue manager refused; only root and the owner of the queue may see that");
 }
 
 /* ---- list ---- */
@@ -141,10 +143,12 @@ static void print_table_row(struct listing *l, const struct queue_msg *m, bool i
 	char id[QUEUE_ID_LEN + 1], when[32];
 
 	if (l->count == 0)
-		fprintf(out, "%-16s %8s %-19s  %s\n", "-Queue ID-", "--Size--", "---Arrival Time----", "-Sender/Recipient-------");
+		fprintf(out, "%-16s %8s %-19s  %s\n", "-Queue ID-", "--Size--", "---Arrival Time----",
+			"-Sender/Recipient-------");
 	queue_id_print(id, m->id);
 	format_time(when, m->arrival_ms);
-	fprintf(out, "%-15s%c %8llu %-19s  ", id, m->held ? '!' : is_active ? '*' : ' ', (unsigned long long)m->size, when);
+	fprintf(out, "%-15s%c %8llu %-19s  ", id, m->held ? '!' : is_active ? '*' : ' ', (unsigned long long)m->size,
+		when);
 	if (m->sender.n)
 		put_clean(out, m->sender);
 	else
@@ -163,7 +167,8 @@ static void print_json_row(struct listing *l, const struct queue_msg *m, bool is
 	queue_id_print(id, m->id);
 	fprintf(out, "{\"queue_name\": \"%s\", \"queue_id\": \"%s\", \"arrival_time\": %llu, \"message_size\": %llu, "
 		"\"next_attempt\": %llu, \"sender\": ", m->held ? "hold" : is_active ? "active" : "deferred", id,
-		(unsigned long long)m->arrival_ms / 1000, (unsigned long long)m->size, (unsigned long long)m->due_ms / 1000);
+		(unsigned long long)m->arrival_ms / 1000, (unsigned long long)m->size,
+		(unsigned long long)m->due_ms / 1000);
 	put_json(out, m->sender);
 	fputs(", \"recipients\": [", out);
 	for (i = 0; i < m->n_rcpts; i++) {
@@ -365,7 +370,8 @@ static int do_act(struct tool *t, struct ipc *c, enum adm_what what, uint64_t id
 	else if (in->count == 0 && id)
 		rc = tool_fail(t, "queue", "there is no such message, or nothing to do for it");
 	else
-		fprintf(t->err, "%llu message%s %s\n", (unsigned long long)in->count, in->count == 1 ? "" : "s", words[what]);
+		fprintf(t->err, "%llu message%s %s\n", (unsigned long long)in->count, in->count == 1 ? "" : "s",
+			words[what]);
 	arena_fini(&a);
 	return rc;
 }
@@ -411,7 +417,8 @@ int cmd_queue(struct tool *t, int argc, char **argv)
 		return usage(t);
 	for (i = 0; i < ARRAY_LEN(acts) && strcmp(verb, acts[i]) != 0; i++)
 		continue;
-	if (strcmp(verb, "list") == 0 ? argc > 2 + is_json : strcmp(verb, "show") != 0 && (i == ARRAY_LEN(acts) || argc < 3))
+	if (strcmp(verb, "list") == 0 ? argc > 2 + is_json : strcmp(verb, "show") != 0 &&
+	    (i == ARRAY_LEN(acts) || argc < 3))
 		return usage(t);
 	if (connect_to(t, &c) < 0)
 		return TOOL_FAILED;

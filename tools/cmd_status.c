@@ -52,7 +52,7 @@ static void print_uptime(FILE *f, uint64_t ms)
 	uint64_t s = ms / 1000;
 
 	if (s < 86400)
-		fprintf(f, "%6llu:%02llu:%02llu", (unsigned long long)s / 3600, (unsigned long long)s / 60 % 60, (unsigned long long)s % 60);
+		fprintf(f, "%6llu:%02u:%02u", (unsigned long long)s / 3600, (unsigned)(s / 60 % 60), (unsigned)(s % 60));
 	else
 		fprintf(f, "%7llu days", (unsigned long long)s / 86400);
 }
@@ -62,8 +62,8 @@ static void print_table(struct tool *t, const struct tool_reply *r)
 	const struct tool_process *v = r->processes.v;
 	size_t i;
 
-	fprintf(t->out, "surat is %s, master is process %llu, configuration %.*s\n\n", r->is_ok ? "running" : "not up or going down",
-		(unsigned long long)r->pid, SPAN_ARG(r->config_directory));
+	fprintf(t->out, "surat is %s, master is process %llu, configuration %.*s\n\n",
+		r->is_ok ? "running" : "not up or going down", (unsigned long long)r->pid, SPAN_ARG(r->config_directory));
 	fprintf(t->out, "%-10s %8s %-15s %-9s %8s %8s %12s  %s\n", "NAME", "PID", "USER", "STATE", "SESSIONS", "RESTARTS", "UPTIME",
 		"SERVICES");
 	for (i = 0; i < r->processes.n; i++) {

@@ -6,7 +6,7 @@
 #define RELOAD_LIMIT_MS 90000u
 #define MARGIN_MS 40000u        /* on top of stop_timeout: what the inner daemons may take */
 
-/* The two values that the commands to a running suite need; a main.cf that is wrong elsewhere must not prevent a stop. */
+/* The two values that these commands need; a main.cf that is wrong elsewhere must not prevent a stop. */
 static int read_places(struct tool *t, const char *name, struct arena *a, const char **run_r, uint64_t *stop_ms_r)
 {
 	struct conf c = { 0 };
@@ -69,8 +69,8 @@ int cmd_reload(struct tool *t, int argc, char **argv)
 		if (!r)
 			tool_fail(t, "reload", "%s", err.kind == ERR_NONE ? "not running" : err.msg);
 		else if (!r->is_ok)
-			fprintf(t->err, "%.*s%ssurat reload: the old configuration stays in force\n", (int)r->text.n, r->text.p ? r->text.p : "",
-				r->text.n && r->text.p[r->text.n - 1] != '\n' ? "\n" : "");
+			fprintf(t->err, "%.*s\nsurat reload: the old configuration stays in force\n",
+				(int)span_trim(r->text).n, r->text.p ? r->text.p : "");
 		else
 			status = TOOL_OK;
 	}

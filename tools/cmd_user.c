@@ -237,6 +237,28 @@ static void warn_of_domain(struct user_cmd *c, const char *name)
 			"mail comes in for %s\n", SPAN_ARG(domain), name);
 }
 
+static bool may_write(const struct stat *st, const struct account *a)
+{
+	return (st->st_uid == a->uid && st->st_mode & S_IWUSR) || (st->st_gid == a->gid && st->st_mode & S_IWGRP) ||
+	       st->st_mode & S_IWOTH;
+}
+
+/* local delivers as the account's uid: without a folder that it may fill every letter would wait. */
+static void prepare_base(struct user_cmd *c, const struct account *a)
+{
+	const char *base = c->settings.global.virtual_mailbox_base;
+	struct stat st;
+
+	if (!base[0] || !span_starts(span_z(a->home), base) || geteuid() != 0)
+		return;
+	if (stat(base, &st) < 0 && errno == ENOENT &&
+	    (mkdir(base, 0700) < 0 || chown(base, a->uid, a->gid) < 0 || chmod(base, 0770) < 0))
+		fprintf(c->t->err, "surat user: warning: virtual_mailbox_base %s: %s\n", base, strerror(errno));
+	else if (stat(base, &st) == 0 && !may_write(&st, a) && stat(a->home, &st) < 0)
+		fprintf(c->t->err, "surat user: warning: uid %u may not make mailboxes in virtual_mailbox_base %s\n", a->uid,
+			base);
+}
+
 /* ---- subcommands ---- */
 
 static int user_add(struct user_cmd *c)
@@ -268,6 +290,7 @@ static int user_add(struct user_cmd *c)
 	if (status == 0) {
 		fprintf(c->t->out, "added %s\n", a.name);
 		warn_of_domain(c, a.name);
+		prepare_base(c, &a);
 	}
 	return status;
 }

@@ -60,6 +60,7 @@ int conf_set(struct conf *c, const char *name, const char *value, const char *fi
  * to errors; -1 when anything is. Source: conf.c */
 int conf_check(const struct conf *c, struct conf_errors *errors);
 
+/* Frees what c or errors own; idempotent. conf_error adds a line to the list. Source: conf.c */
 void conf_fini(struct conf *c);
 void conf_errors_fini(struct conf_errors *errors);
 void conf_error(struct conf_errors *errors, const char *fmt, ...) PRINTF(2, 3);

@@ -42,6 +42,7 @@ int map_open(struct map **m_r, const char *type_name, struct err *err) WARN_UNUS
  * A replaced table file is noticed here and reopened; never half-read. Source: map.c */
 enum map_rc map_get(struct map *m, struct span key, struct str *value, struct err *err) WARN_UNUSED;
 
+/* enum map_flags of its type, and its name as given to map_open. Source: map.c */
 unsigned map_flags(const struct map *m);
 const char *map_name(const struct map *m);      /* "type:name"; owned by the map */
 

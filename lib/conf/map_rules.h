@@ -40,6 +40,7 @@ int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, cons
 /* Reads the file again if it was replaced, then takes the first rule that matches key. Source: map_rules.c */
 enum map_rc map_rules_get(struct map_rules *r, const void *key, struct str *value, struct err *err);
 
+/* Takes NULL. Source: map_rules.c */
 void map_rules_free(struct map_rules *r);
 
 #endif

@@ -55,6 +55,7 @@ int mastercf_overlay(struct conf *c, const struct conf *base, const struct maste
 /* The first service with this command, or NULL. Source: mastercf.c */
 const struct mastercf_service *mastercf_find(const struct mastercf *m, const char *command);
 
+/* Frees what m owns; idempotent. Source: mastercf.c */
 void mastercf_fini(struct mastercf *m);
 
 #endif

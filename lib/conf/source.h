@@ -29,6 +29,7 @@ void source_init(struct source *s, const char *file, struct span text);
  * until the next call. Source: source.c */
 bool source_line(struct source *s, struct span *line_r);
 
+/* Frees what s owns; idempotent. Source: source.c */
 void source_fini(struct source *s);
 
 /* Appends a whole file to *out, up to its limit. ERR_SYS (errno in err->sys) or ERR_CONF. Blocks. Source: source.c */

@@ -25,7 +25,8 @@ void access_addr_keys(struct access_keys *k, struct arena *a, struct span addr);
  * Source: access.c */
 void access_mail_keys(struct access_keys *k, struct arena *a, struct span address, const char *delims);
 
-enum access_action { ACCESS_DUNNO, ACCESS_OK, ACCESS_REJECT, ACCESS_DEFER, ACCESS_DEFER_IF_PERMIT, ACCESS_DEFER_IF_REJECT,
+enum access_action { ACCESS_DUNNO, ACCESS_OK, ACCESS_REJECT, ACCESS_DEFER, ACCESS_DEFER_IF_PERMIT,
+	ACCESS_DEFER_IF_REJECT,
 		     ACCESS_REPLY, ACCESS_HOLD, ACCESS_DISCARD, ACCESS_REDIRECT, ACCESS_BCC, ACCESS_PREPEND, ACCESS_WARN,
 		     ACCESS_INFO, ACCESS_FILTER, ACCESS_RESTRICTIONS };
 

@@ -359,7 +359,8 @@ static void element_reset(struct element *e)
 	e->glued = e->after_word = e->angle = e->closed = false;
 }
 
-static int element_end(struct element *e, struct arena *a, size_t *left, address_list_fn *fn, void *arg, struct err *err)
+static int element_end(struct element *e, struct arena *a, size_t *left, address_list_fn *fn, void *arg,
+	struct err *err)
 {
 	struct span text = str_span(&e->cur);
 	struct arena_mark mark = arena_mark(a);

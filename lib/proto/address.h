@@ -63,7 +63,8 @@ bool address_literal_valid(struct span domain);
 typedef int address_list_fn(void *arg, struct span name, const struct address *addr, struct err *err);
 
 /* Walks an address-list of RFC 5322 section 3.4 (groups, comments, folding, obsolete routes): calls fn for each
- * mailbox, at most max of them. Iterative, time linear in in. -1: bad syntax, over max, or fn's -1. Source: address.c */
+ * mailbox, at most max of them. Iterative, time linear in in. -1: bad syntax, over max, or fn's -1.
+ * Source: address.c */
 int address_list(struct span in, size_t max, address_list_fn *fn, void *arg, struct err *err) WARN_UNUSED;
 
 #endif

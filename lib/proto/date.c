@@ -4,7 +4,8 @@
 #include <time.h>
 
 static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+	"Nov", "Dec" };
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar, and back (era arithmetic: 400 years have 146097 days). */
 static int64_t days_from_civil(int64_t y, int m, int d)

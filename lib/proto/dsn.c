@@ -84,7 +84,8 @@ static void put_field(struct out *o, const char *name, const char *type, struct 
 int dsn_date(struct str *out, uint64_t ms)
 {
 	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+		"Nov", "Dec" };
 	time_t t = (time_t)(ms / 1000);
 	struct tm tm;
 
@@ -109,7 +110,8 @@ bool dsn_status_valid(struct span s)
 
 	if (!span_cut(s, '.', &class, &rest) || !span_cut(rest, '.', &subject, &detail))
 		return false;
-	return (span_eqz(class, "2") || span_eqz(class, "4") || span_eqz(class, "5")) && subject.n <= 3 && detail.n <= 3 &&
+	return (span_eqz(class, "2") || span_eqz(class, "4") || span_eqz(class, "5")) &&
+	       subject.n <= 3 && detail.n <= 3 &&
 	       span_u64(subject, 999, &v) == 0 && span_u64(detail, 999, &v) == 0;
 }
 
@@ -127,7 +129,8 @@ static bool words_are_8bit(const struct dsn_notice *n)
 	for (i = 0; i < n->n_rcpts; i++) {
 		const struct dsn_rcpt *r = &n->rcpts[i];
 
-		if (!utf8_is_ascii(r->addr) || !utf8_is_ascii(r->text) || !utf8_is_ascii(r->orig) || !utf8_is_ascii(r->orcpt))
+		if (!utf8_is_ascii(r->addr) || !utf8_is_ascii(r->text) || !utf8_is_ascii(r->orig) ||
+		    !utf8_is_ascii(r->orcpt))
 			return true;
 	}
 	return false;
@@ -135,7 +138,8 @@ static bool words_are_8bit(const struct dsn_notice *n)
 
 static void put_header(struct out *o, const struct dsn_notice *n)
 {
-	static const char *const subjects[] = { "Undelivered Mail Returned to Sender", "Delayed Mail (still being retried)",
+	static const char *const subjects[] = { "Undelivered Mail Returned to Sender",
+		"Delayed Mail (still being retried)",
 						"Successful Mail Delivery Report" };
 
 	put(o, "From: Mail Delivery System <MAILER-DAEMON@");
@@ -159,7 +163,8 @@ static void put_words(struct out *o, const struct dsn_notice *n)
 	size_t i;
 
 	put(o, "--%.*s\r\nContent-Description: Notification\r\nContent-Type: text/plain; charset=%s\r\n%s\r\n",
-	    SPAN_ARG(n->boundary), is_8bit ? "utf-8" : "us-ascii", is_8bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	    SPAN_ARG(n->boundary), is_8bit ? "utf-8" : "us-ascii",
+	    is_8bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 	put(o, "This is the mail system at host %.*s.\r\n\r\n", SPAN_ARG(n->hostname));
 	switch (n->kind) {
 	case DSN_FAILURE:
@@ -174,7 +179,8 @@ static void put_words(struct out *o, const struct dsn_notice *n)
 		put(o, ".\r\n");
 		break;
 	case DSN_SUCCESS:
-		put(o, "Your message was delivered, or passed to a system that may not send such a\r\nreport, for these "
+		put(o,
+		    "Your message was delivered, or passed to a system that may not send such a\r\nreport, for these "
 		       "recipients.\r\n");
 		break;
 	}
@@ -235,7 +241,8 @@ static void put_report(struct out *o, const struct dsn_notice *n)
 {
 	size_t i;
 
-	put(o, "--%.*s\r\nContent-Description: Delivery report\r\nContent-Type: message/%s\r\n%s\r\n", SPAN_ARG(n->boundary),
+	put(o, "--%.*s\r\nContent-Description: Delivery report\r\nContent-Type: message/%s\r\n%s\r\n",
+	    SPAN_ARG(n->boundary),
 	    n->utf8 ? "global-delivery-status" : "delivery-status",
 	    words_are_8bit(n) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 	put(o, "Reporting-MTA: dns; %.*s\r\n", SPAN_ARG(n->hostname));
@@ -267,8 +274,10 @@ static void put_original(struct out *o, const struct dsn_notice *n)
 	struct span part = n->full ? n->original : header_of(n->original);
 
 	put(o, "--%.*s\r\nContent-Description: %s\r\nContent-Type: %s\r\n%s\r\n", SPAN_ARG(n->boundary),
-	    n->kind == DSN_FAILURE ? (n->full ? "Undelivered Message" : "Undelivered Message Headers") : "Message Headers",
-	    n->full ? (n->utf8 ? "message/global" : "message/rfc822") : (n->utf8 ? "message/global-headers" : "text/rfc822-headers"),
+	    n->kind == DSN_FAILURE ? (n->full ? "Undelivered Message" : "Undelivered Message Headers")
+				   : "Message Headers",
+	    n->full ? (n->utf8 ? "message/global" : "message/rfc822")
+		    : (n->utf8 ? "message/global-headers" : "text/rfc822-headers"),
 	    utf8_is_ascii(part) ? "" : "Content-Transfer-Encoding: 8bit\r\n");
 	put_raw(o, part);
 	if (part.n && part.p[part.n - 1] != '\n')

@@ -37,7 +37,8 @@ struct dsn_notice {
 	uint64_t now_ms, arrival_ms;
 	uint64_t until_ms;              /* DSN_DELAY: when we shall give up */
 	bool utf8;                      /* the original needed SMTPUTF8 */
-	bool lf;                        /* lines end by LF, as in the queue and in a Maildir, and so do those of original */
+	/* lines end by LF, as in the queue and in a Maildir, and so do those of original */
+	bool lf;
 	bool full;                      /* return the whole original; else its header */
 	struct span original;           /* at least its header */
 	const struct dsn_rcpt *rcpts;

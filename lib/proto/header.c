@@ -103,7 +103,10 @@ static void start_byte(struct header_filter *h, char c)
 		return;
 	}
 	/* RFC 5322 section 4.5 allows blanks between name and colon */
-	is_field = h->state == ST_CR ? false : is_name_char(c) ? h->state != ST_BLANK : (c == ' ' || c == '\t') && h->n_line > 1;
+	if (is_name_char(c))
+		is_field = h->state == ST_START || h->state == ST_NAME;
+	else
+		is_field = h->state != ST_CR && (c == ' ' || c == '\t') && h->n_line > 1;
 	if (!is_field || h->n_line > HEADER_NAME_MAX) {
 		end(h, true);
 		return;

@@ -80,7 +80,8 @@ static int compile_item(struct netlist_item *it, struct arena *a, const char *wh
 	return 0;
 }
 
-int netlist_compile(struct netlist *out_r, struct arena *a, const char *what, const struct conf_list *words, struct err *err)
+int netlist_compile(struct netlist *out_r, struct arena *a, const char *what,
+	const struct conf_list *words, struct err *err)
 {
 	struct netlist_item *v = arena_alloc(a, (words->n + 1) * sizeof(*v));
 	size_t i;

@@ -27,7 +27,8 @@ struct netlist {
 
 /* Items live in a. A network with bits beyond its prefix is an error, as in Postfix. what: the parameter's name for
  * messages. -1 ERR_CONF; tables (type:name) are not supported here. Source: netlist.c */
-int netlist_compile(struct netlist *out_r, struct arena *a, const char *what, const struct conf_list *words, struct err *err)
+int netlist_compile(struct netlist *out_r, struct arena *a, const char *what,
+	const struct conf_list *words, struct err *err)
 	WARN_UNUSED;
 
 /* The first item that fits decides; name may be NULL. addr as inet_ntop writes it; a mapped ::ffff:192.0.2.1 fits IPv4

@@ -205,8 +205,8 @@ static int address_or_reply(struct arena *a, struct span args, unsigned flags, s
 	return 0;
 }
 
-int smtp_parse_mail(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags, struct smtp_mail *out_r,
-	struct err *err)
+int smtp_parse_mail(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags,
+	struct smtp_mail *out_r, struct err *err)
 {
 	static const char bad_address[] = "501 5.1.7 Bad sender address syntax";
 	struct span rest, word;
@@ -228,8 +228,8 @@ int smtp_parse_mail(struct arena *a, struct span args, unsigned extensions, unsi
 	return address_or_reply(a, args, addr_flags, &out_r->from, &rest, bad_address, err);
 }
 
-int smtp_parse_rcpt(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags, struct smtp_rcpt *out_r,
-	struct err *err)
+int smtp_parse_rcpt(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags,
+	struct smtp_rcpt *out_r, struct err *err)
 {
 	struct span rest, word;
 

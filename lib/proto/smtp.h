@@ -50,10 +50,10 @@ void smtp_split(struct span line, struct span *verb_r, struct span *args_r);
 /* The arguments of MAIL and RCPT (RFC 5321 section 4.1.1.2 f., RFC 1870, 6152, 6531, 3461, 4954). extensions:
  * enum smtp_extensions; addr_flags: enum address_flags beyond what the command implies. -1: err->msg is the whole
  * reply, "501 5.1.7 Bad sender address syntax". Source: smtp.c */
-int smtp_parse_mail(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags, struct smtp_mail *out_r,
-	struct err *err) WARN_UNUSED;
-int smtp_parse_rcpt(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags, struct smtp_rcpt *out_r,
-	struct err *err) WARN_UNUSED;
+int smtp_parse_mail(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags,
+	struct smtp_mail *out_r, struct err *err) WARN_UNUSED;
+int smtp_parse_rcpt(struct arena *a, struct span args, unsigned extensions, unsigned addr_flags,
+	struct smtp_rcpt *out_r, struct err *err) WARN_UNUSED;
 
 /* "1000 LAST" (RFC 3030). -1 as above. Source: smtp.c */
 int smtp_parse_bdat(struct span args, uint64_t *size_r, bool *last_r, struct err *err) WARN_UNUSED;

@@ -40,7 +40,8 @@
 #define DEFAULT_RESERVE ((uint64_t)8 << 20)
 #define LOCK_FILE_SIZE (32 * 1024)      /* LMDB maps about 8 KiB of it */
 #define ID_TICKS 20                     /* low bits of an id: numbers within one millisecond */
-#define MARK_AHEAD ((uint64_t)1000 << ID_TICKS)        /* a second: every restart moves ids ahead by that much at most */
+/* a second: every restart moves ids ahead by that much at most */
+#define MARK_AHEAD ((uint64_t)1000 << ID_TICKS)
 
 static int lmdb_err(struct err *err, int rc, const char *what)
 {
@@ -168,7 +169,8 @@ static int put_counter(MDB_txn *txn, MDB_dbi dbi, const char *name, uint64_t n)
 static int open_tables(struct queue *q, MDB_txn *txn)
 {
 	struct { const char *name; MDB_dbi *dbi; } tables[] = {
-		{ "msg", &q->msg }, { "body", &q->body }, { "due", &q->due }, { "held", &q->held }, { "counters", &q->counters },
+		{ "msg", &q->msg }, { "body", &q->body }, { "due", &q->due }, { "held", &q->held },
+		{ "counters", &q->counters },
 	};
 	uint64_t mark = 0;
 	size_t i;
@@ -223,8 +225,8 @@ static int find_unscheduled(struct queue *q, MDB_txn *txn, struct id_list *l)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Messages that were being tried when the last process ended get their time of arrival, which is in their id; ids may be
- * ahead of the clock when it was set back or processes died often. */
+/* Messages that were being tried when the last process ended get their time of arrival, which is in their id; ids
+ * may be ahead of the clock when it was set back or processes died often. */
 static int recover(struct queue *q, struct queue_txn *t, struct err *err)
 {
 	struct id_list l = { 0 };
@@ -613,7 +615,8 @@ int queue_due(struct queue *q, uint64_t now_ms, queue_due_fn *fn, void *arg, uin
 		return -1;
 	rc = mdb_cursor_open(v.txn, q->due, &c);
 	if (rc == 0) {
-		for (rc = mdb_cursor_get(c, &k, &none, MDB_FIRST); rc == 0; rc = mdb_cursor_get(c, &k, &none, MDB_NEXT)) {
+		for (rc = mdb_cursor_get(c, &k, &none, MDB_FIRST); rc == 0;
+		     rc = mdb_cursor_get(c, &k, &none, MDB_NEXT)) {
 			uint64_t due = k.mv_size == 16 ? get_be64(k.mv_data) : UINT64_MAX;
 
 			if (due > now_ms || !fn(arg, get_be64((char *)k.mv_data + 8), due)) {
@@ -668,7 +671,8 @@ enum queue_rc queue_list(struct queue *q, uint64_t after, size_t max, queue_list
 	return list(q, q->msg, after, max, fn, arg, last_r, err);
 }
 
-enum queue_rc queue_list_held(struct queue *q, uint64_t after, size_t max, queue_list_fn *fn, void *arg, uint64_t *last_r,
+enum queue_rc queue_list_held(struct queue *q, uint64_t after, size_t max, queue_list_fn *fn, void *arg,
+			      uint64_t *last_r,
 			      struct err *err)
 {
 	return list(q, q->held, after, max, fn, arg, last_r, err);

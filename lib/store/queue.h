@@ -1,4 +1,5 @@
-/* queue.h: the mail queue on disk: an LMDB environment for envelopes, schedule and small bodies, files for large ones */
+/* queue.h: the mail queue on disk: an LMDB environment for envelopes, schedule and small bodies, files for large
+ * ones */
 #ifndef STORE_QUEUE_H
 #define STORE_QUEUE_H
 
@@ -95,8 +96,8 @@ struct queue_rcpt *queue_add_rcpt(struct queue_msg *m, struct arena *a);
 
 /* ---- ids (queue_id.c) ---- */
 
-/* 13 characters in Crockford's base 32 (no I, L, O, U), NUL-terminated: sorts as the number does and is what Postfix log
- * readers accept as a long queue id. Source: queue_id.c */
+/* 13 characters in Crockford's base 32 (no I, L, O, U), NUL-terminated: sorts as the number does and is what
+ * Postfix log readers accept as a long queue id. Source: queue_id.c */
 void queue_id_print(char out[QUEUE_ID_LEN + 1], uint64_t id);
 
 /* Reads one; case does not matter. -1 when it is not an id. Source: queue_id.c */
@@ -111,8 +112,8 @@ struct queue_options {
 	uint64_t reserve;               /* bytes of the file system that new messages must leave free for done marks */
 };
 
-/* Opens dir/queue and dir/large, makes them when missing, removes large files without a row, puts messages that were being
- * tried into the schedule. One process at a time: a second one gets ERR_CONF. Blocks. Source: queue.c */
+/* Opens dir/queue and dir/large, makes them when missing, removes large files without a row, puts messages that
+ * were being tried into the schedule. One process at a time: a second one gets ERR_CONF. Blocks. Source: queue.c */
 int queue_open(struct queue **q_r, const char *dir, const struct queue_options *opt, struct err *err) WARN_UNUSED;
 
 /* Takes NULL; sets *q to NULL. No transaction may be open. Source: queue.c */
@@ -137,13 +138,13 @@ struct queue_txn {
 	bool checked;                   /* free space was looked at */
 };
 
-/* Errors of all of these: TEMP with dsn 4.3.1 when map or disk are full (nothing is lost: abort and answer 452), SYS for
- * anything else (EIO, MDB_PANIC, a damaged map): the process must end and be started again. After any error only
- * queue_abort may follow. Source: queue.c */
+/* Errors of all of these: TEMP with dsn 4.3.1 when map or disk are full (nothing is lost: abort and answer 452),
+ * SYS for anything else (EIO, MDB_PANIC, a damaged map): the process must end and be started again. After any error
+ * only queue_abort may follow. Source: queue.c */
 int queue_begin(struct queue *q, struct queue_txn *t, struct err *err) WARN_UNUSED;
 
-/* A new message. body is stored when its record is not large; else large/<id> was synced before. ERR_PROTO when there is a
- * message of that id: nothing was changed and the transaction may go on. Source: queue.c */
+/* A new message. body is stored when its record is not large; else large/<id> was synced before. ERR_PROTO when
+ * there is a message of that id: nothing was changed and the transaction may go on. Source: queue.c */
 int queue_add(struct queue_txn *t, uint64_t id, struct span record, struct span body, struct err *err) WARN_UNUSED;
 
 /* Replaces the record of an existing message and moves it in the indexes as its head says. A message that is gone stays
@@ -163,12 +164,14 @@ void queue_abort(struct queue_txn *t);
 
 enum queue_rc { QUEUE_ERR = -1, QUEUE_NONE = 0, QUEUE_FOUND = 1 };
 
-/* A consistent view; spans it gives live until queue_view_end. Keep it short: pages freed meanwhile cannot be reused. */
+/* A consistent view; spans it gives live until queue_view_end. Keep it short: pages freed meanwhile cannot be
+ * reused. */
 struct queue_view {
 	struct queue *q;
 	void *txn;
 };
 
+/* -1 ERR_SYS or ERR_TEMP and no view; end is idempotent. Source: queue.c */
 int queue_view_begin(struct queue *q, struct queue_view *v, struct err *err) WARN_UNUSED;
 void queue_view_end(struct queue_view *v);
 
@@ -177,15 +180,17 @@ enum queue_rc queue_view_record(struct queue_view *v, uint64_t id, struct span *
 enum queue_rc queue_view_body(struct queue_view *v, uint64_t id, struct span *body_r, struct err *err) WARN_UNUSED;
 
 /* Reads and decodes one message in a view of its own. QUEUE_ERR with ERR_PERM: damaged. Source: queue.c */
-enum queue_rc queue_get(struct queue *q, uint64_t id, struct arena *a, struct queue_msg *m_r, struct err *err) WARN_UNUSED;
+enum queue_rc queue_get(struct queue *q, uint64_t id, struct arena *a, struct queue_msg *m_r,
+			struct err *err) WARN_UNUSED;
 
 /* Returns false to stop. */
 typedef bool queue_due_fn(void *arg, uint64_t id, uint64_t due_ms);
 typedef bool queue_list_fn(void *arg, uint64_t id, struct span record);
 
-/* Calls fn for each message due at now_ms or before, oldest first; *next_ms_r is the time of the first that was not visited,
- * UINT64_MAX if there is none. fn must not write. Source: queue.c */
-int queue_due(struct queue *q, uint64_t now_ms, queue_due_fn *fn, void *arg, uint64_t *next_ms_r, struct err *err) WARN_UNUSED;
+/* Calls fn for each message due at now_ms or before, oldest first; *next_ms_r is the time of the first that was not
+ * visited, UINT64_MAX if there is none. fn must not write. Source: queue.c */
+int queue_due(struct queue *q, uint64_t now_ms, queue_due_fn *fn, void *arg, uint64_t *next_ms_r,
+	      struct err *err) WARN_UNUSED;
 
 /* Calls fn for up to max messages with ids above after, in order of id; *last_r is the last one visited, and the return
  * value QUEUE_FOUND when there may be more. Source: queue.c */
@@ -193,7 +198,8 @@ enum queue_rc queue_list(struct queue *q, uint64_t after, size_t max, queue_list
 			 struct err *err) WARN_UNUSED;
 
 /* The same over held messages only; record is empty. Source: queue.c */
-enum queue_rc queue_list_held(struct queue *q, uint64_t after, size_t max, queue_list_fn *fn, void *arg, uint64_t *last_r,
+enum queue_rc queue_list_held(struct queue *q, uint64_t after, size_t max, queue_list_fn *fn, void *arg,
+			      uint64_t *last_r,
 			      struct err *err) WARN_UNUSED;
 
 /* Messages in the queue, and how many of them are held. Source: queue.c */
@@ -204,8 +210,9 @@ int queue_count(struct queue *q, size_t *messages_r, size_t *held_r, struct err 
 /* Creates large/<id>, open for writing only; caller closes. Source: queue_large.c */
 int queue_large_create(struct queue *q, uint64_t id, int *fd_r, struct err *err) WARN_UNUSED;
 
-/* Checks that the file has exactly size bytes, syncs it and the directory. Blocks. ERR_TEMP 4.3.1 when the disk is full,
- * 4.3.0 when the length differs or the sync fails: the caller unlinks and never syncs it again. Source: queue_large.c */
+/* Checks that the file has exactly size bytes, syncs it and the directory. Blocks. ERR_TEMP 4.3.1 when the disk is
+ * full, 4.3.0 when the length differs or the sync fails: the caller unlinks and never syncs it again. Source:
+ * queue_large.c */
 int queue_large_sync(struct queue *q, uint64_t id, int fd, uint64_t size, struct err *err) WARN_UNUSED;
 
 /* Opens it read-only; caller closes. Source: queue_large.c */

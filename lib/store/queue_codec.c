@@ -28,7 +28,8 @@ static int put_rcpt(struct str *out, const struct queue_rcpt *r)
 {
 	const uint64_t nums[] = { r->no, r->parent, r->depth, r->attempts, r->kind, r->state, r->notify, r->action,
 				  r->is_final };
-	const struct span spans[] = { r->addr, r->orig, r->orcpt, r->as_user, r->delivered_to, r->sender, r->dsn, r->text,
+	const struct span spans[] = { r->addr, r->orig, r->orcpt, r->as_user, r->delivered_to, r->sender, r->dsn,
+		r->text,
 				      r->mta };
 	size_t i;
 
@@ -136,7 +137,8 @@ static int get_span(struct span *in, struct span *s_r)
 
 static int get_rcpt(struct span *in, struct queue_rcpt *r)
 {
-	struct span *spans[] = { &r->addr, &r->orig, &r->orcpt, &r->as_user, &r->delivered_to, &r->sender, &r->dsn, &r->text,
+	struct span *spans[] = { &r->addr, &r->orig, &r->orcpt, &r->as_user, &r->delivered_to, &r->sender, &r->dsn,
+		&r->text,
 				 &r->mta };
 	size_t i;
 

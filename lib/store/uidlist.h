@@ -1,7 +1,7 @@
 /* uidlist.h: dovecot-uidlist, the file that gives the messages of a Maildir their UIDs; Dovecot may write it too
  *
  *   3 V1273668413 N41 G0123456789abcdef0123456789abcdef      version, UIDVALIDITY, next UID, GUID of the mailbox
- *   40 W1234 :1273668413.M1P2.host,S=1200                    UID, extensions (W: octets with CRLF; P: POP3 id), base name
+ *   40 W1234 :1273668413.M1P2.host,S=1200                  UID, extensions (W: octets with CRLF; P: POP3 id), base name
  *
  * The file "dovecot-uidlist.lock", made with O_EXCL, is both the lock and the next version: renaming it onto the list
  * releases it. New records are appended without a sync as long as their UIDs are below the next UID that the header

@@ -167,9 +167,11 @@ static void on_reload(void *arg, struct ipc *c, uint32_t id, const void *in, int
 
 static void on_drain(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
+	const struct ctl_drain *m = in;
 	struct daemon *d = arg;
 
 	d->is_draining = true;
+	d->is_stopping |= m->is_stop != 0;
 	if (d->ops->drain)
 		d->ops->drain(d);
 	else
@@ -271,6 +273,9 @@ static int become_what_we_are(struct daemon *d, struct err *err)
 		d->sandbox.user = p->user;
 	if (global_conf_read(&global, d->conf, &d->arena, err) < 0)
 		return -1;
+	/* who may open nothing needs no root folder either */
+	if (!d->sandbox.chroot && !(d->sandbox.may & (SB_OPEN | SB_UNIX | SB_SOCKET)))
+		d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
 	if (!global.sandbox) {
 		log_warn("sandbox = no: the rights of %s are not restricted", d->program);
 		d->sandbox.may |= SB_EXEC;

@@ -45,7 +45,8 @@ struct daemon_ops {
 	/* d->conf is the new snapshot. On -1 the old one is put back and master is told. */
 	int (*reload)(struct daemon *d, struct err *err);
 
-	/* Take nothing new; call daemon_exit when the last session has ended. NULL: exit at once. */
+	/* Take nothing new; call daemon_exit when the last session has ended. NULL: exit at once. Comes a second time
+	 * when the suite stops while sessions of before a reload still go on (d->is_stopping). */
 	void (*drain)(struct daemon *d);
 
 	/* For surat status. */
@@ -71,6 +72,7 @@ struct daemon {
 	uint64_t instance;              /* drawn by master at its start */
 	bool is_root;                   /* the suite runs as root with separate users */
 	bool is_draining;
+	bool is_stopping;               /* draining because the suite ends, not because of a reload */
 };
 
 /* The main of every daemon; returns the exit status. Source: daemon.c */

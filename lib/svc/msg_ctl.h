@@ -32,7 +32,10 @@ IPC_STRUCT(ctl_channel, CTL_CHANNEL_FIELDS)
 IPC_STRUCT(ctl_listen, CTL_LISTEN_FIELDS)
 
 extern const struct ipc_desc ctl_reload_desc;   /* use the last CONF from now on */
-extern const struct ipc_desc ctl_drain_desc;    /* take nothing new, leave when the last session has ended */
+/* master -> daemon: take nothing new, leave when the last session has ended. is_stop: the suite ends, sessions should
+ * be told so; else a successor has taken over and they may go on as long as they like. May come twice. */
+#define CTL_DRAIN_FIELDS(S, U64, STR, LIST) U64(S, is_stop)
+IPC_STRUCT(ctl_drain, CTL_DRAIN_FIELDS)
 extern const struct ipc_desc ctl_status_desc;   /* answered with ctl_status_reply */
 extern const struct ipc_desc ctl_ready_desc;    /* daemon -> master: sandboxed and serving */
 

@@ -6,7 +6,8 @@
  *                 enq_body …                       up to IPC_BODY_MAX bytes in all; or
  *                 enq_large (a call: answered with enq_large_fd and a write-only descriptor)
  *                 enq_end | enq_abort
- * Several letters may be under way; each frame names its queue id. The end of the channel aborts those without enq_end.
+ * Lines of content end in LF and hold no CR. Several letters may be under way; each frame names its queue id. The end
+ * of the channel aborts those without enq_end.
  */
 #ifndef SVC_MSG_QUEUE_H
 #define SVC_MSG_QUEUE_H

@@ -34,7 +34,7 @@ struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
 void tls_ctx_unref(struct tls_ctx **ctx);       /* takes NULL; sets *ctx to NULL */
 
 /* Puts a server session under s; the caller has flushed the output and dropped the input (a client that sent bytes
- * behind STARTTLS loses them: RFC 3207 section 4.2, CVE-2011-0411). The handshake runs in tls_handshake. Source: tls.c */
+ * behind STARTTLS loses them: RFC 3207 section 4.2, CVE-2011-0411). tls_handshake runs the handshake. Source: tls.c */
 int tls_accept(struct stream *s, struct tls_ctx *ctx, struct err *err) WARN_UNUSED;
 
 /* Drives the handshake: IO_OK done, IO_AGAIN (wait for stream_events), IO_EOF, IO_ERR. Source: tls.c */

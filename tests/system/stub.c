@@ -1,6 +1,6 @@
-/* stub: stands for any daemon in tests of master: takes channels and sockets, greets, echoes lines, drains like a real one
+/* stub: stands for any daemon in tests of master: takes channels and sockets, greets, echoes, drains like a real one
  *
- * A client gets "PROGRAM WORKER PID CHANNELS MYHOSTNAME CERTS OVERRIDES\r\n" and then its lines back; "crash" aborts the
+ * A client gets "PROGRAM WORKER PID CHANNELS MYHOSTNAME CERTS OVERRIDES\r\n", then its lines back; "crash" aborts the
  * process. With data_directory/fail-PROGRAM there, init fails.
  */
 #include <errno.h>

@@ -1,3 +1,4 @@
+@conf smtpd_error_sleep_time = 0
 S: 220 mx.example.com ESMTP Surat
 C: NOOP
 S: 250 2.0.0 Ok

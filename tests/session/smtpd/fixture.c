@@ -33,11 +33,12 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 	struct span local = span_sub(m->address, 0, at < 0 ? m->address.n : (size_t)at);
 	size_t i;
 
-	if (span_ends_nocase(m->address, "@example.com")) {
+	if (span_ends_nocase(m->address, "@example.com") || span_ends_nocase(m->address, "@mx.example.com") ||
+		span_ends_nocase(m->address, "@virtual.example")) {
 		v.class = ADDR_LOCAL;
 		v.status = MSG_NO;
 		for (i = 0; i < ARRAY_LEN(users); i++) {
-			if (span_eq_nocase(local, users[i]))
+			if (span_eq_nocase(local, users[i]) && !span_ends_nocase(m->address, "virtual.example"))
 				v.status = MSG_OK;
 		}
 		if (span_starts(local, "rcpt"))
@@ -165,7 +166,8 @@ static void on_begin(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	if (f->large_fd >= 0)
 		close(f->large_fd);
 	f->large_fd = -1;
-	rc = str_addf(&f->mail, "sender=%.*s flags=%llu helo=%.*s proto=%.*s service=%.*s user=%.*s envid=%.*s", SPAN_ARG(m->sender),
+	rc = str_addf(&f->mail, "sender=%.*s flags=%llu helo=%.*s proto=%.*s service=%.*s user=%.*s envid=%.*s",
+		SPAN_ARG(m->sender),
 		      (unsigned long long)m->flags, SPAN_ARG(m->helo), SPAN_ARG(m->proto), SPAN_ARG(m->service),
 		      SPAN_ARG(m->sasl_user), SPAN_ARG(m->envid));
 	BUG(rc < 0);
@@ -246,11 +248,14 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 {
 }
 
-static const struct ipc_rule resolve_rules[] = { { &rcpt_check_desc, ~0u, on_rcpt_check }, { &map_query_desc, ~0u, on_map },
+static const struct ipc_rule resolve_rules[] = { { &rcpt_check_desc, ~0u, on_rcpt_check },
+	{ &map_query_desc, ~0u, on_map },
 						 { &ptr_query_desc, ~0u, on_ptr } };
-static const struct ipc_rule auth_rules[] = { { &auth_start_desc, ~0u, on_auth_start }, { &auth_step_desc, ~0u, on_auth_step },
+static const struct ipc_rule auth_rules[] = { { &auth_start_desc, ~0u, on_auth_start }, { &auth_step_desc,
+	~0u, on_auth_step },
 					      { &auth_abort_desc, ~0u, on_nothing } };
-static const struct ipc_rule anvil_rules[] = { { &anvil_connect_desc, ~0u, on_anvil }, { &anvil_occurred_desc, ~0u, on_anvil },
+static const struct ipc_rule anvil_rules[] = { { &anvil_connect_desc, ~0u, on_anvil },
+	{ &anvil_occurred_desc, ~0u, on_anvil },
 					       { &anvil_disconnect_desc, ~0u, on_nothing } };
 static const struct ipc_rule queue_rules[] = { { &enq_want_desc, ~0u, on_want }, { &enq_begin_desc, ~0u, on_begin },
 					       { &enq_rcpts_desc, ~0u, on_rcpts }, { &enq_body_desc, ~0u, on_body },

@@ -34,6 +34,10 @@ C: RCPT TO:<postmaster>
 S: 250 2.1.5 Ok
 C: RCPT TO:<Postmaster@EXAMPLE.com>
 S: 250 2.1.5 Ok
+C: RCPT TO:<Postmaster@virtual.example>
+S: 250 2.1.5 Ok
+C: RCPT TO:<root@virtual.example>
+S: 550 5.1.1 <root@virtual.example>: *
 C: RCPT TO:<temp@example.com>
 S: 451 4.3.0 <temp@example.com>: Temporary lookup failure
 @conf mynetworks = 192.0.2.0/24 [2001:db8::]/32

@@ -22,7 +22,8 @@
 IPC_STRUCT(leaf, LEAF_FIELDS)
 #define BRANCH_FIELDS(S, U64, STR, LIST) STR(S, name) LIST(S, leaves, leaf)
 IPC_STRUCT(branch, BRANCH_FIELDS)
-#define TREE_FIELDS(S, U64, STR, LIST) U64(S, a) STR(S, text) LIST(S, branches, branch) U64(S, z) LIST(S, more, leaf) STR(S, end)
+#define TREE_FIELDS(S, U64, STR, LIST)                                                          \
+	U64(S, a) STR(S, text) LIST(S, branches, branch) U64(S, z) LIST(S, more, leaf) STR(S, end)
 IPC_STRUCT(tree, TREE_FIELDS)
 #define NOTE_FIELDS(S, U64, STR, LIST) U64(S, n) STR(S, text)
 IPC_STRUCT(note, NOTE_FIELDS)
@@ -625,7 +626,8 @@ static NORETURN void serve(int fd)
 
 		if (!q || q->n == 14)
 			break;
-		if (q->n != 15 && ipc_reply(&c, m.id, q->n == 13 ? &note_desc : &tell_desc, q->n == 13 ? (void *)&wrong : &t, &out) < 0)
+		if (q->n != 15 && (q->n == 13 ? ipc_reply(&c, m.id, &note_desc, &wrong, &out)
+					      : ipc_reply(&c, m.id, &tell_desc, &t, &out)) < 0)
 			break;
 		if (ipc_flush(&c, &err) < 0)
 			break;

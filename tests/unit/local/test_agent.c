@@ -233,6 +233,14 @@ static void test_early_word(void **state)
 	assert_int_equal(q.agent->n_jobs, 0);
 }
 
+static long first_child(void)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	return strtol(get_file(path), NULL, 10);
+}
+
 /* What the kernel says of the process that is tito: identity, sandbox, and no descriptor of anybody else. */
 static void test_child_rights(void **state)
 {
@@ -243,10 +251,7 @@ static void test_child_rights(void **state)
 	DIR *d;
 
 	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	text = get_file(path);
-	assert_non_null(text);
-	pid = strtol(text, NULL, 10);
+	pid = first_child();
 	assert_true(pid > 1);
 	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
 	text = get_file(path);
@@ -275,6 +280,26 @@ static void test_child_dies(void **state)
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
 	turn_for(50);
 	assert_non_null(strstr(q.log, "killed by signal 9"));
+}
+
+/* A stopped child is killed with letters in its hands: another one delivers them, each once. */
+static void test_child_is_replaced(void **state)
+{
+	long pid;
+
+	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	pid = first_child();
+	assert_true(pid > 1);
+	kill((pid_t)pid, SIGSTOP);
+	for (int i = 0; i < 5; i++)
+		ask_send((struct ask){ .rcpts = { to_user("tito", "") } });
+	turn_for(50);
+	assert_int_equal(q.n, 1);
+	kill((pid_t)pid, SIGKILL);
+	wait_results(6);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(q.v[i].status, DLV_SENT);
+	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 6);
 }
 
 /* A letter under way when qmgr goes is listed for the next one, which also gets its result. */
@@ -372,6 +397,36 @@ static void test_quota(void **state)
 	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { r } }), DLV_SENT, "2.0.0", "");
 }
 
+/* More full mailboxes in one go than a batch has room for. */
+static void test_many_full(void **state)
+{
+	static char path[180][100], address[180][40];
+	long pid;
+
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("x@y", in_root("vmail/x/"), VMAIL) } }),
+	       DLV_SENT, "2.0.0", "");
+	pid = first_child();
+	kill((pid_t)pid, SIGSTOP);
+	for (int k = 0; k < 3; k++) {
+		struct ask a = { .transport = "virtual", .n = 60 };
+
+		for (int i = 0; i < 60; i++) {
+			int u = k * 60 + i;
+
+			snprintf(path[u], sizeof(path[u]), "%s/vmail/f%d/", root, u);
+			snprintf(address[u], sizeof(address[u]), "f%d@example.org", u);
+			a.rcpts[i] = to_virtual(address[u], path[u], VMAIL);
+			a.rcpts[i].quota = 10;
+		}
+		ask_send(a);
+	}
+	turn_for(50);
+	kill((pid_t)pid, SIGCONT);
+	wait_results(181);
+	for (size_t i = 1; i <= 180; i++)
+		EXPECT(&q.v[i], DLV_BOUNCED, "5.2.2", "full");
+}
+
 static int setup_luser(void **state)
 {
 	start_agent("luser_relay = catch+$local@other.example");
@@ -451,11 +506,13 @@ int main(void)
 		T(test_early_word),
 		T(test_child_rights),
 		T(test_child_dies),
+		T(test_child_is_replaced),
 		T(test_qmgr_restarts),
 		T(test_idle_children_leave),
 		T(test_reload),
 		TS(test_process_limit, setup_limit),
 		TS(test_quota, setup_quota),
+		TS(test_many_full, setup_quota),
 		TS(test_luser_relay, setup_luser),
 		TS(test_mail_spool, setup_spool),
 		cmocka_unit_test(test_delay_format),

@@ -123,7 +123,8 @@ static void on_session(void *arg, struct ipc *c, uint32_t id, const void *in, in
 }
 
 static const struct ipc_rule auth_rules[] = {
-	{ &auth_start_desc, ~0u, on_auth_start }, { &auth_step_desc, ~0u, on_auth_step }, { &auth_abort_desc, ~0u, on_auth_abort },
+	{ &auth_start_desc, ~0u, on_auth_start }, { &auth_step_desc, ~0u, on_auth_step },
+	{ &auth_abort_desc, ~0u, on_auth_abort },
 };
 static const struct ipc_rule anvil_rules[] = {
 	{ &anvil_connect_desc, ~0u, on_connect }, { &anvil_disconnect_desc, ~0u, on_disconnect },

@@ -1,4 +1,4 @@
-/* rig.h: a worker of login with a fake auth, a fake anvil and a fake parent in the same loop, and clients that follow a script */
+/* rig.h: a worker of login with a fake auth, a fake anvil and a fake parent in one loop, and clients with scripts */
 #ifndef TESTS_LOGIN_RIG_H
 #define TESTS_LOGIN_RIG_H
 
@@ -59,9 +59,9 @@ bool client_tls(struct client *c);
 /* Reads what there is into c->in; false at the end of the line. */
 bool client_read(struct client *c);
 
-/* Lines: "C: text" sends text and CRLF, "R: bytes" sends them (\r \n \0 \xNN), "S: text" expects that line, "S* text" one
- * that begins so, "T" starts TLS, "E" expects the end, "P: text" lets the child write a line, "Q: text" expects the child
- * to have received the line. */
+/* Lines: "C: text" sends text and CRLF, "R: bytes" sends them (\r \n \0 \xNN), "S: text" expects that line, "S* text"
+ * one that begins so, "T" starts TLS, "E" expects the end, "P: text" lets the child write a line, "Q: text" expects the
+ * child to have received the line. */
 void client_script(struct client *c, const char *label, const char *script);
 
 #endif

@@ -35,8 +35,8 @@ static const struct script {
 	  GREET "C: USER tito\nS: -ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\n"
 		"C: AUTH CRAM-MD5\nS: -ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\n", NULL },
 	{ "CAPA before TLS", "pop3", "", REMOTE,
-	  GREET "C: CAPA\nS: +OK\nS: TOP\nS: UIDL\nS: RESP-CODES\nS: AUTH-RESP-CODE\nS: PIPELINING\nS: STLS\nS: SASL CRAM-MD5\n"
-		"S: EXPIRE NEVER\nS: IMPLEMENTATION Surat\nS: .\n", NULL },
+	  GREET "C: CAPA\nS: +OK\nS: TOP\nS: UIDL\nS: RESP-CODES\nS: AUTH-RESP-CODE\nS: PIPELINING\nS: STLS\n"
+		"S: SASL CRAM-MD5\nS: EXPIRE NEVER\nS: IMPLEMENTATION Surat\nS: .\n", NULL },
 	{ "CAPA after TLS", "pop3", "", REMOTE,
 	  GREET "C: STLS\nS: +OK Begin TLS negotiation now.\nT\nC: capa\nS: +OK\nS: TOP\nS: UIDL\nS: RESP-CODES\n"
 		"S: AUTH-RESP-CODE\nS: PIPELINING\nS: USER\nS: SASL PLAIN LOGIN CRAM-MD5\nS: EXPIRE NEVER\n"
@@ -47,22 +47,26 @@ static const struct script {
 	{ "login under STLS and the relay", "pop3", "", REMOTE,
 	  GREET "C: STLS\nS: +OK Begin TLS negotiation now.\nT\nC: USER tito\nS: +OK\nC: PASS good\nS: +OK Logged in.\n"
 		"C: STAT\nQ: STAT\nP: +OK 0 0\nS: +OK 0 0\n", "mpid=4711, TLS, session=<" },
-	{ "implicit TLS", "pop3s", "", REMOTE, "T\n" GREET "C: AUTH PLAIN AHRpdG8AZ29vZA==\nS: +OK Logged in.\n", "TLS, session=<" },
+	{ "implicit TLS", "pop3s", "", REMOTE,
+	  "T\n" GREET "C: AUTH PLAIN AHRpdG8AZ29vZA==\nS: +OK Logged in.\n", "TLS, session=<" },
 	{ "implicit TLS by option", "995", "login_protocol = pop3\nlogin_tls_wrappermode = yes\n", REMOTE, "T\n" GREET, NULL },
 	{ "what came before TLS is forgotten", "pop3", "disable_plaintext_auth = no\n", REMOTE,
-	  GREET "C: USER tito\nS: +OK\nC: STLS\nS: +OK Begin TLS negotiation now.\nT\nC: PASS good\nS: -ERR No username given.\n", NULL },
+	  GREET "C: USER tito\nS: +OK\nC: STLS\nS: +OK Begin TLS negotiation now.\nT\nC: PASS good\n"
+		"S: -ERR No username given.\n", NULL },
 	{ "AUTH with challenges", "pop3", "", "192.0.2.25",
 	  GREET "C: AUTH PLAIN\nS: + \nC: AHRpdG8AZ29vZA==\nS: +OK Logged in.\n", "method=PLAIN" },
 	{ "AUTH CRAM-MD5 in the clear", "pop3", "", REMOTE,
 	  GREET "C: auth cram-md5\nS: + PGNoYWxsZW5nZT4=\nC: AHRpdG8AZ29vZA==\nS: +OK Logged in.\n", "method=CRAM-MD5" },
 	{ "AUTH is cancelled", "pop3", "", "192.0.2.25",
-	  GREET "C: AUTH PLAIN\nS: + \nC: *\nS: -ERR Authentication aborted by client.\nC: NOOP\nS: -ERR Unknown command.\n", NULL },
+	  GREET "C: AUTH PLAIN\nS: + \nC: *\nS: -ERR Authentication aborted by client.\nC: NOOP\n"
+		"S: -ERR Unknown command.\n", NULL },
 	{ "bad base64", "pop3", "", "192.0.2.25",
 	  GREET "C: AUTH PLAIN !!!\nS: -ERR Invalid base64 data in authentication response.\n"
 		"C: AUTH PLAIN\nS: + \nC: x\nS: -ERR Invalid base64 data in authentication response.\n"
 		"C: AUTH PLAIN =\nS: -ERR [AUTH] Authentication failed.\n", NULL },
 	{ "AUTH lists", "pop3", "", "192.0.2.25", GREET "C: AUTH\nS: +OK\nS: PLAIN\nS: LOGIN\nS: CRAM-MD5\nS: .\n", NULL },
-	{ "unknown mechanism", "pop3", "", "192.0.2.25", GREET "C: AUTH GSSAPI\nS: -ERR Unsupported authentication mechanism.\n", NULL },
+	{ "unknown mechanism", "pop3", "", "192.0.2.25",
+	  GREET "C: AUTH GSSAPI\nS: -ERR Unsupported authentication mechanism.\n", NULL },
 	{ "wrong password three times", "pop3", "", "192.0.2.25",
 	  GREET "C: USER tito\nS: +OK\nC: PASS bad\nS: -ERR [AUTH] Authentication failed.\n"
 		"C: PASS good\nS: -ERR No username given.\n"
@@ -83,10 +87,12 @@ static const struct script {
 	  GREET "R: USER \\xc3\\x28\\r\\nPASS x\\r\\n\nS: +OK\nS: -ERR [AUTH] Authentication failed.\n", NULL },
 	{ "NUL in a line", "pop3", "", "192.0.2.25", GREET "R: USER ti\\0to\\r\\n\nS: -ERR Unknown command.\n", NULL },
 	{ "control characters reach the log escaped", "pop3", "", "192.0.2.25",
-	  GREET "R: USER a\\x1b[2Jb\\rc\\r\\nPASS x\\r\\n\nS: +OK\nS: -ERR [AUTH] Authentication failed.\nC: QUIT\nS: +OK Logging out\nE\n",
+	  GREET "R: USER a\\x1b[2Jb\\rc\\r\\nPASS x\\r\\n\nS: +OK\nS: -ERR [AUTH] Authentication failed.\n"
+		"C: QUIT\nS: +OK Logging out\nE\n",
 	  "user=<a\\x1b[2Jb\\x0dc>" },
 	{ "an HTTP request", "pop3", "", REMOTE,
-	  GREET "R: POST / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\nUSER a\\r\\n\nS: -ERR Unknown command.\nE\n", "Disconnected: HTTP request (" },
+	  GREET "R: POST / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\nUSER a\\r\\n\nS: -ERR Unknown command.\nE\n",
+	  "Disconnected: HTTP request (" },
 	{ "ten wrong commands", "pop3", "", REMOTE,
 	  GREET "R: a\\r\\nb\\r\\nc\\r\\nd\\r\\ne\\r\\nf\\r\\ng\\r\\nh\\r\\ni\\r\\nj\\r\\nk\\r\\n\n"
 		"S: -ERR Unknown command.\nS: -ERR Unknown command.\nS: -ERR Unknown command.\nS: -ERR Unknown command.\n"
@@ -139,7 +145,8 @@ static void test_injection(void **state)
 	client_script(&c, "greeting", GREET);
 	client_script(&c, "injected", "R: STLS\\r\\nUSER evil\\r\\nPASS good\\r\\n\nS: +OK Begin TLS negotiation now.\n");
 	assert_true(client_tls(&c));
-	client_script(&c, "after", "C: PASS good\nS: -ERR No username given.\nC: USER tito\nS: +OK\nC: PASS good\nS: +OK Logged in.\n");
+	client_script(&c, "after", "C: PASS good\nS: -ERR No username given.\nC: USER tito\nS: +OK\nC: PASS good\n"
+				   "S: +OK Logged in.\n");
 	assert_int_equal(g.n_starts, 1);
 	assert_memory_equal(g.last_initial, "\0tito\0good", 10);
 	assert_true(g.was_secure && g.was_tls);
@@ -215,7 +222,8 @@ static void test_auth_away(void **state)
 	client_script(&c, "mute", GREET "C: USER tito\nS: +OK\nC: PASS good\n");
 	rig_detach_auth(&g);
 	client_script(&c, "gone", "S: -ERR [SYS/TEMP] Temporary authentication failure.\n");
-	client_script(&c, "away", "C: USER tito\nS: +OK\nC: PASS good\nS: -ERR [SYS/TEMP] Temporary authentication failure.\n");
+	client_script(&c, "away", "C: USER tito\nS: +OK\nC: PASS good\n"
+				  "S: -ERR [SYS/TEMP] Temporary authentication failure.\n");
 	client_close(&c);
 	rig_close(&g);
 }
@@ -346,7 +354,8 @@ static void test_bad_tls(void **state)
 	client_script(&c, "plain client", "R: GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n\n");
 	(void)client_read(&c);
 	client_close(&c);
-	assert_non_null(strstr(g.log.p, "Disconnected: Connection closed (no auth attempts in 0 secs): user=<>, rip=203.0.113.9, "
+	assert_non_null(strstr(g.log.p, "Disconnected: Connection closed (no auth attempts in 0 secs): user=<>, "
+					"rip=203.0.113.9, "
 					"lip=192.0.2.25, TLS handshaking: SSL_accept() failed: error:"));
 	rig_close(&g);
 }
@@ -502,7 +511,8 @@ static void test_service(void **state)
 		const char *error;
 	} rows[] = {
 		{ "pop3", "", NULL }, { "pop3s", "", NULL }, { "10110", "login_protocol = pop3\n", NULL },
-		{ "10110", "", "login does not speak 10110" }, { "pop3", "login_trusted_networks = 300.0.0.0/8\n", "login_trusted_networks" },
+		{ "10110", "", "login does not speak 10110" },
+		{ "pop3", "login_trusted_networks = 300.0.0.0/8\n", "login_trusted_networks" },
 	};
 	size_t i;
 

@@ -321,7 +321,8 @@ static void test_garbage(void **state)
 	struct rig *g = *state;
 	struct session_start m = { .ticket = SPAN_LIT("T1"), .service = SPAN_LIT("imap"), .is_tls = true };
 
-	assert_int_equal(ipc_call(&g->login, &session_start_desc, &m, NULL, &session_started_desc, &g->reqs[0], on_answer, g, 0), 0);
+	assert_int_equal(ipc_call(&g->login, &session_start_desc, &m, NULL, &session_started_desc, &g->reqs[0],
+				  on_answer, g, 0), 0);
 	spin(g);
 	assert_int_equal(g->status, MSG_TEMP);
 	/* plain, but without a descriptor */

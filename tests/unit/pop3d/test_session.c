@@ -256,7 +256,8 @@ static void test_errors(void **state)
 
 static void test_delete(void **state)
 {
-	static const char *const rows[] = { "E", "C: STAT\nS: +OK 1 18\n", "C: QUIT\nS: +OK Logging out, messages deleted.\nE\n" };
+	static const char *const rows[] = { "E", "C: STAT\nS: +OK 1 18\n",
+					   "C: QUIT\nS: +OK Logging out, messages deleted.\nE\n" };
 	size_t i;
 
 	put_three();
@@ -318,11 +319,16 @@ static void test_empty_and_missing(void **state)
 	char deep[160];
 
 	/* a Maildir that is missing is made, folders above it too */
-	session("C: STAT\nS: +OK 0 0\nC: LIST\nS: +OK 0 messages:\nS: .\nC: UIDL\nS: +OK\nS: .\nC: QUIT\nS: +OK Logging out.\nE\n");
+	session("C: STAT\nS: +OK 0 0\nC: LIST\nS: +OK 0 messages:\nS: .\nC: UIDL\nS: +OK\nS: .\n"
+		"C: QUIT\nS: +OK Logging out.\nE\n");
 	assert_true(exists("cur") && exists("new") && exists("tmp"));
 	snprintf(deep, sizeof(deep), "%s/vhosts/example.com/tito", root);
-	start.home = "";
 	start.mail = deep;
+	start.home = xstrndup(deep, strlen(deep) - 5);
+	session("C: STAT\nS: +OK 0 0\nC: QUIT\nS: +OK Logging out.\nE\n");
+	free((char *)(uintptr_t)start.home);
+	snprintf(deep, sizeof(deep), "%s/vhosts/example.org/tito", root);
+	start.home = "";
 	session("C: STAT\nS: +OK 0 0\nC: QUIT\nS: +OK Logging out.\nE\n");
 	assert_int_equal(access(deep, F_OK), 0);
 }
@@ -430,7 +436,7 @@ static void test_large(void **state)
 
 	make_maildir();
 	for (i = 0; i < LINES; i++)
-		assert_int_equal(str_addf(&text, "%s%zu of a letter that is rather long in sum, dear reader\n", i % 3 ? "" : ".", i), 0);
+		assert_int_equal(str_addf(&text, "%s%zu of a letter that is rather long, dear reader\n", i % 3 ? "" : ".", i), 0);
 	put("new/1.a", text.p);
 	client_open(&c);
 	script(&c, "S: +OK Logged in.\nC: RETR 1\nS* +OK \n");

@@ -13,8 +13,10 @@ static struct dsn_notice notice(const struct dsn_rcpt *rcpts, size_t n)
 {
 	return (struct dsn_notice){
 		.kind = DSN_FAILURE, .hostname = SPAN_LIT("mail.example.com"), .from_domain = SPAN_LIT("example.com"),
-		.to = SPAN_LIT("tito@example.com"), .queue_id = SPAN_LIT("1A2B3C4D5E6F0"), .message_id = SPAN_LIT("x@mail.example.com"),
-		.boundary = SPAN_LIT("B0UND"), .envid = SPAN_LIT("env1"), .now_ms = 1795328520000, .arrival_ms = 1795328500000,
+		.to = SPAN_LIT("tito@example.com"), .queue_id = SPAN_LIT("1A2B3C4D5E6F0"),
+		.message_id = SPAN_LIT("x@mail.example.com"),
+		.boundary = SPAN_LIT("B0UND"), .envid = SPAN_LIT("env1"), .now_ms = 1795328520000,
+		.arrival_ms = 1795328500000,
 		.full = true, .original = SPAN_LIT(original), .rcpts = rcpts, .n_rcpts = n,
 	};
 }
@@ -68,8 +70,10 @@ static void has(const char *where, const char *what)
 
 static void failure(void **state)
 {
-	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("nobody@example.com"), .orcpt = SPAN_LIT("rfc822;no@x.org"),
-				    .orig = SPAN_LIT("no@x.org"), .status = SPAN_LIT("5.1.1"), .text = SPAN_LIT("550 5.1.1 no such user"),
+	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("nobody@example.com"),
+		.orcpt = SPAN_LIT("rfc822;no@x.org"),
+				    .orig = SPAN_LIT("no@x.org"), .status = SPAN_LIT("5.1.1"),
+				    .text = SPAN_LIT("550 5.1.1 no such user"),
 				    .mta = SPAN_LIT("mx.example.net"), .last_ms = 1795328510000 };
 	struct dsn_notice n = notice(&r, 1);
 	struct parts p = split(&n);
@@ -78,18 +82,22 @@ static void failure(void **state)
 	has(p.header, "From: Mail Delivery System <MAILER-DAEMON@example.com>\r\n");
 	has(p.header, "Auto-Submitted: auto-replied\r\n");
 	has(p.header, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"B0UND\"");
-	has(p.words, "<nobody@example.com> (expanded from <no@x.org>):\r\n    host mx.example.net said:\r\n    550 5.1.1 no such user\r\n");
+	has(p.words,
+	    "<nobody@example.com> (expanded from <no@x.org>):\r\n    host mx.example.net said:\r\n    550 5.1.1 no such user\r\n");
 	has(p.report, "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.com\r\n");
 	has(p.report, "Original-Envelope-Id: env1\r\n");
-	has(p.report, "\r\n\r\nOriginal-Recipient: rfc822;no@x.org\r\nFinal-Recipient: rfc822; nobody@example.com\r\nAction: failed\r\n"
+	has(p.report,
+	    "\r\n\r\nOriginal-Recipient: rfc822;no@x.org\r\nFinal-Recipient: rfc822; nobody@example.com\r\nAction: failed\r\n"
 		      "Status: 5.1.1\r\nRemote-MTA: dns; mx.example.net\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n");
-	has(p.returned, "Content-Type: message/rfc822\r\n\r\nFrom: tito@example.com\r\nSubject: hello\r\n\r\nDear Iqbal,");
+	has(p.returned,
+	    "Content-Type: message/rfc822\r\n\r\nFrom: tito@example.com\r\nSubject: hello\r\n\r\nDear Iqbal,");
 	free(p.text);
 }
 
 static void kinds(void **state)
 {
-	static const struct { enum dsn_kind kind; enum dsn_action action; const char *status, *subject, *in_report; } rows[] = {
+	static const struct { enum dsn_kind kind; enum dsn_action action; const char *status, *subject,
+		*in_report; } rows[] = {
 		{ DSN_FAILURE, DSN_ACT_FAILED, "5.2.2", "Undelivered", "Action: failed\r\nStatus: 5.2.2\r\n" },
 		{ DSN_DELAY, DSN_ACT_DELAYED, "4.4.1", "Delayed", "Will-Retry-Until: " },
 		{ DSN_SUCCESS, DSN_ACT_RELAYED, "2.0.0", "Success", "Action: relayed\r\nStatus: 2.0.0\r\n" },
@@ -100,7 +108,8 @@ static void kinds(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct dsn_rcpt r = { .action = rows[i].action, .addr = SPAN_LIT("a@b"), .status = span_z(rows[i].status),
+		const struct dsn_rcpt r = { .action = rows[i].action, .addr = SPAN_LIT("a@b"),
+			.status = span_z(rows[i].status),
 					    .text = SPAN_LIT("words") };
 		struct dsn_notice n = notice(&r, 1);
 		struct parts p;
@@ -112,7 +121,8 @@ static void kinds(void **state)
 		has(p.header, rows[i].subject);
 		has(p.report, rows[i].in_report);
 		has(p.report, "Diagnostic-Code: X-Surat; words\r\n");
-		has(p.returned, "Content-Type: text/rfc822-headers\r\n\r\nFrom: tito@example.com\r\nSubject: hello\r\n");
+		has(p.returned,
+		    "Content-Type: text/rfc822-headers\r\n\r\nFrom: tito@example.com\r\nSubject: hello\r\n");
 		assert_null(strstr(p.returned, "Dear"));
 		free(p.text);
 	}
@@ -121,9 +131,11 @@ static void kinds(void **state)
 /* A hostile server's reply and a hostile envelope must not make lines or fields of their own. */
 static void injection(void **state)
 {
-	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("a@b\r\nBcc: x"), .status = SPAN_LIT("5.0.0"),
+	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("a@b\r\nBcc: x"),
+		.status = SPAN_LIT("5.0.0"),
 				    .orcpt = SPAN_LIT("rfc822;x\r\nAction: delivered"),
-				    .text = SPAN_LIT("553-\r\n--B0UND--\r\n\x1b[1m\0z"), .mta = SPAN_LIT("mx\nStatus: 2.0.0") };
+				    .text = SPAN_LIT("553-\r\n--B0UND--\r\n\x1b[1m\0z"),
+				    .mta = SPAN_LIT("mx\nStatus: 2.0.0") };
 	struct dsn_notice n = notice(&r, 1);
 	struct parts p;
 
@@ -157,7 +169,8 @@ static void long_words_fold(void **state)
 
 static void eight_bit(void **state)
 {
-	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("jürgen@example.com"), .status = SPAN_LIT("5.0.0") };
+	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("jürgen@example.com"),
+		.status = SPAN_LIT("5.0.0") };
 	struct dsn_notice n = notice(&r, 1);
 	struct parts p;
 
@@ -205,8 +218,10 @@ static void limit_leaves_nothing(void **state)
 static void status_and_date(void **state)
 {
 	static const struct { const char *s; bool ok; } rows[] = {
-		{ "5.1.1", true }, { "4.999.999", true }, { "2.0.0", true }, { "3.0.0", false }, { "5.1", false }, { "5.1.", false },
-		{ "5..1", false }, { "5.1.1 ", false }, { "5.1234.1", false }, { "", false }, { "5.1.1.1", false }, { "5.0001.1", false },
+		{ "5.1.1", true }, { "4.999.999", true }, { "2.0.0", true }, { "3.0.0", false }, { "5.1",
+			false }, { "5.1.", false },
+		{ "5..1", false }, { "5.1.1 ", false }, { "5.1234.1", false }, { "", false }, { "5.1.1.1",
+			false }, { "5.0001.1", false },
 	};
 	struct str out = STR_INIT(64);
 	size_t i;
@@ -223,8 +238,10 @@ static void status_and_date(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(failure), cmocka_unit_test(kinds), cmocka_unit_test(injection), cmocka_unit_test(long_words_fold),
-		cmocka_unit_test(eight_bit), cmocka_unit_test(line_ends_of_the_queue), cmocka_unit_test(limit_leaves_nothing), cmocka_unit_test(status_and_date),
+		cmocka_unit_test(failure), cmocka_unit_test(kinds), cmocka_unit_test(injection),
+		cmocka_unit_test(long_words_fold),
+		cmocka_unit_test(eight_bit), cmocka_unit_test(line_ends_of_the_queue),
+		cmocka_unit_test(limit_leaves_nothing), cmocka_unit_test(status_and_date),
 	};
 
 	return cmocka_run_group_tests_name("dsn", tests, NULL, NULL);

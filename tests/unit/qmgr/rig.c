@@ -30,7 +30,8 @@ struct route_new rig_fresh(const char *address)
 static void on_route_get(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	const struct route_query *m = in;
-	struct route r = { .action = ROUTE_DELIVER, .transport = SPAN_LIT("local"), .address = m->address, .user = m->address };
+	struct route r = { .action = ROUTE_DELIVER, .transport = SPAN_LIT("local"), .address = m->address,
+		.user = m->address };
 	struct route_new news[3];
 
 	if (span_starts(m->address, "far")) {
@@ -318,7 +319,8 @@ uint64_t rig_begin(struct rig *r, const char *sender, const char *const *rcpts, 
 		v[i] = (struct enq_rcpt){ .address = span_z(rcpts[i]), .notify = notify };
 	for (i = 0; r->reqs[i].c; i++)
 		assert_true(i < 63);
-	assert_int_equal(ipc_call(&r->smtpd, &enq_begin_desc, &b, NULL, &enq_result_desc, &r->reqs[i], on_result, r, 0), 0);
+	assert_int_equal(ipc_call(&r->smtpd, &enq_begin_desc, &b, NULL, &enq_result_desc, &r->reqs[i], on_result, r,
+				  0), 0);
 	assert_int_equal(ipc_send(&r->smtpd, &enq_rcpts_desc, &m, NULL), 0);
 	return b.qid;
 }

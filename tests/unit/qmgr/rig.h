@@ -1,4 +1,5 @@
-/* rig.h: the whole queue manager in one loop with a fake smtpd, a fake resolve, fake agents and a fake tool on socketpairs */
+/* rig.h: the whole queue manager in one loop with a fake smtpd, a fake resolve, fake agents and a fake tool on
+ * socketpairs */
 #ifndef TESTS_QMGR_RIG_H
 #define TESTS_QMGR_RIG_H
 
@@ -72,8 +73,9 @@ struct rig {
 
 extern const char rig_body[];
 
-/* cmocka fixtures: *state is a struct rig with a fresh queue in /tmp, one agent "local virtual" with 100 credits, and the
- * captured log. All others fail the test when something goes wrong; none blocks longer than UNTIL. Source: rig.c */
+/* cmocka fixtures: *state is a struct rig with a fresh queue in /tmp, one agent "local virtual" with 100 credits,
+ * and the captured log. All others fail the test when something goes wrong; none blocks longer than UNTIL. Source:
+ * rig.c */
 struct route_new rig_fresh(const char *address);
 int rig_pair(struct rig *r, struct ipc *ours, const struct ipc_ops *ops, void *arg);
 void rig_attach_resolve(struct rig *r);

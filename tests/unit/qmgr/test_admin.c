@@ -47,7 +47,8 @@ static void admin_with_many(void **state)
 	assert_int_equal(queue_encode(&record, &m), 0);
 	assert_int_equal(queue_begin(r->q.queue, &t, &err), 0);
 	for (i = 0; i < 20000; i++)
-		assert_int_equal(queue_add(&t, queue_new_ids(r->q.queue, 1), str_span(&record), SPAN_LIT("x"), &err), 0);
+		assert_int_equal(queue_add(&t, queue_new_ids(r->q.queue, 1), str_span(&record), SPAN_LIT("x"), &err),
+				 0);
 	assert_int_equal(queue_commit(&t, &err), 0);
 	rig_list(r);
 	assert_int_equal(r->rows, 20000);

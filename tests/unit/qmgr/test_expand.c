@@ -33,7 +33,8 @@ static int expand(struct queue_msg *m, size_t at, const char *const *addrs, size
 
 static void inherits(void **state)
 {
-	static const struct { const char *label, *owner; uint8_t parent_state, notify; const char *orcpt, *sender; } rows[] = {
+	static const struct { const char *label, *owner; uint8_t parent_state, notify; const char *orcpt,
+		*sender; } rows[] = {
 		{ "alias", NULL, QUEUE_CLOSED, QUEUE_SUCCESS, "rfc822;o@x", "" },
 		{ "list with an owner", "owner-l@x", QUEUE_SENT, 0, "", "owner-l@x" },
 	};

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/queue_priv.h"
 
 static void accept_deliver_remove(void **state)
 {
@@ -72,7 +73,8 @@ static void nonsense_ends_only_its_channel(void **state)
 {
 	struct rig *r = *state;
 	static const struct { const char *label; uint64_t id_off; const char *sender; const char *rcpt; } rows[] = {
-		{ "an id that was not granted", 1u << 30, "a@x", "b@x" }, { "newline in the sender", 0, "a@x\nX: y", "b@x" },
+		{ "an id that was not granted", 1u << 30, "a@x", "b@x" }, { "newline in the sender", 0, "a@x\nX: y",
+			"b@x" },
 		{ "empty recipient", 0, "a@x", "" }, { "control character in a recipient", 0, "a@x", "b\x01@x" },
 	};
 	size_t i;
@@ -124,7 +126,8 @@ static void large_body(void **state)
 		struct enq_end e = { id, rows[i].announced };
 		struct ipc_req req = { 0 };
 
-		assert_int_equal(ipc_call(&r->smtpd, &enq_large_desc, &l, NULL, &enq_large_fd_desc, &req, on_large_fd, r, 0), 0);
+		assert_int_equal(ipc_call(&r->smtpd, &enq_large_desc, &l, NULL, &enq_large_fd_desc, &req, on_large_fd,
+					  r, 0), 0);
 		UNTIL(r, r->large_fd >= 0);
 		assert_int_equal(fcntl(r->large_fd, F_GETFL) & O_ACCMODE, O_WRONLY);
 		assert_int_equal(write(r->large_fd, big, 100000), 100000);
@@ -458,15 +461,101 @@ static void more_than_active(void **state)
 	UNTIL(r, rig_messages(r) == 0);
 }
 
+/* New mail is refused with 452 while what is in the queue can still leave it. */
+static void full_disk(void **state)
+{
+	struct rig *r = *state;
+	uint64_t reserve = r->q.queue->reserve;
+
+	rig_submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->local.n == 1);
+	r->q.queue->reserve = (uint64_t)1 << 60;
+	rig_submit(r, "tito@x", "iqbal@x", 0);
+	rig_sent(&r->local, 0);
+	UNTIL(r, r->refused == 1 && rig_messages(r) == 0);
+	assert_string_equal(r->refusal, "4.3.1");
+	assert_int_equal(r->fatal.kind, ERR_NONE);
+	r->q.queue->reserve = reserve;
+	rig_submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->accepted == 2);
+}
+
+/* A notice that finds the disk full is written when there is room again; its message waits for it. */
+static void full_disk_keeps_notices(void **state)
+{
+	struct rig *r = *state;
+	uint64_t reserve = r->q.queue->reserve;
+	struct seen_job *j = &r->local.jobs[0];
+
+	rig_submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->local.n == 1);
+	r->q.queue->reserve = (uint64_t)1 << 60;
+	rig_report(&r->local, j, 0, DLV_BOUNCED, "5.2.2", "no room", false);
+	UNTIL(r, strstr(r->log, "the queue cannot be written"));
+	assert_int_equal(rig_messages(r), 1);
+	r->q.queue->reserve = reserve;
+	UNTIL(r, r->local.n == 2);
+	assert_string_equal(r->local.jobs[1].rcpts, "tito@x");
+}
+
+static void delay_notice(void **state)
+{
+	static const struct { const char *label; uint64_t notify; bool told; } rows[] = {
+		{ "asked for", QUEUE_DELAY, true }, { "nothing said", 0, true }, { "failure only", QUEUE_FAILURE, false },
+		{ "never", QUEUE_NEVER, false },
+	};
+	struct rig *r = *state;
+	uint64_t now = 2000000000000;
+	size_t i, jobs = 0;
+
+	r->q.conf.delay_warning_time_ms = 3600000;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		clock_fake_ms(now);
+		rig_submit(r, "tito@x", "later@x", rows[i].notify);
+		UNTIL(r, r->accepted == i + 1 && r->q.n_active == 0);
+		assert_int_equal(r->local.n, jobs);
+		now += 3600000;
+		clock_fake_ms(now);
+		qmgr_run(&r->q);
+		UNTIL(r, r->local.n == jobs + rows[i].told);
+		if (rows[i].told) {
+			assert_non_null(strstr(r->local.jobs[jobs].body, "Delayed Mail"));
+			rig_sent(&r->local, jobs++);
+		}
+		UNTIL(r, r->q.n_active == 0);
+		now += 4000000;
+		clock_fake_ms(now);
+		qmgr_run(&r->q);
+		UNTIL(r, r->q.n_active == 0);
+		if (r->local.n != jobs)
+			fail_msg("%s: told %zu times", rows[i].label, r->local.n - jobs);
+	}
+}
+
+static void postmaster_hears_of_lost_notices(void **state)
+{
+	static const char *classes[] = { "2bounce" };
+	struct rig *r = *state;
+
+	r->q.conf.notify_classes = (struct conf_list){ classes, 1 };
+	rig_submit(r, "", "bad@x", 0);
+	UNTIL(r, r->local.n == 1);
+	assert_string_equal(r->local.jobs[0].sender, "double-bounce@x");
+	assert_string_equal(r->local.jobs[0].rcpts, "postmaster@x");
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss), T(nonsense_ends_only_its_channel),
-		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(same_user_one_job), T(failure_notice),
+		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss),
+		T(nonsense_ends_only_its_channel),
+		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(same_user_one_job),
+		T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),
 		T(credits_are_kept), T(restart_waits_for_hello), T(resolve_restarts), T(temporary_route), T(lazy_marks),
-		T(more_than_active),
+		T(more_than_active), T(full_disk), T(full_disk_keeps_notices), T(delay_notice),
+		T(postmaster_hears_of_lost_notices),
 	};
 
 	return cmocka_run_group_tests_name("qmgr", tests, NULL, NULL);

@@ -173,14 +173,14 @@ static void accepted_is_deliverable(void **state)
 {
 	static const char *const alias[] = {
 		"alias_maps =\n",
-		"alias_maps = inline:{{a = nosuch, b}, b=daemon, c=c@v.example, {daemon = daemon, bin}, {bin = \"|/bin/x\"}, d=nosuch,"
-		" e=f, f=e, mailer-daemon=postmaster}\n",
+		("alias_maps = inline:{{a = nosuch, b}, b=daemon, c=c@v.example, {daemon = daemon, bin}, {bin = \"|/bin/x\"}, d=nosuch,"
+		" e=f, f=e, mailer-daemon=postmaster}\n"),
 		"alias_maps = inline:{postmaster=nosuch, root=a, a=root, b=/dev/null, c=:include:/x, d=x@box.example}\n",
 	};
 	static const char *const valias[] = {
 		"virtual_alias_maps =\n",
-		"virtual_alias_maps = inline:{{a@v.example = a, nosuch}, {b@v.example = c@v.example}, c@v.example=nosuch,"
-		" @box.example=b, {c = c, daemon}, root=daemon, {a@box.example = a@box.example, nosuch}}\n",
+		("virtual_alias_maps = inline:{{a@v.example = a, nosuch}, {b@v.example = c@v.example}, c@v.example=nosuch,"
+		" @box.example=b, {c = c, daemon}, root=daemon, {a@box.example = a@box.example, nosuch}}\n"),
 		"virtual_alias_maps = inline:{@v.example=@box.example, a@v.example=b@v.example, b@v.example=a@v.example}\n",
 		"virtual_alias_maps = pcre:/nonexistent\n",
 	};
@@ -188,8 +188,8 @@ static void accepted_is_deliverable(void **state)
 		"local_recipient_maps =\n",
 		"local_recipient_maps = static:x\nluser_relay = root\n",
 		"transport_maps = inline:{box.example=error:no, localhost=smtp:x}\nrelay_domains = v.example\n",
-		"virtual_mailbox_domains = box.example\nvirtual_mailbox_base = /v\nvirtual_uid_maps = inline:{a@box.example=500}\n"
-		"virtual_gid_maps = static:500\nvirtual_mailbox_maps = inline:{a@box.example=a/, b@box.example=b/}\n",
+		("virtual_mailbox_domains = box.example\nvirtual_mailbox_base = /v\nvirtual_uid_maps = inline:{a@box.example=500}\n"
+		"virtual_gid_maps = static:500\nvirtual_mailbox_maps = inline:{a@box.example=a/, b@box.example=b/}\n"),
 		"virtual_mailbox_domains = box.example\nvirtual_transport = lmtp:x\nlocal_transport = error:gone\n",
 	};
 	static const char *const users[] = { "a", "b", "c", "d", "e", "daemon", "bin", "root", "postmaster", "nosuch", "a+x", "b+y",

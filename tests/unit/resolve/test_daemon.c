@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -89,6 +90,7 @@ static void run_program(int ctl, int log)
 	}
 	path[n] = '\0';
 	snprintf(path + n, 64, "/resolve/resolve");
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);    /* that needs system calls which the sandbox denies */
 	ctl = fcntl(ctl, F_DUPFD, 10);
 	log = fcntl(log, F_DUPFD, 10);
 	dup2(ctl, 3);
@@ -183,6 +185,9 @@ static pid_t start_name_server(unsigned *port_r)
 		close(fd);
 		return pid;
 	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(60);
+	close_range(0, 2, 0);
 	for (;;) {
 		len = sizeof(sin);
 		n = recvfrom(fd, p, sizeof(p), 0, (struct sockaddr *)&sin, &len);

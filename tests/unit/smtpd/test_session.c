@@ -100,7 +100,7 @@ static void on_empty(void *arg)
 	*(bool *)arg = true;
 }
 
-/* A draining worker lets a transaction end, then asks the client to come again. */
+/* A draining worker lets sessions go on; when the suite stops it lets a transaction end, then asks to come again. */
 static void test_drain(void **state)
 {
 	struct fixture *f = fixture();
@@ -124,7 +124,10 @@ static void test_drain(void **state)
 	assert_true(send(fd, ".\r\n", 3, 0) == 3);
 	fixture_settle(f);
 	assert_int_equal(f->n_mails, 1);
+	assert_true(send(fd, "NOOP\r\n", 6, 0) == 6);
+	fixture_settle(f);
 	assert_false(empty);
+	f->server.is_stopping = true;
 	assert_true(send(fd, "NOOP\r\n", 6, 0) == 6);
 	fixture_settle(f);
 	n = recv(fd, buf, sizeof(buf) - 1, 0);

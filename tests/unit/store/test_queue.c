@@ -265,7 +265,8 @@ static void killed_after_commit(void **state)
 		if (queue_open(&f->q, f->dir, NULL, &f->err) < 0)
 			_exit(1);
 		id = add(f, 0, false, false, SPAN_LIT("kept"));
-		if (queue_begin(f->q, &t, &f->err) < 0 || queue_add(&t, id + 1, str_span(&r), SPAN_LIT("lost"), &f->err) < 0)
+		if (queue_begin(f->q, &t, &f->err) < 0 || queue_add(&t, id + 1, str_span(&r), SPAN_LIT("lost"),
+								    &f->err) < 0)
 			_exit(2);
 		_exit(0);       /* the transaction is still open */
 	}
@@ -460,7 +461,8 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(add_and_read), T(abort_leaves_nothing), T(schedule), T(list_in_pieces), T(recovery), T(recovery_is_due_now), T(killed_after_commit),
+		T(add_and_read), T(abort_leaves_nothing), T(schedule), T(list_in_pieces), T(recovery),
+		T(recovery_is_due_now), T(killed_after_commit),
 		T(large_files), T(planted_symlink), T(ids_only_grow), T(full_map), T(reserve_refuses), T(one_process),
 		T(keeps_its_instance), T(id_used_twice), cmocka_unit_test(missing_directory),
 	};

@@ -10,9 +10,11 @@
 
 static struct queue_msg sample(struct arena *a)
 {
-	struct queue_msg m = { .id = 7, .due_ms = 1234567890123, .arrival_ms = 99, .size = 5000, .held = true, .large = true,
+	struct queue_msg m = { .id = 7, .due_ms = 1234567890123, .arrival_ms = 99, .size = 5000, .held = true,
+		.large = true,
 			       .flags = QUEUE_8BITMIME | QUEUE_LOCAL, .sender = SPAN_LIT("tito@example.com"),
-			       .envid = SPAN_LIT("e\0id"), .client_name = SPAN_LIT("host"), .client_addr = SPAN_LIT("::1"),
+			       .envid = SPAN_LIT("e\0id"), .client_name = SPAN_LIT("host"),
+			       .client_addr = SPAN_LIT("::1"),
 			       .helo = SPAN_LIT("h"), .protocol = SPAN_LIT("ESMTPSA"), .sasl_method = SPAN_LIT("PLAIN"),
 			       .sasl_user = SPAN_LIT("tito") };
 	struct queue_rcpt *r = queue_add_rcpt(&m, a);

@@ -177,7 +177,8 @@ static void test_dovecot(void **state)
 	open_list(&u, 0);
 	sync_list(&u, &s);
 	assert_int_equal(u.validity, 1273668413);
-	assert_uids(&s, "7=1273668413.M1P2.host,S=1800 9=1273668500.M3P4.host 38=1273669999.M5P6.host,S=5,W=6 41=1273670000.new");
+	assert_uids(&s, "7=1273668413.M1P2.host,S=1800 9=1273668500.M3P4.host "
+			"38=1273669999.M5P6.host,S=5,W=6 41=1273670000.new");
 	r = uidlist_find(&u, SPAN_LIT("1273668500.M3P4.host"));
 	assert_true(span_eqz(r->pop3_id, "old-uidl-9"));
 	assert_int_equal(r->vsize, 99);
@@ -321,7 +322,7 @@ static void test_race(void **state)
 	uidlist_close(&u);
 }
 
-/* A promise ahead saves syncs, and after a power cut (the file of the last sync is back) numbering goes on behind it. */
+/* A promise ahead saves syncs, and after a power cut (the last synced file is back) numbering goes on behind it. */
 static void test_promise(void **state)
 {
 	struct uidlist u;

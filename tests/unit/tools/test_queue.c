@@ -46,7 +46,8 @@ static void fill(struct queue *q, struct fix *f)
 	assert_int_equal(queue_begin(q, &t, &err), 0);
 	for (i = 0; i < 3; i++) {
 		uint64_t id = queue_new_ids(q, 1);
-		struct queue_msg m = { .sender = span_z(senders[i]), .due_ms = i == 1 ? 0 : UINT64_MAX / 2, .held = i == 1,
+		struct queue_msg m = { .sender = span_z(senders[i]), .due_ms = i == 1 ? 0 : UINT64_MAX / 2,
+			.held = i == 1,
 				       .size = 700, .arrival_ms = 1795328520000 };
 		struct queue_rcpt *r = queue_add_rcpt(&m, &a);
 		struct str record = STR_INIT(1 << 16);
@@ -252,7 +253,8 @@ static void change(void **state)
 static void wrong_use(void **state)
 {
 	static const struct { const char *a, *b; int rc; const char *says; } rows[] = {
-		{ "retry", NULL, TOOL_USAGE, "usage" }, { "fly", "ALL", TOOL_USAGE, "usage" }, { "show", "x", TOOL_USAGE, "usage" },
+		{ "retry", NULL, TOOL_USAGE, "usage" }, { "fly", "ALL", TOOL_USAGE, "usage" }, { "show", "x",
+			TOOL_USAGE, "usage" },
 		{ "list", "x", TOOL_USAGE, "usage" }, { "delete", "../x", TOOL_FAILED, "is not a queue id" },
 		{ "delete", "0000000000000", TOOL_FAILED, "is not a queue id" },
 	};

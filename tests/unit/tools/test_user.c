@@ -22,7 +22,7 @@ static int setup(void **state)
 
 	tmpdir_make(&f->dir);
 	snprintf(text, sizeof(text), "data_directory = %s\nvirtual_mailbox_domains = example.com\nmyhostname = host.test\n"
-		 "virtual_mailbox_base = /var/mail/vhosts\nmail_uid = 5000\nmail_gid = 5001\n", f->dir.path);
+		 "virtual_mailbox_base = %s/vhosts\nmail_uid = 5000\nmail_gid = 5001\n", f->dir.path, f->dir.path);
 	tmpdir_write(&f->dir, "main.cf", text);
 	*state = f;
 	return 0;
@@ -32,6 +32,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
+	rmdir(tmpdir_path(&f->dir, "vhosts"));
 	tmpdir_remove(&f->dir);
 	free(f->out);
 	free(f->err);
@@ -80,11 +81,19 @@ static void add_and_passwd(void **state)
 	struct account a;
 	struct err err = ERR_INIT;
 	struct span line, rest;
+	struct stat st;
 
 	assert_int_equal(user(f, "add|Tito|--password|one|--quota|2M|--comment|T P"), TOOL_OK);
 	assert_string_equal(f->out, "added tito@example.com\n");
 	assert_int_equal(stored(f, "tito@example.com", &a, &secrets, &arena), MAP_FOUND);
-	assert_string_equal(a.home, "/var/mail/vhosts/example.com/tito");
+	assert_string_equal(a.home, arena_printf(&arena, "%s/vhosts/example.com/tito", f->dir.path));
+	if (geteuid() == 0) {
+		assert_int_equal(stat(tmpdir_path(&f->dir, "vhosts"), &st), 0);
+		assert_true(st.st_uid == 5000 && st.st_gid == 5001 && (st.st_mode & 07777) == 0770);
+		assert_int_equal(chown(f->dir.file, 0, 0), 0);
+		assert_int_equal(user(f, "add|siti|--password|x"), TOOL_OK);
+		assert_non_null(strstr(f->err, "uid 5000 may not make mailboxes"));
+	}
 	assert_string_equal(a.mail, "maildir:~/Maildir");
 	assert_true(a.has_ids && a.uid == 5000 && a.gid == 5001 && a.quota == 2 << 20);
 	rest = str_span(&secrets);
