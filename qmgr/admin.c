@@ -16,9 +16,11 @@
 
 #define PHASE_IDLE 1u
 #define PHASE_BUSY 2u
+#define PHASE_GUEST 4u          /* an ordinary user may list, and ask for a new attempt */
 #define ROWS_BYTES ((size_t)48 * 1024)
 #define ACT_SLICE 500
 #define SESSIONS_MAX 32
+#define GUESTS_MAX 24           /* the rest is left to root */
 
 struct session {
 	struct admin *adm;
@@ -33,6 +35,7 @@ struct session {
 	struct write_job *job;          /* being filled */
 	struct write_job *out;          /* with the writer */
 	bool is_last;
+	bool is_guest;
 	bool is_gone;                   /* lost while out is on its way */
 	TAILQ_ENTRY(session) link;
 };
@@ -73,7 +76,7 @@ static void done(struct session *s, const char *text)
 {
 	struct adm_done m = { s->count, span_z(text) };
 
-	s->ipc.phase = PHASE_IDLE;
+	s->ipc.phase = s->is_guest ? PHASE_GUEST : PHASE_IDLE;
 	if (ipc_send(&s->ipc, &adm_done_desc, &m, NULL) < 0)
 		log_warn("queue socket: an answer could not be sent");
 }
@@ -327,8 +330,8 @@ static void on_act(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 	const struct adm_act *m = in;
 
 	s->count = 0;
-	if (m->what > ADM_DELETE) {
-		done(s, "unknown request");
+	if (m->what > ADM_DELETE || (s->is_guest && m->what != ADM_RETRY)) {
+		done(s, s->is_guest ? "only root and the owner of the queue may do that" : "unknown request");
 		return;
 	}
 	c->phase = PHASE_BUSY;
@@ -348,17 +351,19 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 }
 
 static const struct ipc_rule rules[] = {
-	{ &adm_list_desc, PHASE_IDLE, on_list }, { &adm_show_desc, PHASE_IDLE, on_show },
-	{ &adm_act_desc, PHASE_IDLE, on_act },
+	{ &adm_list_desc, PHASE_IDLE | PHASE_GUEST, on_list },
+	{ &adm_show_desc, PHASE_IDLE, on_show },
+	{ &adm_act_desc, PHASE_IDLE | PHASE_GUEST, on_act },
 };
 
 static const struct ipc_ops ops = { "admin", rules, ARRAY_LEN(rules), on_lost, NULL };
 
-void admin_serve(struct admin *adm, int *fd)
+void admin_serve(struct admin *adm, bool is_guest, int *fd)
 {
 	struct session *s = xnew(struct session);
 
 	s->adm = adm;
+	s->is_guest = is_guest;
 	str_init(&s->rows, 2 * IPC_FRAME_MAX);
 	s->timer = xnew(uv_timer_t);
 	uv_timer_init(&adm->q->loop->uv, s->timer);
@@ -367,20 +372,22 @@ void admin_serve(struct admin *adm, int *fd)
 	adm->n_sessions++;
 	ipc_init(&s->ipc, adm->q->loop, &ops, s);
 	ipc_attach(&s->ipc, fd);
+	s->ipc.phase = is_guest ? PHASE_GUEST : PHASE_IDLE;
 }
 
-static bool may_come(const struct admin *adm, int fd)
+static bool is_guest(const struct admin *adm, int fd)
 {
 	struct ucred u;
 	socklen_t n = sizeof(u);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 &&
-	       (u.uid == 0 || u.uid == adm->owner || u.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) < 0 ||
+	       (u.uid != 0 && u.uid != adm->owner && u.uid != geteuid());
 }
 
 static void on_connection(uv_poll_t *p, int status, int events)
 {
 	struct admin *adm = p->data;
+	bool guest;
 	int fd;
 
 	if (!adm)
@@ -388,8 +395,9 @@ static void on_connection(uv_poll_t *p, int status, int events)
 	fd = accept4(adm->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (may_come(adm, fd) && adm->n_sessions < SESSIONS_MAX)
-		admin_serve(adm, &fd);
+	guest = is_guest(adm, fd);
+	if (adm->n_sessions < (guest ? GUESTS_MAX : SESSIONS_MAX))
+		admin_serve(adm, guest, &fd);
 	else
 		close(fd);
 }
@@ -404,8 +412,7 @@ int admin_listen(const char *run_directory, struct err *err)
 		return err_set(err, ERR_CONF, "run_directory %s is too long for a socket", run_directory);
 	unlink(sa.sun_path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* who may come is decided by the kernel's word on the caller; other mailq users get a refusal, not a
-	 * missing file */
+	/* who may do what is decided by the kernel's word on the caller */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(sa.sun_path, 0666) < 0 ||
 	    listen(fd, 64) < 0) {
 		err_sys(err, "listen on %s", sa.sun_path);

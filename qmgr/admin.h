@@ -12,12 +12,12 @@ struct admin;
  * Source: admin.c */
 int admin_listen(const char *run_directory, struct err *err) WARN_UNUSED;
 
-/* Serves the listening socket; takes *fd. Root, owner and our own user may come; others are turned away. Source:
- * admin.c */
+/* Serves the listening socket; takes *fd. Root, owner and our own user may do all; others list and retry.
+ * Source: admin.c */
 struct admin *admin_new(struct qmgr *q, int *fd, uid_t owner);
 
 /* Serves one connection as if it had been accepted; takes *fd. For tests and for admin.c itself. Source: admin.c */
-void admin_serve(struct admin *adm, int *fd);
+void admin_serve(struct admin *adm, bool is_guest, int *fd);
 
 /* Ends all sessions. Takes NULL. Call it before qmgr_stop. Source: admin.c */
 void admin_free(struct admin *adm);

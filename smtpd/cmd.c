@@ -70,7 +70,8 @@ static bool is_forbidden(struct session *s, struct span verb, struct span line)
 /* RFC 2920 section 3.1: what stands behind a command that must be the last of its group was sent without leave. */
 static bool is_improper(struct session *s, const struct cmd *c)
 {
-	if (stream_peek(&s->io).n == 0 || (s->esmtp && !(c->flags & CMD_LAST)) || c->fn == cmd_quit || c->fn == cmd_starttls)
+	/* what a local program pipes into sendmail -bs comes as it comes */
+	if (stream_peek(&s->io).n == 0 || s->unix_user || (s->esmtp && !(c->flags & CMD_LAST)) || c->fn == cmd_quit || c->fn == cmd_starttls)
 		return false;
 	log_info("improper command pipelining after %s from %s: %.100s", c->name, s->namaddr,
 		 arena_strndup(&s->srv->loop->tick, stream_peek(&s->io).p,

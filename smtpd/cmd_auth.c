@@ -30,12 +30,13 @@ static bool may_plaintext(const struct session *s)
 
 static bool needs_tls(const struct session *s)
 {
-	return (s->svc->conf.smtpd_tls_auth_only || s->svc->tls_enforced) && !s->tls && !s->unix_user;
+	return (s->svc->conf.smtpd_tls_auth_only || s->svc->tls_enforced) && !s->tls;
 }
 
 static bool is_enabled(const struct session *s)
 {
-	return s->svc->conf.smtpd_sasl_auth_enable && s->esmtp && s->srv->sasl.n_mechs &&
+	/* the kernel has named a local program already */
+	return s->svc->conf.smtpd_sasl_auth_enable && s->esmtp && !s->unix_user && s->srv->sasl.n_mechs &&
 	       !netlist_match(&s->svc->auth_exceptions, s->client_name, s->client_addr);
 }
 

@@ -96,6 +96,7 @@ static void put_received(struct content *c)
 	struct session *s = c->s;
 	struct txn *t = s->txn;
 	struct received r = {
+		.uid = span_from(span_z(s->unix_user), sizeof("uid=") - 1),
 		.helo = s->helo ? span_z(s->helo) : span_z(s->client_name),
 		.client_name = span_z(s->client_name),
 		.client_addr = span_z(s->client_addr),

@@ -1,6 +1,6 @@
-/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; only root and the user that
- * runs the suite get an answer. The table is laid out as Postfix's mailq, -j prints a JSON object a line as
- * postqueue -j. */
+/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users may list and retry, the
+ * rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON object a
+ * line as postqueue -j. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -63,9 +63,8 @@ static int connect_to(struct tool *t, struct ipc *c)
 
 static int lost(struct tool *t, const struct err *err)
 {
-	return tool_fail(t, "queue", "%s", err->kind == ERR_NONE
-			 ? "the queue manager refused; only root and the owner of the queue "
-								   "may ask" : err->msg);
+	return tool_fail(t, "queue", "%s", err->kind != ERR_NONE ? err->msg :
+			 "the queue manager refused; only root and the owner of the queue may see that");
 }
 
 /* ---- list ---- */

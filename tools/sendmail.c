@@ -106,6 +106,24 @@ static const char *sender_of(struct options *o, struct letter *l, const char *se
 	return *s == '\0' || strchr(s, '@') ? s : arena_printf(&l->arena, "%s@%s", s, l->origin);
 }
 
+/* "The Boss" <boss@example.com>; RFC 5322 section 3.2.4 */
+static const char *mailbox(struct letter *l, const char *name, const char *addr)
+{
+	struct str s = STR_INIT(4000);
+	int rc = str_addc(&s, '"');
+
+	for (; *name && rc == 0; name++) {
+		if (*name == '"' || *name == '\\')
+			rc = str_addc(&s, '\\');
+		if (rc == 0)
+			rc = str_addc(&s, (unsigned char)*name < ' ' ? ' ' : *name);
+	}
+	if (rc == 0 && str_addf(&s, "\" <%s>", addr) == 0)
+		addr = arena_strndup(&l->arena, s.p, s.n);
+	str_fini(&s);
+	return addr;
+}
+
 static int submit(struct options *o, const char *socket_path, const char *origin, int n, char **rcpts)
 {
 	struct letter l;
@@ -113,18 +131,20 @@ static int submit(struct options *o, const char *socket_path, const char *origin
 	const char *self, *from;
 	int fd = -1, i, rc = 0;
 
+	if (n == 0 && !o->takes_rcpts)
+		return usage("no recipient: name one behind the options, or use -t");
 	letter_init(&l, origin);
 	self = own_address(&l.arena, origin);
 	o->env.sender = sender_of(o, &l, self);
 	from = *o->env.sender ? o->env.sender : self;
 	if (o->full_name)
-		from = arena_printf(&l.arena, "\"%s\" <%s>", o->full_name, from);
+		from = mailbox(&l, o->full_name, from);
 	for (i = 0; rc == 0 && i < n; i++)
 		rc = letter_add_rcpt(&l, span_z(rcpts[i]), &err);
 	if (rc == 0)
 		rc = letter_read(&l, stdin, !o->ignores_dots, o->takes_rcpts, from, &err);
 	if (rc == 0 && l.n_rcpts == 0)
-		rc = err_set(&err, ERR_PROTO, "no recipient: name one behind the options, or use -t");
+		rc = err_set(&err, ERR_PROTO, "no recipient in the header");
 	if (rc == 0)
 		rc = fd = sendmail_connect(socket_path, &err);
 	if (rc >= 0)

@@ -178,8 +178,11 @@ int letter_read(struct letter *l, FILE *in, bool dot_ends, bool takes_rcpts, con
 	ssize_t body_n;
 	int rc = read_header(l, in, dot_ends, &f, &line, &cap, &body_n, err);
 
-	if (rc == 0 && from && !f.has_from && str_addf(&l->text, "From: %s\r\n", from) < 0)
-		rc = too_large(err);
+	if (rc == 0 && from && !f.has_from) {
+		l->is_utf8_header |= !utf8_is_ascii(span_z(from));
+		if (str_addf(&l->text, "From: %s\r\n", from) < 0)
+			rc = too_large(err);
+	}
 	if (rc == 0)
 		rc = read_rest(l, in, dot_ends, &line, &cap, body_n, err);
 	if (rc == 0 && takes_rcpts)

@@ -48,15 +48,24 @@ static int add_comment(struct str *out, const char *what, struct span s, const c
 	return str_addf(out, ")%s", eol);
 }
 
+static int add_origin(struct str *out, const struct received *r, const char *eol)
+{
+	if (r->uid.n)
+		return str_addf(out, "Received: by %.*s (%.*s, from userid %.*s)%s\tid %.*s", SPAN_ARG(r->by),
+				SPAN_ARG(r->mail_name), SPAN_ARG(r->uid), eol, SPAN_ARG(r->id));
+	if (add_from(out, r, eol) < 0 ||
+	    (r->tls.n && str_addf(out, "\t(using %.*s)%s", SPAN_ARG(r->tls), eol) < 0) ||
+	    add_comment(out, "Authenticated sender: ", r->sasl_user, eol) < 0)
+		return -1;
+	return str_addf(out, "\tby %.*s (%.*s) with %s id %.*s", SPAN_ARG(r->by), SPAN_ARG(r->mail_name),
+			received_proto(r->esmtp, r->utf8, r->is_tls, r->is_auth), SPAN_ARG(r->id));
+}
+
 int received_format(struct str *out, const struct received *r, const char *eol)
 {
 	size_t before = out->n;
 
-	if (add_from(out, r, eol) < 0 ||
-	    (r->tls.n && str_addf(out, "\t(using %.*s)%s", SPAN_ARG(r->tls), eol) < 0) ||
-	    add_comment(out, "Authenticated sender: ", r->sasl_user, eol) < 0 ||
-	    str_addf(out, "\tby %.*s (%.*s) with %s id %.*s", SPAN_ARG(r->by), SPAN_ARG(r->mail_name),
-		     received_proto(r->esmtp, r->utf8, r->is_tls, r->is_auth), SPAN_ARG(r->id)) < 0)
+	if (add_origin(out, r, eol) < 0)
 		goto full;
 	if (r->rcpt.n && (str_addf(out, "%s\tfor <", eol) < 0 || add_clean(out, r->rcpt) < 0 || str_addz(out, ">; ") < 0))
 		goto full;

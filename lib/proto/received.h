@@ -11,6 +11,7 @@
 
 /* NULL or empty spans leave their part out. */
 struct received {
+	struct span uid;                /* "1000": a local program handed it in, helo to tls then mean nothing */
 	struct span helo;               /* as the client said it */
 	struct span client_name;        /* reverse name, "unknown" */
 	struct span client_addr;        /* "192.0.2.1", "2001:db8::1" */

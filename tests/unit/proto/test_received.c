@@ -38,6 +38,12 @@ static void test_forms(void **state)
 	check(&r, "Received: from h.example (unknown [IPv6:2001:db8::1])\n\t(using TLSv1.3 with cipher X (256/256 bits))\n"
 		  "\t(Authenticated sender: tito)\n\tby mx.example.com (Surat) with ESMTPSA id 4bC\n"
 		  "\tfor <a@b>; Thu, 1 Jan 1970 00:00:00 +0000 (UTC)\n");
+	r = base();
+	r.uid = SPAN_LIT("1000");
+	check(&r, "Received: by mx.example.com (Surat, from userid 1000)\n\tid 4bC;\n\tThu, 1 Jan 1970 00:00:00 +0000 (UTC)\n");
+	r.rcpt = SPAN_LIT("a@b");
+	check(&r, "Received: by mx.example.com (Surat, from userid 1000)\n\tid 4bC\n"
+		  "\tfor <a@b>; Thu, 1 Jan 1970 00:00:00 +0000 (UTC)\n");
 }
 
 static void test_hostile(void **state)

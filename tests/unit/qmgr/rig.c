@@ -391,7 +391,7 @@ void rig_attach_tool(struct rig *r)
 	if (!r->admin) {
 		r->admin = admin_new(&r->q, &none, 0);
 		fd = rig_pair(r, &r->tool, &tool_ops, r);
-		admin_serve(r->admin, &fd);
+		admin_serve(r->admin, false, &fd);
 	}
 	r->has_done = false;
 	r->rows = r->active_rows = 0;
