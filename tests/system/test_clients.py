@@ -167,9 +167,10 @@ def test_fetchmail(suite, tmp_path, service):
     marks = send(suite, count=3)
     out = tmp_path / "out"
     out.mkdir()
+    tls = "sslproto 'TLS1.2+'" if service == "pop3" else "ssl"
     (tmp_path / "rc").write_text(
         f'poll 127.0.0.1 port {suite.port(service)} protocol pop3 uidl user "{IQBAL}" password "{USERS[IQBAL]}" '
-        f'{"sslproto 'TLS1.2+'" if service == "pop3" else "ssl"} sslcertck sslcertfile "{suite.cert}" sslcommonname mail.example.com keep '
+        f'{tls} sslcertck sslcertfile "{suite.cert}" sslcommonname mail.example.com keep '
         f'mda "cat > {out}/$$.tmp; mv {out}/$$.tmp {out}/$$"\n')
     (tmp_path / "rc").chmod(0o600)
     command = ["fetchmail", "--nodetach", "--nosyslog", "-f", tmp_path / "rc", "-i", tmp_path / "ids", "--pidfile", tmp_path / "pid"]
