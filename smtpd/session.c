@@ -214,15 +214,16 @@ const char *session_queue_id(const struct session *s)
 void session_log(struct session *s, const char *kind, const char *rcpt, const char *text)
 {
 	struct str line = STR_INIT(4000);
-	int rc = str_addf(&line, "%s: %s: %s from %s: %s;", session_queue_id(s), kind, s->where, s->namaddr, text);
+	/* what the peer chose is cut: a line that does not fit would not be written, and nobody would hear of him */
+	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr, text);
 
 	if (s->txn)
-		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(s->txn->sender));
+		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(span_sub(s->txn->sender, 0, 300)));
 	if (rcpt)
-		rc |= str_addf(&line, " to=<%s>", rcpt);
+		rc |= str_addf(&line, " to=<%.300s>", rcpt);
 	rc |= str_addf(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");
 	if (s->helo)
-		rc |= str_addf(&line, " helo=<%s>", s->helo);
+		rc |= str_addf(&line, " helo=<%.300s>", s->helo);
 	if (rc == 0)
 		log_info("%s", line.p);
 	str_fini(&line);

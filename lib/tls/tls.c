@@ -424,7 +424,7 @@ static int make_bio_method(struct tls_ctx *ctx)
 static int configure(struct tls_ctx *ctx, const struct tls_params *p, struct err *err)
 {
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-				      SSL_OP_SINGLE_ECDH_USE);
+				      SSL_OP_SINGLE_ECDH_USE | SSL_OP_CLEANSE_PLAINTEXT);
 	if (p->prefers_server_ciphers)
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_RELEASE_BUFFERS);
