@@ -15,6 +15,7 @@
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/txn.h"
+#include "svc/daemon_log.h"
 #include "svc/msg_anvil.h"
 #include "svc/msg_resolve.h"
 
@@ -25,6 +26,12 @@
 
 static void on_io(uv_poll_t *p, int status, int events);
 static void on_timer(uv_timer_t *t);
+
+/* Lines of a session carry the name of its service. */
+static void log_as(const struct session *s)
+{
+	daemon_log_tag(s ? s->svc->log_tag : "smtpd");
+}
 
 struct session *session_new(struct server *srv, struct service *svc, int fd, const char *addr, unsigned port,
 	const char *local_addr, const char *unix_user)
@@ -57,6 +64,7 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	s->poll->data = s->timer->data = s;
 	s->rearm = true;
 	server_add(srv, s);
+	log_as(s);
 	connect_begin(s);
 	session_run(s);
 	return s;
@@ -120,6 +128,7 @@ void session_destroy(struct session *s)
 	struct anvil_disconnect bye;
 	struct arena a = { 0 };
 
+	log_as(s);
 	end_command(s);
 	if (s->namaddr)
 		log_disconnect(s);
@@ -144,6 +153,7 @@ void session_destroy(struct session *s)
 	free(s->held_initial);
 	free(s->unix_user);
 	arena_fini(&s->arena);
+	log_as(NULL);
 	service_unref(&s->svc);
 	server_remove(s->srv, s);
 	free(s);
@@ -255,6 +265,7 @@ int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, con
 
 void session_resume(struct session *s)
 {
+	log_as(s);
 	s->pending = false;
 	s->rearm = true;
 }
@@ -266,6 +277,7 @@ static void on_sleep_end(uv_timer_t *t)
 
 	if (!s)
 		return;
+	log_as(s);
 	after = s->after_sleep;
 	s->after_sleep = NULL;
 	s->sleeping = false;
@@ -467,6 +479,7 @@ void session_run(struct session *s)
 	struct err err = ERR_INIT;
 	enum io_rc rc = IO_OK;
 
+	log_as(s);
 	while (!s->pending && !s->sleeping && !s->closing && stream_pending(&s->io) < OUT_PAUSE) {
 		penalize(s);
 		if (s->sleeping || s->closing)
@@ -482,6 +495,7 @@ void session_run(struct session *s)
 			break;
 	}
 	settle(s, s->pending || s->closing ? IO_OK : rc);
+	log_as(NULL);
 }
 
 static void on_io(uv_poll_t *p, int status, int events)
@@ -501,6 +515,7 @@ static void on_timer(uv_timer_t *t)
 
 	if (!s)
 		return;
+	log_as(s);
 	if (s->closing || s->mode == SESSION_HANDSHAKE || stream_pending(&s->io) > 0) {
 		log_info("timeout after %s from %s", s->where, s->namaddr);
 		s->lost = s->closing = true;
