@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proto/restrict.h"
 #include "tools/check.h"
 #include "tools/commands.h"
 
@@ -29,6 +30,7 @@ static void check_all(const char *dir, struct conf_errors *errors)
 	struct conf c;
 	bool is_readable = conf_load(&c, dir, errors) == 0;
 
+	is_readable &= restrict_check_all(&c, errors) == 0;
 	if (mastercf_load(&m, dir, is_readable ? &c : NULL, errors) == 0 && is_readable) {
 		check_services(&m, errors);
 		check_tls(&c, &m, errors);
