@@ -15,7 +15,6 @@
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/txn.h"
-#include "svc/daemon_log.h"
 #include "svc/msg_anvil.h"
 #include "svc/msg_resolve.h"
 
@@ -26,12 +25,6 @@
 
 static void on_io(uv_poll_t *p, int status, int events);
 static void on_timer(uv_timer_t *t);
-
-/* Lines of a session carry the name of its service. */
-static void log_as(const struct session *s)
-{
-	daemon_log_tag(s ? s->svc->log_tag : "smtpd");
-}
 
 struct session *session_new(struct server *srv, struct service *svc, int fd, const char *addr, unsigned port,
 	const char *local_addr, const char *unix_user)
@@ -64,7 +57,7 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	s->poll->data = s->timer->data = s;
 	s->rearm = true;
 	server_add(srv, s);
-	log_as(s);
+	log_as(svc->log_name);
 	connect_begin(s);
 	session_run(s);
 	return s;
@@ -128,7 +121,6 @@ void session_destroy(struct session *s)
 	struct anvil_disconnect bye;
 	struct arena a = { 0 };
 
-	log_as(s);
 	end_command(s);
 	if (s->namaddr)
 		log_disconnect(s);
@@ -153,7 +145,6 @@ void session_destroy(struct session *s)
 	free(s->held_initial);
 	free(s->unix_user);
 	arena_fini(&s->arena);
-	log_as(NULL);
 	service_unref(&s->svc);
 	server_remove(s->srv, s);
 	free(s);
@@ -224,15 +215,16 @@ const char *session_queue_id(const struct session *s)
 void session_log(struct session *s, const char *kind, const char *rcpt, const char *text)
 {
 	struct str line = STR_INIT(4000);
-	int rc = str_addf(&line, "%s: %s: %s from %s: %s;", session_queue_id(s), kind, s->where, s->namaddr, text);
+	/* what the peer chose is cut: a line that does not fit would not be written, and nobody would hear of him */
+	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr, text);
 
 	if (s->txn)
-		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(s->txn->sender));
+		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(span_sub(s->txn->sender, 0, 300)));
 	if (rcpt)
-		rc |= str_addf(&line, " to=<%s>", rcpt);
+		rc |= str_addf(&line, " to=<%.300s>", rcpt);
 	rc |= str_addf(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");
 	if (s->helo)
-		rc |= str_addf(&line, " helo=<%s>", s->helo);
+		rc |= str_addf(&line, " helo=<%.300s>", s->helo);
 	if (rc == 0)
 		log_info("%s", line.p);
 	str_fini(&line);
@@ -265,7 +257,7 @@ int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, con
 
 void session_resume(struct session *s)
 {
-	log_as(s);
+	log_as(s->svc->log_name);
 	s->pending = false;
 	s->rearm = true;
 }
@@ -277,7 +269,7 @@ static void on_sleep_end(uv_timer_t *t)
 
 	if (!s)
 		return;
-	log_as(s);
+	log_as(s->svc->log_name);
 	after = s->after_sleep;
 	s->after_sleep = NULL;
 	s->sleeping = false;
@@ -479,7 +471,7 @@ void session_run(struct session *s)
 	struct err err = ERR_INIT;
 	enum io_rc rc = IO_OK;
 
-	log_as(s);
+	log_as(s->svc->log_name);
 	while (!s->pending && !s->sleeping && !s->closing && stream_pending(&s->io) < OUT_PAUSE) {
 		penalize(s);
 		if (s->sleeping || s->closing)
@@ -515,7 +507,7 @@ static void on_timer(uv_timer_t *t)
 
 	if (!s)
 		return;
-	log_as(s);
+	log_as(s->svc->log_name);
 	if (s->closing || s->mode == SESSION_HANDSHAKE || stream_pending(&s->io) > 0) {
 		log_info("timeout after %s from %s", s->where, s->namaddr);
 		s->lost = s->closing = true;

@@ -30,7 +30,7 @@ struct stopper {
 	size_t n_threads;
 	unsigned long calls, kill_at;
 	pid_t first;
-	bool is_armed;
+	bool is_armed, is_ready;
 };
 
 static struct thread *thread_of(struct stopper *s, pid_t tid)
@@ -191,7 +191,8 @@ int main(int argc, char **argv)
 		thread_of(&s, tid);
 		if (on_stop(&s, tid, status))
 			break;
-		if (held < s.n_threads && ++held == s.n_threads) {
+		if (!s.is_ready && ++held == s.n_threads) {
+			s.is_ready = true;
 			puts("ready");
 			fflush(stdout);
 		}

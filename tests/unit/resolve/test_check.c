@@ -107,9 +107,9 @@ static void reject_codes(void **state)
 		{ "unknown_local_recipient_reject_code = 551", "nosuch@localhost", "5.1.1" },
 		{ "unknown_virtual_alias_reject_code = 450", "nosuch@v.example", "4.1.1" },
 		{ "unknown_virtual_mailbox_reject_code = 450", "nosuch@box.example", "4.1.1" },
-		{ "unknown_relay_recipient_reject_code = 450", "nosuch@relay.example", "4.1.1" },
+		{ "unknown_relay_recipient_reject_code = 450", "b@relay.example", "4.1.1" },
 		{ "unknown_relay_recipient_reject_code = 450", "nosuch@localhost", "5.1.1" },
-		{ "unknown_relay_recipient_reject_code = 450\ntransport_maps = static:error:never", "a@relay.example", "5.0.0" },
+		{ "unknown_relay_recipient_reject_code = 450\ntransport_maps = static:{error:5.7.1 no}", "a@relay.example", "5.7.1" },
 	};
 	size_t i;
 
@@ -120,7 +120,7 @@ static void reject_codes(void **state)
 
 		world_open(&w, arena_printf(&a, "mydestination = localhost\nalias_maps =\nvirtual_alias_domains = v.example\n"
 					    "virtual_mailbox_domains = box.example\nvirtual_mailbox_maps = inline:{a=b}\n"
-					    "relay_domains = relay.example\nrelay_recipient_maps = inline:{a=b}\n%s\n",
+					    "relay_domains = relay.example\nrelay_recipient_maps = inline:{a@relay.example=b}\n%s\n",
 					    rows[i].conf));
 		v = world_check(&w, rows[i].address);
 		if (v.status != MSG_NO || !span_eqz(v.dsn, rows[i].dsn))
