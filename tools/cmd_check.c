@@ -33,6 +33,7 @@ static void check_all(const char *dir, struct conf_errors *errors)
 		check_services(&m, errors);
 		check_tls(&c, &m, errors);
 		check_relaying(&c, &m, errors);
+		check_logins(&c, &m, errors);
 	}
 	check_networks(&c, errors);
 	check_tables(&c, errors);
