@@ -243,7 +243,6 @@ static void test_broken(void **state)
 		struct uidlist u;
 		struct maildir_scan s = { 0 };
 
-		print_message("%s\n", rows[i].label);
 		put_text(md.fd, UIDLIST_NAME, rows[i].text);
 		open_list(&u, 0);
 		sync_list(&u, &s);
