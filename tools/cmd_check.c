@@ -36,6 +36,7 @@ static void check_all(const char *dir, struct conf_errors *errors)
 		check_tls(&c, &m, errors);
 		if (has_lists)
 			check_relaying(&c, &m, errors);
+		check_logins(&c, &m, errors);
 	}
 	check_networks(&c, errors);
 	check_tables(&c, errors);
