@@ -83,15 +83,16 @@ static enum restrict_rc client_name(struct restrict_run *r, bool reverse)
 
 static enum restrict_rc unlisted_rcpt(struct restrict_run *r)
 {
-	const char *dsn;
+	const char *dsn, *text;
 
 	if (!r->rcpt || r->did_unlisted_rcpt)
 		return RESTRICT_RC_DUNNO;
 	r->did_unlisted_rcpt = true;
 	if (r->rcpt->status != MSG_NO)
 		return RESTRICT_RC_DUNNO;
-	dsn = r->rcpt->dsn[0] == '5' ? r->rcpt->dsn : "5.1.1";
-	return restrict_run_refuse(r, 550, dsn, RESTRICT_ABOUT_RCPT, "%s", r->rcpt->text[0] ? r->rcpt->text : "User unknown");
+	dsn = r->rcpt->dsn[0] ? r->rcpt->dsn : "5.1.1";
+	text = r->rcpt->text[0] ? r->rcpt->text : "User unknown";
+	return restrict_run_refuse(r, dsn[0] == '4' ? 450 : 550, dsn, RESTRICT_ABOUT_RCPT, "%s", text);
 }
 
 static void on_sender(void *arg, enum ipc_rc rc, const void *reply, int *fd)

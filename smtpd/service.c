@@ -116,6 +116,7 @@ struct service *service_new(const char *name, const struct conf *layer, struct s
 		service_unref(&svc);
 		return NULL;
 	}
+	svc->log_name = arena_printf(&svc->arena, "%s/smtpd:", svc->global.syslog_name);
 	svc->plaintext_ok = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
 	return svc;
 }

@@ -27,6 +27,7 @@ struct service {
 	struct arena arena;
 	const struct conf *layer;       /* what classes and values are read from; outlives the service */
 	const char *name;               /* "smtp", "submission": for anvil and messages */
+	const char *log_name;           /* "surat/submission/smtpd:", for log_as */
 	struct smtpd_conf conf;
 	struct global_conf global;
 	bool plaintext_ok;              /* auth takes passwords in clear outside of TLS */

@@ -57,6 +57,7 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	s->poll->data = s->timer->data = s;
 	s->rearm = true;
 	server_add(srv, s);
+	log_as(svc->log_name);
 	connect_begin(s);
 	session_run(s);
 	return s;
@@ -256,6 +257,7 @@ int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, con
 
 void session_resume(struct session *s)
 {
+	log_as(s->svc->log_name);
 	s->pending = false;
 	s->rearm = true;
 }
@@ -267,6 +269,7 @@ static void on_sleep_end(uv_timer_t *t)
 
 	if (!s)
 		return;
+	log_as(s->svc->log_name);
 	after = s->after_sleep;
 	s->after_sleep = NULL;
 	s->sleeping = false;
@@ -420,16 +423,20 @@ static bool is_blocked(const struct session *s)
 
 static void arm(struct session *s)
 {
-	bool stuck = stream_pending(&s->io) > 0;
+	bool stuck = !s->pending && stream_pending(&s->io) > 0;
 	bool waits = s->pending || s->sleeping || is_blocked(s);
+	unsigned want = stream_events(&s->io);
 
+	/* Few clients speak while they wait for an answer: reading is stopped when one does, not before. */
 	if (waits)
-		watch(s, stuck && !s->sleeping ? STREAM_WRITE : 0);
-	else
-		watch(s, stream_pending(&s->io) >= OUT_PAUSE ? STREAM_WRITE : stream_events(&s->io));
+		want = (!s->readable && (s->watched & UV_READABLE) ? STREAM_READ : 0) |
+		       (stuck && !s->sleeping ? STREAM_WRITE : 0);
+	else if (stream_pending(&s->io) >= OUT_PAUSE)
+		want = STREAM_WRITE;
+	watch(s, want);
 	if (s->sleeping)
 		return;
-	if (s->pending && !stuck) {
+	if (s->pending) {
 		uv_timer_stop(s->timer);
 	} else if (s->rearm || !uv_is_active((uv_handle_t *)s->timer)) {
 		s->rearm = false;
@@ -444,7 +451,8 @@ static void settle(struct session *s, enum io_rc rc)
 
 	if (rc == IO_EOF || rc == IO_ERR)
 		lose(s);
-	if (!s->sleeping && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
+	/* what another daemon is asked meanwhile is answered in the same flight */
+	if (!s->sleeping && !s->pending && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
 		lose(s);
 	if (s->closing && !s->sleeping && (s->lost || stream_pending(&s->io) == 0)) {
 		session_destroy(s);
@@ -468,6 +476,7 @@ void session_run(struct session *s)
 	struct err err = ERR_INIT;
 	enum io_rc rc = IO_OK;
 
+	log_as(s->svc->log_name);
 	while (!s->pending && !s->sleeping && !s->closing && stream_pending(&s->io) < OUT_PAUSE) {
 		penalize(s);
 		if (s->sleeping || s->closing)
@@ -483,6 +492,7 @@ void session_run(struct session *s)
 			break;
 	}
 	settle(s, s->pending || s->closing ? IO_OK : rc);
+	log_as(NULL);
 }
 
 static void on_io(uv_poll_t *p, int status, int events)
@@ -502,6 +512,7 @@ static void on_timer(uv_timer_t *t)
 
 	if (!s)
 		return;
+	log_as(s->svc->log_name);
 	if (s->closing || s->mode == SESSION_HANDSHAKE || stream_pending(&s->io) > 0) {
 		log_info("timeout after %s from %s", s->where, s->namaddr);
 		s->lost = s->closing = true;

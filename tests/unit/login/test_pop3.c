@@ -522,7 +522,6 @@ static void test_memory_flat(void **state)
 
 static void test_size(void **state)
 {
-	print_message("struct session: %zu bytes\n", sizeof(struct session));
 	assert_true(sizeof(struct session) <= 1300);
 }
 

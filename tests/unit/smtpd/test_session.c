@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "smtpd/session.h"
 #include "smtpd/txn.h"
 #include "tests/session/smtpd/fixture.h"
@@ -173,11 +174,52 @@ static void test_aborted_auth(void **state)
 	finish(f);
 }
 
+static void named_sink(void *arg, enum log_level level, const char *line)
+{
+	assert_int_equal(str_addf(arg, "%s %s\n", log_name(), line), 0);
+}
+
+/* Every line about a client carries the syslog_name of its listener, and others do not. */
+static void test_log_name(void **state)
+{
+	static const char work[] = "HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<nobody@example.com>\r\nRCPT TO:<a@b.example>\r\nQUIT\r\n";
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct str log = STR_INIT(100000);
+	struct span rest, line;
+	struct err err = ERR_INIT;
+	size_t n = 0;
+	int fd;
+
+	fixture_init(f);
+	assert_int_equal(str_addz(&f->settings, "syslog_name = surat/submission\n"), 0);
+	assert_int_equal(fixture_configure(f, &err), 0);
+	log_set_tag("smtpd");
+	log_set_sink(named_sink, &log);
+	fd = fixture_connect(f, "192.0.2.1", NULL);
+	fixture_settle(f);
+	assert_true(send(fd, work, sizeof(work) - 1, 0) > 0);
+	fixture_settle(f);
+	log_info("of the worker");
+	for (rest = str_span(&log); rest.n; n++) {
+		bool is_own;
+
+		span_cut(rest, '\n', &line, &rest);
+		is_own = !span_starts(line, "smtpd of the worker");
+		if (is_own != span_starts(line, "surat/submission/smtpd: "))
+			fail_msg("%.*s", SPAN_ARG(line));
+	}
+	assert_true(n >= 4);
+	close(fd);
+	fixture_settle(f);
+	str_fini(&log);
+	finish(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_size), cmocka_unit_test(test_idle_memory), cmocka_unit_test(test_no_leaks),
-		cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth),
+		cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth), cmocka_unit_test(test_log_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
