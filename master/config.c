@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/param.h"
+#include "proto/restrict.h"
 
 #define SNAPSHOT_MAX (8u << 20)
 
@@ -95,6 +96,8 @@ struct config *config_load(const char *dir, uint64_t generation, struct conf_err
 	arena_init(&c->arena, 0);
 	c->generation = generation;
 	c->snapshot_fd = -1;
+	if (restrict_check_all(&c->conf, errors) < 0)
+		rc = -1;
 	if (mastercf_load(&c->services, dir, &c->conf, errors) < 0)
 		rc = -1;
 	if (rc == 0 && read_params(c, &err) < 0) {

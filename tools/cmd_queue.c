@@ -1,6 +1,6 @@
-/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users may list and retry, the
- * rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON object a
- * line as postqueue -j. */
+/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users may list and retry,
+ * the rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON
+ * object a line as postqueue -j. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>

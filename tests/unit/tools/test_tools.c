@@ -204,7 +204,7 @@ static const struct {
 	{ "open relay", "", "25 inet n - y - - smtpd -o smtpd_relay_restrictions=permit_mynetworks\n", TOOL_FAILED,
 	  "would relay for everybody" },
 	{ "restriction misspelt", "smtpd_recipient_restrictions = permit_mynetwork, reject\n", rows, TOOL_FAILED,
-	  "service 'smtp': " },
+	  "main.cf:1: smtpd_recipient_restrictions: unknown restriction" },
 	{ "no service", "", "", TOOL_OK, "no service runs smtpd" },
 	{ "two classes", "mydestination = a.example\nvirtual_alias_domains = A.example\n", rows, TOOL_OK,
 	  "'A.example' stands in mydestination too" },
