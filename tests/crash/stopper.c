@@ -98,7 +98,6 @@ static bool on_entry(struct stopper *s, struct thread *t, __u64 nr)
 	} else {
 		kill(pid, SIGKILL);
 		printf("killed %d %s\n", (int)pid, name ? name : "?");
-		fflush(stdout);
 	}
 	free(name);
 	return s->kill_at > 0;
@@ -165,6 +164,7 @@ static int seize(struct stopper *s)
 static void on_term(int signum)
 {
 	(void)signum;
+	_exit(0);
 }
 
 int main(int argc, char **argv)
@@ -182,6 +182,7 @@ int main(int argc, char **argv)
 		return 2;
 	s.first = (pid_t)strtol(argv[1], NULL, 10);
 	s.kill_at = strtoul(argv[2], NULL, 10);
+	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	sigaction(SIGTERM, &sa, NULL);
 	if (seize(&s) < 0) {
 		perror("stopper");
@@ -198,9 +199,7 @@ int main(int argc, char **argv)
 		if (!s.is_ready && ++held == s.n_threads) {
 			s.is_ready = true;
 			puts("ready");
-			fflush(stdout);
 		}
 	}
-	fflush(stdout);
 	return 0;
 }

@@ -2,9 +2,11 @@
 repaired by the next start, as the head comments of lib/store/queue.c and lib/store/maildir.c promise."""
 import collections
 import concurrent.futures
+import contextlib
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -24,6 +26,7 @@ WAYS = {
 }
 LASTING = {"write", "writev", "pwrite64", "fsync", "fdatasync", "syncfs", "openat", "mkdirat", "linkat", "renameat2", "unlinkat",
            "copy_file_range", "ftruncate", "sendmsg", "recvmsg"}
+starting = threading.Lock()
 QUIET = 1.5     # after the file is there, for the done mark and the unlink
 
 
@@ -70,13 +73,16 @@ def points_of(i, letters, name, size):
 def kill_at(i, letters, name, size, call, n):
     """One letter, killed at the n-th such call: returns the call, None when the letter did not come that far."""
     number, _, _ = letters.next_letter()
-    stopper = Stopper(pid_of(i, name), n, call)
+    pid = pid_of(i, name)
+    stopper = Stopper(pid, n, call)
     with Watcher(i):
         was_taken = letters.try_one((number, size, READERS[:2]))
         end = time.monotonic() + (QUIET if was_taken else 0)
         while was_taken and not stopper.has_ended() and time.monotonic() < end:
             time.sleep(0.01)
         words = stopper.end()
+        if words and int(words[0].split()[1]) == pid:
+            wait_for("the dead one is replaced", lambda: pid not in [p["pid"] for p in i.processes(name)], 30)
         i.wait_ready(30)
         letters.drain()
     return words[0].split()[2] if words else None
@@ -97,7 +103,9 @@ def sampled(points, size, dice):
 def walk(way, dice, is_full):
     """An instance of its own for each way: most of the time is waiting, so they are walked at the same time."""
     name, size, sample = WAYS[way]
-    with crash_instance({"worker_processes": 1, "local_idle_time": "0s"}) as i:
+    with contextlib.ExitStack() as stack:
+        with starting:      # two that start at the same moment would find the same ports free
+            i = stack.enter_context(crash_instance({"worker_processes": 1, "local_idle_time": "0s"}))
         letters = Letters(i)
         wait_service(i, letters)
         letters.drain()

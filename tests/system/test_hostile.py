@@ -231,8 +231,9 @@ def test_unknown_user_looks_like_a_wrong_password(suite, mech):
         unknown.append(attempt(suite, f"nobody{n}@example.com", "guess", mech))
     assert {r[0] for r in known} == {r[0] for r in unknown} and len({r[0] for r in known}) == 1
     assert known[0][0].startswith("535") and {r[2] for r in known} == {r[2] for r in unknown}
+    # without a hash for nobody it would be thirty times; what a busy machine adds, auth_failure_delay covers
     fast, slow = sorted([min(r[1] for r in known), min(r[1] for r in unknown)])
-    assert slow - fast < 0.010 or slow / fast < 1.5, (fast, slow)
+    assert slow - fast < 0.005 or slow / fast < 2.5, (fast, slow)
 
 
 # ---- slow and many ----

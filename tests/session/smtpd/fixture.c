@@ -326,7 +326,7 @@ int fixture_configure(struct fixture *f, struct err *err)
 	conf_errors_fini(&errors);
 	str_fini(&text);
 	if (rc == 0)
-		f->svc = service_new("smtp", &f->conf, f->pem, SPAN_NULL, err);
+		f->svc = service_new("smtp", &f->conf, &(struct service_keys){ .pem = f->pem }, err);
 	return f->svc ? 0 : -1;
 }
 

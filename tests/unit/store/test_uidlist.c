@@ -288,8 +288,10 @@ static void test_newer_records_stay(void **state)
 	struct err err = ERR_INIT;
 
 	put("1.a");
+	put("3.c");
 	open_list(&a, 8);
 	assert_int_equal(maildir_scan(&sa, &md, &err), 0);
+	assert_int_equal(unlinkat(md.new, "3.c", 0), 0);
 	put("2.b");
 	open_list(&b, 0);
 	sync_list(&b, &sb);
