@@ -49,7 +49,8 @@ int tool_fail(struct tool *t, const char *name, const char *fmt, ...) PRINTF(3, 
  * zeroed before and must be finished in any case. Source: tool.c */
 int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c);
 
-/* The same without a word about wrong values: for commands to a running suite, which serve whatever could be read. Source: tool.c */
+/* The same without a word about wrong values: for commands to a running suite, which serve whatever could be read.
+ * Source: tool.c */
 int tool_load_quiet(struct tool *t, const char *name, struct conf *c) WARN_UNUSED;
 
 #endif

@@ -13,7 +13,7 @@ enum msg_status { MSG_OK, MSG_NO, MSG_TEMP };           /* yes; a definite no; n
 enum addr_class { ADDR_OTHER, ADDR_LOCAL, ADDR_VIRTUAL_ALIAS, ADDR_VIRTUAL_MAILBOX, ADDR_RELAY };
 
 /* smtpd at RCPT (and for reject_unlisted_sender). status MSG_NO: the class is ours and the user does not exist
- * (text "User unknown in local recipient table", dsn 5.1.1, or 4.1.1 for a reply of 450). ADDR_OTHER is MSG_OK: relaying is smtpd's decision. */
+ * (text "User unknown in local recipient table", dsn 5.1.1). ADDR_OTHER is MSG_OK: relaying is smtpd's decision. */
 #define RCPT_CHECK_FIELDS(S, U64, STR, LIST) STR(S, address) STR(S, sender)
 IPC_STRUCT(rcpt_check, RCPT_CHECK_FIELDS)
 #define RCPT_VERDICT_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, class) STR(S, dsn) STR(S, text)
