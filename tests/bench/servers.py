@@ -164,6 +164,9 @@ class Surat(Server):
     def empty_queue(self):
         self.surat("queue", "delete", "ALL")
 
+    def refresh(self):
+        self.surat("reload")
+
     def stop(self):
         sh(TOP + "/tools/quickstart", "--stop", "--dir", os.path.join(self.dir, "inst"))
 
@@ -255,6 +258,9 @@ smtpd_sasl_local_domain = example.com
 
     def empty_queue(self):
         sh("postsuper", "-c", self.conf, "-d", "ALL")
+
+    def refresh(self):
+        sh("postfix", "-c", self.conf, "reload")
 
     def stop(self):
         subprocess.run(["postfix", "-c", self.conf, "stop"], capture_output=True)
