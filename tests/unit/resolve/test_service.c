@@ -24,6 +24,7 @@ struct fix {
 	enum ipc_rc rc;
 	struct map_value value;
 	struct route route;
+	char first[64];                 /* of its news */
 	struct rcpt_verdict verdict;
 	struct ptr_name name;
 	const struct ipc_desc *want;
@@ -88,7 +89,11 @@ static void keep(struct fix *f, const void *reply)
 		f->value = *(const struct map_value *)reply;
 		f->value.value = arena_span(&f->a, f->value.value);
 	} else if (f->want == &route_desc) {
-		f->route = *(const struct route *)reply;
+		const struct route *r = reply;
+		const struct route_new *v = r->news.v;
+
+		f->route = *r;
+		snprintf(f->first, sizeof(f->first), "%.*s", SPAN_ARG(r->news.n ? v[0].address : SPAN_NULL));
 	} else if (f->want == &rcpt_verdict_desc) {
 		f->verdict = *(const struct rcpt_verdict *)reply;
 	} else {
@@ -240,15 +245,13 @@ static void too_large_answers(void **state)
 		fprintf(file, "m%d@other.example%s", i, i < 4999 ? "," : "\n");
 	fclose(file);
 	do {
-		const struct route_new *v;
 		char want[40];
 
 		call(&f, &route_query_desc, &route, &route_desc);
 		assert_int_equal(f.route.action, ROUTE_EXPAND);
-		assert_true(f.route.news.n > 500);
-		v = f.route.news.v;
+		assert_true(f.route.news.n > 500 || !f.route.more);
 		snprintf(want, sizeof(want), "m%d@other.example", (int)route.offset);
-		assert_true(span_eqz(v[0].address, want));
+		assert_true(strcmp(f.first, want) == 0);
 		assert_true(version == 0 || f.route.version == version);
 		version = f.route.version;
 		route.offset += f.route.news.n;

@@ -190,7 +190,7 @@ static const struct {
 	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
 	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
-	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_OK, "mynetworks: cannot open table /nowhere/n" },
+	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_FAILED, "mynetworks: cannot open /nowhere/n" },
 	{ "protocols", "inet_protocols = ipv5\n", rows, TOOL_FAILED, "main.cf:1: inet_protocols: 'ipv5'" },
 	{ "mailbox limit", "mailbox_size_limit = 5 MB\nmessage_size_limit = 10M\n", rows, TOOL_OK,
 	  "main.cf:1: mailbox_size_limit" },
