@@ -187,7 +187,6 @@ static int smtpd_init(struct daemon *d, struct err *err)
 	st->d = d;
 	tzset();
 	d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
-	d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
 	d->sandbox.may = SB_ACCEPT;
 	return 0;
 }

@@ -99,15 +99,19 @@ static uint64_t unlisted_code(const struct smtpd_conf *conf, unsigned class)
 
 static enum restrict_rc unlisted_rcpt(struct restrict_run *r)
 {
-	const char *dsn;
+	const char *dsn, *text;
+	uint64_t code;
 
 	if (!r->rcpt || r->did_unlisted_rcpt)
 		return RESTRICT_RC_DUNNO;
 	r->did_unlisted_rcpt = true;
 	if (r->rcpt->status != MSG_NO)
 		return RESTRICT_RC_DUNNO;
-	dsn = r->rcpt->dsn[0] == '5' ? r->rcpt->dsn : "5.1.1";
-	return restrict_run_refuse(r, unlisted_code(&r->s->svc->conf, r->rcpt->class), dsn, RESTRICT_ABOUT_RCPT, "%s", r->rcpt->text[0] ? r->rcpt->text : "User unknown");
+	dsn = r->rcpt->dsn[0] ? r->rcpt->dsn : "5.1.1";
+	text = r->rcpt->text[0] ? r->rcpt->text : "User unknown";
+	/* the codes are for unknown users; what an error: transport says stands */
+	code = strcmp(dsn, "5.1.1") == 0 ? unlisted_code(&r->s->svc->conf, r->rcpt->class) : 550;
+	return restrict_run_refuse(r, code, dsn, RESTRICT_ABOUT_RCPT, "%s", text);
 }
 
 static void on_sender(void *arg, enum ipc_rc rc, const void *reply, int *fd)

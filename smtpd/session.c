@@ -215,15 +215,16 @@ const char *session_queue_id(const struct session *s)
 void session_log(struct session *s, const char *kind, const char *rcpt, const char *text)
 {
 	struct str line = STR_INIT(4000);
-	int rc = str_addf(&line, "%s: %s: %s from %s: %s;", session_queue_id(s), kind, s->where, s->namaddr, text);
+	/* what the peer chose is cut: a line that does not fit would not be written, and nobody would hear of him */
+	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr, text);
 
 	if (s->txn)
-		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(s->txn->sender));
+		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(span_sub(s->txn->sender, 0, 300)));
 	if (rcpt)
-		rc |= str_addf(&line, " to=<%s>", rcpt);
+		rc |= str_addf(&line, " to=<%.300s>", rcpt);
 	rc |= str_addf(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");
 	if (s->helo)
-		rc |= str_addf(&line, " helo=<%s>", s->helo);
+		rc |= str_addf(&line, " helo=<%.300s>", s->helo);
 	if (rc == 0)
 		log_info("%s", line.p);
 	str_fini(&line);
@@ -422,16 +423,20 @@ static bool is_blocked(const struct session *s)
 
 static void arm(struct session *s)
 {
-	bool stuck = stream_pending(&s->io) > 0;
+	bool stuck = !s->pending && stream_pending(&s->io) > 0;
 	bool waits = s->pending || s->sleeping || is_blocked(s);
+	unsigned want = stream_events(&s->io);
 
+	/* Few clients speak while they wait for an answer: reading is stopped when one does, not before. */
 	if (waits)
-		watch(s, stuck && !s->sleeping ? STREAM_WRITE : 0);
-	else
-		watch(s, stream_pending(&s->io) >= OUT_PAUSE ? STREAM_WRITE : stream_events(&s->io));
+		want = (!s->readable && (s->watched & UV_READABLE) ? STREAM_READ : 0) |
+		       (stuck && !s->sleeping ? STREAM_WRITE : 0);
+	else if (stream_pending(&s->io) >= OUT_PAUSE)
+		want = STREAM_WRITE;
+	watch(s, want);
 	if (s->sleeping)
 		return;
-	if (s->pending && !stuck) {
+	if (s->pending) {
 		uv_timer_stop(s->timer);
 	} else if (s->rearm || !uv_is_active((uv_handle_t *)s->timer)) {
 		s->rearm = false;
@@ -446,7 +451,8 @@ static void settle(struct session *s, enum io_rc rc)
 
 	if (rc == IO_EOF || rc == IO_ERR)
 		lose(s);
-	if (!s->sleeping && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
+	/* what another daemon is asked meanwhile is answered in the same flight */
+	if (!s->sleeping && !s->pending && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
 		lose(s);
 	if (s->closing && !s->sleeping && (s->lost || stream_pending(&s->io) == 0)) {
 		session_destroy(s);

@@ -57,7 +57,7 @@ static void escape(char *out, size_t size, const char *in)
 	size_t n = 0;
 
 	while (*in && n + 5 < size) {
-		size_t len = utf8_len(in, strlen(in));
+		size_t len = utf8_len(in, strnlen(in, 4));
 		unsigned char c = (unsigned char)*in;
 
 		if (len == 0 || c < 0x20 || c == 0x7f || (len == 2 && c == 0xc2 && (unsigned char)in[1] < 0xa0)) {

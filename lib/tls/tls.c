@@ -151,8 +151,8 @@ static enum io_rc hook_read(void *state, char *p, size_t n, size_t *n_r, unsigne
 {
 	struct tls_session *t = state;
 	struct err ignored = ERR_INIT;
-	size_t all = 0, got;
-	enum io_rc rc;
+	size_t all = 0, got, unsent = t->out.n;
+	enum io_rc rc = IO_OK;
 	int code = SSL_ERROR_NONE;
 
 	*events = 0;
@@ -170,8 +170,14 @@ static enum io_rc hook_read(void *state, char *p, size_t n, size_t *n_r, unsigne
 	*n_r = all;
 	if (all)
 		return IO_OK;
-	if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE)
-		return IO_AGAIN;
+	if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE) {
+		/* an answer of OpenSSL's own: to a key update, to a renegotiation */
+		if (t->out.n > unsent)
+			rc = drain(t, err);
+		if (rc == IO_AGAIN)
+			*events = STREAM_WRITE;
+		return rc == IO_ERR ? IO_ERR : IO_AGAIN;
+	}
 	if (code == SSL_ERROR_ZERO_RETURN)
 		return IO_EOF;
 	rc = session_err(t, code, "SSL_read()", err);
@@ -433,7 +439,7 @@ static int make_bio_method(struct tls_ctx *ctx)
 static int configure(struct tls_ctx *ctx, const struct tls_params *p, struct err *err)
 {
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-				      SSL_OP_SINGLE_ECDH_USE);
+				      SSL_OP_SINGLE_ECDH_USE | SSL_OP_CLEANSE_PLAINTEXT);
 	if (p->prefers_server_ciphers)
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_RELEASE_BUFFERS);

@@ -16,6 +16,7 @@ import time
 from instance import BUILD, wait_for
 
 PATIENCE = 30.0
+poplib._MAXLINE = 1 << 20         # letters have longer lines than RFC 1939 knows
 numbers = itertools.count(1)
 
 
@@ -28,6 +29,10 @@ def letter(to="iqbal@example.com", sender="tito@example.com", body="Halo.\n", **
     m = mark()
     head = {"From": f"<{sender}>", "To": f"<{to}>", "Subject": m, **fields}
     return "".join(f"{k}: {v}\n" for k, v in head.items()) + "\n" + body, m
+
+
+def crlf(text):
+    return text.replace("\n", "\r\n").encode()
 
 
 def trust(i):

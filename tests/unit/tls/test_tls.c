@@ -196,7 +196,6 @@ static void test_talk(void **state)
 		struct span line;
 		struct pair t;
 
-		print_message("%s\n", rows[i].label);
 		pair_open(&t, ctx);
 		SSL_set_max_proto_version(t.c, rows[i].version);
 		SSL_set_tlsext_host_name(t.c, "mail.example.com");

@@ -1,0 +1,274 @@
+"""Delivery to real accounts: PAM, aliases, .forward, extensions, virtual aliases, catch-all, luser_relay, owners."""
+import contextlib
+import os
+import pathlib
+import pwd
+import re
+
+import pytest
+from instance import IS_ROOT, Instance, wait_for
+from letters import PATIENCE, body_of, crlf, fetch, files_of, letter, mark, pop3, queue_ids, sendmail, smtp, system_users, wait_file, wait_queue_empty
+
+pytestmark = pytest.mark.skipif(not IS_ROOT, reason="needs root for accounts")
+PASSWORD = "kata-sandi-7"
+VIRTUAL = {"tito@virtual.example": "rahasia-1"}
+
+
+class World:
+    """An instance whose example.com is this machine, with accounts ani and budi."""
+
+    def __init__(self, i, users):
+        self.i, self.users = i, users
+        self.ani, self.budi = users["ani"], users["budi"]
+
+    def box(self, user):
+        return pathlib.Path(user.pw_dir) / "Maildir"
+
+    def send(self, to, text=None, sender="tito@example.com", m=None):
+        if text is None:
+            text, m = letter(to=to, sender=sender)
+        with contextlib.closing(smtp(self.i)) as s:
+            refused = s.sendmail(sender, [to], crlf(text))
+            assert not refused
+        return m
+
+    def write_as(self, user, name, text, mode=0o644):
+        path = pathlib.Path(user.pw_dir) / name
+        path.write_text(text)
+        os.chown(path, user.pw_uid, user.pw_gid)
+        path.chmod(mode)
+        return path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    i = Instance(users=VIRTUAL)
+    homes = i.dir / "homes"
+    homes.mkdir()
+    with system_users("ani", "budi", where=homes, password=PASSWORD) as users:
+        ani, budi = users["ani"].pw_name, users["budi"].pw_name
+        out = i.dir / "out"
+        out.mkdir()
+        out.chmod(0o777)
+        (i.etc / "list").write_text(f"{ani}, {budi}@example.com\n# a comment\n")
+        (i.etc / "aliases").write_text(
+            f"postmaster: {ani}\nboth: {ani}, {budi}\ngroup: :include:{i.etc}/list\nowner-group: {budi}\n"
+            f"pipe: \"|cat >{out}/pipe; id -un >>{out}/pipe; echo $SENDER $RECIPIENT >>{out}/pipe\"\n"
+            f"fails: \"|exit 75\"\nbroken: \"|echo it is broken; exit 69\"\nfile: {out}/mbox\nround: {ani}, around\naround: round\n")
+        (i.etc / "virtual").write_text(f"info@alias.example {ani}@example.com, tito@virtual.example\n@alias.example {budi}@example.com\n")
+        i.settings.update({
+            "mydestination": "$mydomain", "home_mailbox": "Maildir/", "alias_maps": f"lmdb:{i.etc}/aliases",
+            "alias_database": f"lmdb:{i.etc}/aliases", "virtual_mailbox_domains": "virtual.example", "virtual_alias_domains": "alias.example",
+            "virtual_alias_maps": f"lmdb:{i.etc}/virtual", "recipient_delimiter": "+", "minimal_backoff_time": "2s",
+            "queue_run_delay": "1s", "auth_passdb": "users pam", "local_recipient_maps": "unix:passwd.byname $alias_maps",
+            "mail_home": None, "mail_uid": None, "mail_gid": None, "allow_mail_to_files": "alias,forward,include",
+            "allow_mail_to_commands": "alias,forward",
+        })
+        i.write_config()
+        try:
+            i.surat("newaliases")
+            i.surat("map", f"lmdb:{i.etc}/virtual")
+            with i:
+                yield World(i, users)
+        finally:
+            i.__exit__(None, None, None)
+
+
+def test_account(world):
+    m = world.send(f"{world.ani.pw_name}@example.com")
+    text = wait_file(world.box(world.ani), m).decode()
+    assert f"Delivered-To: {world.ani.pw_name}@example.com\n" in text and text.startswith("Return-Path: <tito@example.com>\n")
+    box = world.box(world.ani)
+    assert box.stat().st_uid == world.ani.pw_uid and all(f.stat().st_uid == world.ani.pw_uid for f in files_of(box))
+    assert box.stat().st_mode & 0o077 == 0
+
+
+def test_pam_login_fetches(world):
+    m = world.send(f"{world.ani.pw_name}@example.com")
+    got = fetch(world.i, world.ani.pw_name, m, PASSWORD)
+    assert body_of(got) == b"Halo.\n"
+    with pytest.raises(Exception, match="AUTH"):
+        pop3(world.i, world.ani.pw_name, "salah")
+
+
+def test_pam_login_sends(world):
+    text, m = letter(to="x@elsewhere.example", sender=f"{world.budi.pw_name}@example.com")
+    with contextlib.closing(smtp(world.i, "submission", world.budi.pw_name, PASSWORD)) as s:
+        assert not s.sendmail(f"{world.budi.pw_name}@example.com", ["x@elsewhere.example"], crlf(text))
+    world.i.wait_log(f"sasl_username={world.budi.pw_name}")
+    world.i.wait_log("to=<x@elsewhere.example>, ", PATIENCE)
+    world.i.surat("queue", "delete", "ALL")
+    wait_queue_empty(world.i)
+
+
+def test_unknown(world):
+    with contextlib.closing(smtp(world.i)) as s:
+        s.mail("a@b.example")
+        for to in ("nobodyhere@example.com", "nobody@virtual.example"):
+            code, words = s.rcpt(to)
+            assert code == 550 and words.startswith(b"5.1.1 "), words
+
+
+def test_extension(world):
+    m = world.send(f"{world.ani.pw_name}+shop@example.com")
+    assert f"Delivered-To: {world.ani.pw_name}+shop@example.com\n".encode() in wait_file(world.box(world.ani), m)
+
+
+def test_alias_to_two(world):
+    m = world.send("both@example.com")
+    for user in (world.ani, world.budi):
+        assert b"X-Original-To: both@example.com\n" in wait_file(world.box(user), m)
+
+
+def test_include_with_owner(world):
+    m = world.send("group@example.com")
+    for user in (world.ani, world.budi):
+        assert wait_file(world.box(user), m).startswith(b"Return-Path: <owner-group@example.com>\n")
+
+
+def test_alias_loop_ends(world):
+    m = world.send("round@example.com")
+    wait_file(world.box(world.ani), m)
+    wait_queue_empty(world.i)
+    assert sum(m.encode() in f.read_bytes() for f in files_of(world.box(world.ani))) == 1
+
+
+def test_command(world):
+    m = world.send("pipe@example.com")
+    out = world.i.dir / "out/pipe"
+    text = wait_for("the command's output", lambda: out.exists() and "@" in (t := out.read_text()).split("\n")[-2] and m in t and t)
+    assert text.startswith("From tito@example.com ") or text.startswith("Return-Path:"), text
+    assert text.endswith("nobody\ntito@example.com pipe@example.com\n"), text[-200:]
+    world.i.wait_log("to=<pipe@example.com>, relay=local")
+    assert "status=sent (delivered to command: " in world.i.log_text()
+
+
+def test_command_that_fails(world):
+    m = world.send("fails@example.com")
+    line = world.i.wait_log("to=<fails@example.com>, ")
+    assert "status=deferred" in line and "dsn=4.3.0" in line, line
+    assert len(queue_ids(world.i)) == 1
+    world.i.surat("queue", "delete", "ALL")
+    m = world.send("broken@example.com", sender=f"{world.ani.pw_name}@example.com")
+    text = wait_file(world.box(world.ani), "it is broken").decode()
+    assert m in text and "Return-Path: <>\n" in text and "multipart/report" in text and "Status: 5." in text
+
+
+def test_file(world):
+    marks = [world.send("file@example.com") for _ in range(2)]
+    path = world.i.dir / "out/mbox"
+    text = wait_for("both letters", lambda: path.exists() and all(m in path.read_text() for m in marks) and path.read_text())
+    assert len(re.findall(r"^From tito@example.com ", text, re.M)) == 2 and text.endswith("\n\n")
+
+
+@contextlib.contextmanager
+def forward(world, user, text, mode=0o644):
+    path = world.write_as(user, ".forward", text, mode)
+    try:
+        yield
+        wait_queue_empty(world.i)
+    finally:
+        path.unlink()
+
+
+def test_forward(world):
+    home = world.budi.pw_dir
+    with forward(world, world.budi, f"\\{world.budi.pw_name}, {world.ani.pw_name}@example.com\n\"|id -un >{home}/who\"\n{home}/box\n"):
+        m = world.send(f"{world.budi.pw_name}@example.com")
+        for user in (world.ani, world.budi):
+            wait_file(world.box(user), m)
+        who, box = pathlib.Path(home) / "who", pathlib.Path(home) / "box"
+        wait_for("command and file", lambda: who.exists() and box.exists() and m in box.read_text() and who.read_text())
+        assert who.read_text() == world.budi.pw_name + "\n" and box.stat().st_uid == world.budi.pw_uid
+
+
+def test_forward_in_a_circle(world):
+    """Two accounts that send to each other: the letter ends at the first of them, once."""
+    with forward(world, world.ani, f"{world.budi.pw_name}@example.com\n"), \
+         forward(world, world.budi, f"{world.ani.pw_name}@example.com\n"):
+        m = world.send(f"{world.ani.pw_name}@example.com")
+        wait_file(world.box(world.ani), m)
+        wait_queue_empty(world.i)
+    assert sum(m.encode() in f.read_bytes() for u in (world.ani, world.budi) for f in files_of(world.box(u))) == 1
+
+
+def test_loop_through_another_host(world):
+    """A letter that has been here already (Delivered-To) comes back: the sender hears of it."""
+    to = f"{world.budi.pw_name}@example.com"
+    text, m = letter(to=to, sender="tito@virtual.example")
+    world.send(to, f"Delivered-To: {to}\n{text}", sender="tito@virtual.example", m=m)
+    text = wait_file(world.i.maildir("tito@virtual.example"), m).decode()
+    assert "mail forwarding loop" in text and "Return-Path: <>" in text
+
+
+def test_forward_of_somebody_else_is_not_taken(world):
+    path = world.write_as(world.ani, ".forward", f"{world.budi.pw_name}@example.com\n")
+    os.chown(path, world.budi.pw_uid, world.budi.pw_gid)
+    try:
+        m = world.send(f"{world.ani.pw_name}@example.com")
+        wait_file(world.box(world.ani), m)
+    finally:
+        path.unlink()
+
+
+def test_virtual_aliases(world):
+    m = world.send("info@alias.example")
+    wait_file(world.box(world.ani), m)
+    wait_file(world.i.maildir("tito@virtual.example"), m)
+    m = world.send("whatever@alias.example")
+    wait_file(world.box(world.budi), m)
+
+
+def test_sendmail_of_an_account(world):
+    m = mark()
+    done = sendmail(world.i, world.ani.pw_name, text=f"Subject: {m}\n\nx\n", user=world.budi.pw_name)
+    assert done.returncode == 0, done
+    text = wait_file(world.box(world.ani), m).decode()
+    assert f"From: {world.budi.pw_name}@example.com" in text and f"from userid {world.budi.pw_uid})" in text
+
+
+def test_full_home_defers(world):
+    """A directory that nobody may write into is our failure: the letter waits."""
+    box = world.box(world.budi)
+    world.send(f"{world.budi.pw_name}@example.com")
+    wait_queue_empty(world.i)
+    away = box.with_name("Maildir.away")
+    box.rename(away)
+    box.write_text("not a directory")
+    try:
+        m = world.send(f"{world.budi.pw_name}@example.com")
+        wait_for("deferred", lambda: [x for x in world.i.log_text().splitlines() if world.budi.pw_name in x and "status=deferred" in x])
+    finally:
+        box.unlink()
+        away.rename(box)
+    wait_file(box, m)
+
+
+def test_luser_relay(world):
+    i = world.i
+    i.settings.update({"local_recipient_maps": "", "luser_relay": f"{world.ani.pw_name}+$local@example.com"})
+    i.write_config()
+    i.surat("reload")
+    try:
+        m = world.send("nobodyhere@example.com")
+        assert b"Delivered-To: " in wait_file(world.box(world.ani), m)
+    finally:
+        i.settings.update({"local_recipient_maps": "unix:passwd.byname $alias_maps", "luser_relay": ""})
+        i.write_config()
+        i.surat("reload")
+
+
+def test_mailbox_command_and_size_limit(world):
+    i = world.i
+    i.settings.update({"mailbox_command": f"cat >{i.dir}/out/command-$USER", "mailbox_size_limit": "0"})
+    i.write_config()
+    i.surat("reload")
+    try:
+        m = world.send(f"{world.ani.pw_name}@example.com")
+        path = i.dir / f"out/command-{world.ani.pw_name}"
+        wait_for("the command has it", lambda: path.exists() and m in path.read_text())
+        assert path.stat().st_uid == world.ani.pw_uid
+    finally:
+        i.settings["mailbox_command"] = ""
+        i.write_config()
+        i.surat("reload")
