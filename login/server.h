@@ -63,6 +63,7 @@ struct server {
 	struct ipc anvil;
 	struct parent parents[SERVER_PARENTS];
 	struct certificate *certs;
+	struct span ticket_key;         /* as in tls_params; set before the first certificate */
 	struct listener *listeners;
 	struct session *sessions;
 	uint64_t n_sessions;

@@ -423,16 +423,20 @@ static bool is_blocked(const struct session *s)
 
 static void arm(struct session *s)
 {
-	bool stuck = stream_pending(&s->io) > 0;
+	bool stuck = !s->pending && stream_pending(&s->io) > 0;
 	bool waits = s->pending || s->sleeping || is_blocked(s);
+	unsigned want = stream_events(&s->io);
 
+	/* Few clients speak while they wait for an answer: reading is stopped when one does, not before. */
 	if (waits)
-		watch(s, stuck && !s->sleeping ? STREAM_WRITE : 0);
-	else
-		watch(s, stream_pending(&s->io) >= OUT_PAUSE ? STREAM_WRITE : stream_events(&s->io));
+		want = (!s->readable && (s->watched & UV_READABLE) ? STREAM_READ : 0) |
+		       (stuck && !s->sleeping ? STREAM_WRITE : 0);
+	else if (stream_pending(&s->io) >= OUT_PAUSE)
+		want = STREAM_WRITE;
+	watch(s, want);
 	if (s->sleeping)
 		return;
-	if (s->pending && !stuck) {
+	if (s->pending) {
 		uv_timer_stop(s->timer);
 	} else if (s->rearm || !uv_is_active((uv_handle_t *)s->timer)) {
 		s->rearm = false;
@@ -447,7 +451,8 @@ static void settle(struct session *s, enum io_rc rc)
 
 	if (rc == IO_EOF || rc == IO_ERR)
 		lose(s);
-	if (!s->sleeping && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
+	/* what another daemon is asked meanwhile is answered in the same flight */
+	if (!s->sleeping && !s->pending && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
 		lose(s);
 	if (s->closing && !s->sleeping && (s->lost || stream_pending(&s->io) == 0)) {
 		session_destroy(s);

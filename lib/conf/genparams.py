@@ -16,7 +16,7 @@ UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000, "w": 60480
 SIZES = {"": 1, "k": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 C_TYPES = {"string": "const char *", "raw": "const char *", "file": "const char *", "origin": "const char *",
            "bool": "bool ", "int": "uint64_t ", "size": "uint64_t ", "time": "uint64_t ",
-           "list": "struct conf_list ", "maps": "struct conf_list "}
+           "list": "struct conf_list ", "maps": "struct conf_list ", "networks": "struct conf_list "}
 KEYS = {"Name", "Type", "Default", "Range", "Unit", "Reload", "Since"}
 RELOAD = ("session", "reload", "restart")
 U64_MAX = (1 << 64) - 1

@@ -149,8 +149,10 @@ class Surat(Server):
                   "smtpd_client_connection_count_limit=0", "smtpd_client_connection_rate_limit=0",
                   "auth_passdb=passwd-file:" + passwd, "mail_location=maildir:~/Maildir", *settings]:
             self.options += ["--set", s]
-        self.run(TOP + "/tools/quickstart", *self.options)
         self.cert = inst + "/tls"
+
+    def start(self):
+        self.run(TOP + "/tools/quickstart", *self.options)
 
     def surat(self, command, *args):
         return sh(TOP + "/build/tools/surat", command, "-c", self.conf, *args)
@@ -161,6 +163,9 @@ class Surat(Server):
 
     def empty_queue(self):
         self.surat("queue", "delete", "ALL")
+
+    def refresh(self):
+        self.surat("reload")
 
     def stop(self):
         sh(TOP + "/tools/quickstart", "--stop", "--dir", os.path.join(self.dir, "inst"))
@@ -181,6 +186,7 @@ proxymap unix - - n - - proxymap
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
+smtp unix - - n - - smtp
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -219,8 +225,8 @@ virtual_uid_maps = static:{self.uid}
 virtual_gid_maps = static:{self.gid}
 virtual_mailbox_limit = 0
 virtual_transport = virtual
-default_transport = retry:4.3.0 no transport
-relay_transport = retry:4.3.0 no transport
+default_transport = smtp
+defer_transports = smtp
 message_size_limit = 10240000
 smtpd_client_connection_count_limit = 0
 smtpd_recipient_limit = 1000
@@ -240,13 +246,21 @@ smtpd_sasl_local_domain = example.com
               f"sasldb_path: {self.conf}/sasldb\n")
         sh("saslpasswd2", "-p", "-c", "-f", self.conf + "/sasldb", "-u", "example.com", "user0", input=PASSWORD)
         os.chmod(self.conf + "/sasldb", 0o644)
-        self.run("postfix", "-c", self.conf, "start")
+
+    def start(self):
+        try:
+            self.run("postfix", "-c", self.conf, "start")
+        except RuntimeError:
+            raise RuntimeError("Postfix does not start: " + read(self.dir + "/mail.log")) from None
 
     def queued(self):
         return sh("postqueue", "-c", self.conf, "-j").count("\n")
 
     def empty_queue(self):
         sh("postsuper", "-c", self.conf, "-d", "ALL")
+
+    def refresh(self):
+        sh("postfix", "-c", self.conf, "reload")
 
     def stop(self):
         subprocess.run(["postfix", "-c", self.conf, "stop"], capture_output=True)

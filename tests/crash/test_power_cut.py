@@ -41,7 +41,7 @@ class Disk:
             f.truncate(SIZE)
         subprocess.run([*MAKE[kind], self.image], check=True)
         self.at.mkdir(exist_ok=True)
-        self.device = subprocess.run(["losetup", "-f", "--show", self.image], check=True, capture_output=True, text=True).stdout.strip()
+        self.device = subprocess.check_output(["losetup", "-f", "--show", self.image], text=True).strip()
         self.is_mounted = False
         self.mount()
 
@@ -119,7 +119,7 @@ def test_power_cut(kind, layout, dice):
             with Watcher(i):
                 i.surat("start")
                 letters.drain()
-            print(f"{kind}, {layout}: {len(letters.wanted())} acknowledged deliveries, {found} of them were in Maildirs after the cut")
+            print(f"{kind}, {layout}: {len(letters.wanted())} deliveries acknowledged, {found} in Maildirs after the cut")
             letters.check()
 
 

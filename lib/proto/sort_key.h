@@ -1,0 +1,29 @@
+/* sort_key.h: what SORT, THREAD and SEARCH compare: folded text, base subject, address (RFC 5256, RFC 5051) */
+#ifndef PROTO_SORT_KEY_H
+#define PROTO_SORT_KEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/span.h"
+#include "base/str.h"
+
+/* Appends in, UTF-8, as i;unicode-casemap compares it: title case, decomposed (RFC 5051). Bytes that are no UTF-8 become
+ * U+FFFD. ASCII needs no table. -1 at out's limit. Source: sort_key.c */
+int sort_key_fold(struct str *out, struct span in) WARN_UNUSED;
+
+/* Appends the base subject (RFC 5256 section 2.1) of a Subject field, decoded and folded. is_reply_r: something that
+ * says reply or forward was taken away. -1 at out's limit. Source: sort_key.c */
+int sort_key_subject(struct str *out, struct span value, bool *is_reply_r) WARN_UNUSED;
+
+/* Append the key of an address list's first entry, folded: its local part (a group: its name), or for SORT=DISPLAY
+ * (RFC 5957) its display name, local@domain when it has none. Nothing for an empty list. -1 at out's limit.
+ * Source: sort_key.c */
+int sort_key_address(struct str *out, struct span value) WARN_UNUSED;
+int sort_key_display(struct str *out, struct span value) WARN_UNUSED;
+
+/* Seconds since 1970 in UTC of a Date field, fallback_s (the internal date) when it is none. Source: sort_key.c */
+int64_t sort_key_date(struct span value, int64_t fallback_s);
+
+#endif
