@@ -378,7 +378,6 @@ int mime_feed(struct mime *m, struct span chunk, struct err *err)
 	if (m->is_over)
 		return err_set(err, ERR_PROTO, "more of a message after its end");
 	for (; left; p += n, left -= n) {
-
 		if (m->n_line)
 			n = feed_held_line(m, p, left);
 		else if (m->state == ST_HEADER_BOL || m->state == ST_BODY_BOL)
