@@ -39,6 +39,11 @@ static struct span key_of(char buf[INET6_ADDRSTRLEN + 4], struct span address)
 	return span_z(buf);
 }
 
+static bool is_loopback(struct span address)
+{
+	return span_starts(address, "127.") || span_eq_nocase(address, "::1");
+}
+
 static uint64_t failures_now(const struct penalty_entry *e)
 {
 	uint64_t forgiven = (clock_mono_ms() - e->since_ms) / FORGIVE_MS;
@@ -80,8 +85,11 @@ void penalty_failed(struct penalty *p, struct span address)
 {
 	char buf[INET6_ADDRSTRLEN + 4];
 	struct span key = key_of(buf, address);
-	struct penalty_entry *e = htab_get(&p->entries, key);
+	struct penalty_entry *e;
 
+	if (is_loopback(address))
+		return;
+	e = htab_get(&p->entries, key);
 	if (!e) {
 		if (p->entries.n >= p->max)
 			forget(p, p->oldest);

@@ -17,7 +17,7 @@ void penalty_init(struct penalty *p, size_t max);
 void penalty_fini(struct penalty *p);
 
 /* address: text without brackets. Failures double the wait from 1 s to at most 15 s; a success takes half of them back,
- * one more goes with each quiet minute. Source: penalty.c */
+ * one more goes with each quiet minute. Loopback, where a webmail speaks for many, never waits. Source: penalty.c */
 void penalty_failed(struct penalty *p, struct span address);
 void penalty_succeeded(struct penalty *p, struct span address);
 

@@ -36,6 +36,22 @@ static size_t result_bytes(const struct dlv_rcpt_result *r)
 	return n;
 }
 
+/* A list that no frame holds. */
+static int report_parts(struct agent *g, const struct job *j, const struct dlv_rcpt_result *whole)
+{
+	struct dlv_rcpt_result part = *whole;
+	struct dlv_result m = { .qid = j->m->qid, .job = j->m->job, .rcpts = { &part, 1 } };
+	int rc;
+
+	do {
+		part.news = msg_resolve_part(&whole->news, part.offset);
+		part.more = part.offset + part.news.n < whole->news.n;
+		rc = ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL);
+		part.offset += part.news.n;
+	} while (rc == 0 && part.more);
+	return rc;
+}
+
 /* Tells what is settled and was not told yet. Job numbers belong to the qmgr that gave them; a later one goes by qid
  * and index. -1 when the channel is gone. */
 static int report(struct agent *g, struct job *j)
@@ -51,6 +67,10 @@ static int report(struct agent *g, struct job *j)
 		if (!j->rcpts[i].is_settled || j->rcpts[i].is_reported)
 			continue;
 		j->rcpts[i].is_reported = true;
+		if (n > RESULT_BYTES) {
+			rc = report_parts(g, j, &j->rcpts[i].result);
+			continue;
+		}
 		if (m.rcpts.n && bytes + n > RESULT_BYTES) {
 			rc = ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL);
 			m.rcpts.n = bytes = 0;

@@ -32,10 +32,11 @@ IPC_STRUCT(child_rcpt, CHILD_RCPT_FIELDS)
 	LIST(S, rcpts, child_rcpt) STR(S, body)
 IPC_STRUCT(child_job, CHILD_JOB_FIELDS)
 
-/* status: enum dlv_status. wants_command: the mailbox is mailbox_command's business (status means nothing then). */
+/* status: enum dlv_status. wants_command: the mailbox is mailbox_command's business (status means nothing then). more:
+ * the rest of news follows in another one. */
 #define CHILD_RESULT_FIELDS(S, U64, STR, LIST)                                                                   \
 	U64(S, id) U64(S, slot) U64(S, status) STR(S, dsn) STR(S, text) U64(S, is_lazy) U64(S, wants_command)     \
-	LIST(S, news, route_new)
+	LIST(S, news, route_new) U64(S, more)
 IPC_STRUCT(child_result, CHILD_RESULT_FIELDS)
 
 #endif

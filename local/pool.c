@@ -20,10 +20,13 @@
 #define RCPTS_BYTES 12000       /* of recipients in one frame beside a body of IPC_BODY_MAX */
 
 /* A recipient that a process has not answered for yet. */
+#define NEWS_MAX 100000         /* members of a .forward or list; qmgr has its own limit */
+
 struct item {
 	struct item *next;
 	struct job *job;
 	size_t slot;
+	struct ipc_list news;           /* of a result that comes in parts, what has come; in the job's arena */
 };
 
 struct pool_worker {
@@ -159,6 +162,18 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 		return;
 	}
 	w->idle_since_ms = clock_mono_ms();
+	if (m->more || it->news.n) {
+		msg_resolve_gather(&it->news, &m->news, &it->job->arena);
+		res.news = it->news;
+	}
+	if (m->more && it->news.n <= NEWS_MAX) {
+		it->next = w->items;
+		w->items = it;
+		return;
+	}
+	if (m->more)
+		res = (struct dlv_rcpt_result){ .status = DLV_DEFERRED, .dsn = SPAN_LIT("4.6.0"),
+						.text = SPAN_LIT("the list has too many members") };
 	w->is_answering = true;
 	p->on_result(it->job, it->slot, &res, m->wants_command ? POOL_COMMAND : POOL_DONE);
 	w->is_answering = false;

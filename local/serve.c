@@ -71,8 +71,16 @@ void serve_failure(struct child_result *res, const struct err *err)
 /* A parent that has gone shows at the next wait. */
 static void answer(struct serve *v, const struct child_result *res)
 {
-	if (ipc_send(&v->c, &child_result_desc, res, NULL) < 0)
-		log_warn("a delivery result was lost");
+	struct child_result part = *res;
+	size_t at = 0;
+
+	do {
+		part.news = msg_resolve_part(&res->news, at);
+		at += part.news.n;
+		part.more = at < res->news.n;
+		if (ipc_send(&v->c, &child_result_desc, &part, NULL) < 0)
+			log_warn("a delivery result was lost");
+	} while (part.more);
 }
 
 static void close_boxes(struct serve *v)

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "login/session.h"
-#include "svc/daemon_log.h"
 
 #define LINE_MAX_BYTES 1500
 
@@ -82,9 +81,9 @@ static void say(const struct session *s, const char *what, const char *detail, u
 	struct str line = STR_INIT(LINE_MAX_BYTES);
 
 	add_elements(&line, s, pid);
-	daemon_log_tag(s->svc->log_tag);
+	log_as(s->svc->log_tag);
 	log_info("%s%s: %s", what, detail, line.p);
-	daemon_log_tag("login");
+	log_as(NULL);
 	str_fini(&line);
 }
 

@@ -55,7 +55,10 @@ static int on_listen(struct daemon *d, const struct ctl_listen *l, int *fd, stru
 
 static int on_cert(struct daemon *d, struct span name, struct span service, struct span pem, struct err *err)
 {
-	return server_certificate(d->state, d->conf, service, pem, err);
+	struct server *srv = d->state;
+
+	srv->ticket_key = d->ticket_key;
+	return server_certificate(srv, d->conf, service, pem, err);
 }
 
 static void on_drain(struct daemon *d)

@@ -62,20 +62,20 @@ static enum io_rc pump(struct stream *from, struct stream *to, struct err *err)
 	enum io_rc rc;
 	int i;
 
+	/* each round ends with a flush: what poll does not see must not stay here when the turn ends */
 	for (i = 0; i < ROUNDS; i++) {
-		struct span in = stream_peek(from);
+		struct span in;
 
-		if (in.n && stream_pending(to) == 0) {
-			if (stream_put(to, in.p, in.n) < 0)
-				return IO_ERR;
-			stream_skip(from, in.n);
-		}
 		rc = stream_flush(to, err);
+		if (rc == IO_OK && stream_peek(from).n == 0)
+			rc = stream_fill(from, err);
 		if (rc != IO_OK)
 			return rc;
-		if (stream_peek(from).n)
-			continue;
-		rc = stream_fill(from, err);
+		in = stream_peek(from);
+		if (stream_put(to, in.p, in.n) < 0)
+			return IO_ERR;
+		stream_skip(from, in.n);
+		rc = stream_flush(to, err);
 		if (rc != IO_OK)
 			return rc;
 	}

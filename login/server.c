@@ -127,6 +127,7 @@ int server_certificate(struct server *srv, const struct conf *conf, struct span 
 			.ciphersuites = lc.ssl_cipher_suites,
 			.prefers_server_ciphers = lc.ssl_prefer_server_ciphers,
 			.alpn = names[i],
+			.ticket_key = srv->ticket_key,
 		};
 		struct tls_ctx *ctx = proto ? tls_ctx_new(&p, err) : NULL;
 

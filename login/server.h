@@ -24,7 +24,7 @@ struct service {
 	struct arena arena;
 	const char *name;
 	const struct protocol *proto;
-	const char *log_tag;            /* one of the protocol's */
+	const char *log_tag;            /* "surat/pop3-login:", "dovecot:pop3-login" */
 	bool is_implicit_tls;
 	bool may_cleartext;             /* passwords outside of TLS */
 	struct login_conf conf;
@@ -63,6 +63,7 @@ struct server {
 	struct ipc anvil;
 	struct parent parents[SERVER_PARENTS];
 	struct certificate *certs;
+	struct span ticket_key;         /* as in tls_params; set before the first certificate */
 	struct listener *listeners;
 	struct session *sessions;
 	uint64_t n_sessions;

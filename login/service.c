@@ -32,7 +32,8 @@ static int fill(struct service *svc, const struct conf *layer, struct err *err)
 	if (!svc->proto)
 		return err_set(err, ERR_CONF, "master.cf: service %s: login does not speak %s; say -o login_protocol=pop3",
 			       svc->name, proto);
-	svc->log_tag = strcmp(global.syslog_name, "dovecot") == 0 ? svc->proto->dovecot_tag : svc->proto->log_tag;
+	svc->log_tag = strcmp(global.syslog_name, "dovecot") == 0 ? svc->proto->dovecot_tag :
+		arena_printf(&svc->arena, "%s/%s:", global.syslog_name, svc->proto->log_tag);
 	svc->is_implicit_tls = svc->conf.login_tls_wrappermode || protocol_is_implicit_tls(svc->name);
 	svc->may_cleartext = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
 	return read_trusted(svc, err);

@@ -301,6 +301,8 @@ static enum io_rc shake_hands(struct session *s, struct err *err)
 	s->proto->forget(s);
 	if (s->svc->is_implicit_tls)
 		s->proto->greet(s);
+	else
+		tls_acknowledge(&s->io);
 	return IO_OK;
 }
 

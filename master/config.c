@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/param.h"
+#include "proto/restrict.h"
 
 #define SNAPSHOT_MAX (8u << 20)
 
@@ -63,15 +65,47 @@ static unsigned count_workers(const struct master_conf *m)
 	return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
 }
 
+/* The other daemons lie where master does, wherever the suite was installed or unpacked. */
+static const char *own_directory(struct arena *a)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+
+	while (n > 1 && path[n - 1] != '/')
+		n--;
+	return n > 1 ? arena_strndup(a, path, (size_t)n - 1) : "/";
+}
+
 static int read_params(struct config *c, struct err *err)
 {
 	if (master_conf_read(&c->master, &c->conf, &c->arena, err) < 0 ||
 	    global_conf_read(&c->global, &c->conf, &c->arena, err) < 0 ||
 	    login_conf_read(&c->login, &c->conf, &c->arena, err) < 0)
 		return -1;
-	c->libexec = *c->master.daemon_directory ? c->master.daemon_directory : SURAT_LIBEXECDIR;
+	c->libexec = *c->master.daemon_directory ? c->master.daemon_directory : own_directory(&c->arena);
 	c->n_workers = count_workers(&c->master);
 	return make_snapshot(c, err);
+}
+
+/* A worker finds these out only when it already is to serve. */
+static int check_restrictions(const struct config *c, struct conf_errors *errors)
+{
+	const struct mastercf *m = &c->services;
+	struct err err = ERR_INIT;
+	struct conf layer;
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; i < m->n; i++) {
+		if (strcmp(m->v[i].command, "smtpd") != 0)
+			continue;
+		if (mastercf_overlay(&layer, &c->conf, m, &m->v[i], &err) < 0 || restrict_check(&layer, &err) < 0) {
+			conf_error(errors, "%s:%u: service '%s': %s", m->file, m->v[i].line, m->v[i].name, err.msg);
+			rc = -1;
+		}
+		conf_fini(&layer);
+	}
+	return rc;
 }
 
 struct config *config_load(const char *dir, uint64_t generation, struct conf_errors *errors)
@@ -83,8 +117,12 @@ struct config *config_load(const char *dir, uint64_t generation, struct conf_err
 	arena_init(&c->arena, 0);
 	c->generation = generation;
 	c->snapshot_fd = -1;
+	if (restrict_check_all(&c->conf, errors) < 0)
+		rc = -1;
 	if (mastercf_load(&c->services, dir, &c->conf, errors) < 0)
 		rc = -1;
+	if (rc == 0)
+		rc = check_restrictions(c, errors);
 	if (rc == 0 && read_params(c, &err) < 0) {
 		conf_error(errors, "%s", err.msg);
 		rc = -1;

@@ -260,6 +260,7 @@ int main(int argc, char **argv)
 	m.stdout_fd = fcntl(1, F_DUPFD_CLOEXEC, 3);
 	m.started_ms = clock_mono_ms();
 	random_bytes(&m.instance, sizeof(m.instance));
+	random_bytes(m.ticket_key, sizeof(m.ticket_key));
 	if (loop_init(&m.loop, &err) < 0)
 		log_fatal("%s", err.msg);
 	uv_prepare_init(&m.loop.uv, &flush_log);

@@ -56,6 +56,7 @@ struct master {
 	int lock_fd;
 	int stdout_fd;                  /* of who started us, for maillog_file = /dev/stdout */
 	uint64_t instance;
+	char ticket_key[80];            /* of TLS sessions, shared by all workers */
 	uint64_t started_ms;
 	enum master_state state;
 	int exit_status;

@@ -112,9 +112,12 @@ static int send_opening(struct proc *p)
 	const struct master *m = p->m;
 	struct ctl_init init = { span_z(p->program->name), p->worker, p->program->is_per_core ? m->config->n_workers : 1,
 				 m->instance, m->is_root, span_z(m->config_directory), span_z(m->run_directory),
-				 span_z(m->config->libexec) };
+				 span_z(m->config->libexec), SPAN_NULL };
 	size_t i;
 
+	/* one worker per core is for those who serve clients */
+	if (p->program->is_per_core)
+		init.ticket_key = (struct span){ m->ticket_key, sizeof(m->ticket_key) };
 	if (ipc_send(&p->ctl, &ctl_init_desc, &init, NULL) < 0 || send_snapshot(p) < 0)
 		return -1;
 	for (i = 0; i < m->certs.n; i++) {

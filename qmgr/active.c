@@ -311,6 +311,35 @@ static void begin_notices(struct qmgr *q, const struct write_job *job)
 	}
 }
 
+static void submit_end(struct active *a, struct write_job *job, enum write_kind kind, bool is_lazy)
+{
+	a->is_finishing = true;
+	writer_put(job, kind, a->m.id, kind == WRITE_DELETE ? NULL : &a->m, SPAN_NULL);
+	if (job->n_ops > 1) {           /* on_finished looks at the first one */
+		struct write_op last = job->ops[job->n_ops - 1];
+
+		memmove(job->ops + 1, job->ops, (job->n_ops - 1) * sizeof(*job->ops));
+		job->ops[0] = last;
+	}
+	writer_submit(a->q->writer, job, is_lazy);
+}
+
+static void on_finished(void *arg, struct write_job *job);
+
+/* An admin's word that came while the end was being written; false when there was none. */
+static bool take_late_word(struct active *a)
+{
+	uint64_t now = clock_wall_ms();
+	bool is_retry = a->wants_retry && !a->wants_hold && a->m.due_ms > now;
+
+	if (!a->wants_delete && a->wants_hold == a->m.held && !is_retry)
+		return false;
+	a->m.held = a->wants_hold;
+	a->m.due_ms = a->wants_hold ? 0 : now;
+	submit_end(a, writer_job(on_finished, a), a->wants_delete ? WRITE_DELETE : WRITE_UPDATE, false);
+	return true;
+}
+
 static void on_finished(void *arg, struct write_job *job)
 {
 	struct active *a = arg;
@@ -322,6 +351,10 @@ static void on_finished(void *arg, struct write_job *job)
 	if (job->rc < 0) {
 		failed_commit(a, job);
 		writer_submit(q->writer, job, true);
+		return;
+	}
+	if (!is_gone && take_late_word(a)) {
+		begin_notices(q, job);
 		return;
 	}
 	drop(a);
@@ -378,19 +411,6 @@ static bool is_still_waiting(const struct active *a, uint32_t *attempts_r)
 			*attempts_r = r->attempts;
 	}
 	return any;
-}
-
-static void submit_end(struct active *a, struct write_job *job, enum write_kind kind, bool is_lazy)
-{
-	a->is_finishing = true;
-	writer_put(job, kind, a->m.id, kind == WRITE_DELETE ? NULL : &a->m, SPAN_NULL);
-	if (job->n_ops > 1) {           /* on_finished looks at the first one */
-		struct write_op last = job->ops[job->n_ops - 1];
-
-		memmove(job->ops + 1, job->ops, (job->n_ops - 1) * sizeof(*job->ops));
-		job->ops[0] = last;
-	}
-	writer_submit(a->q->writer, job, is_lazy);
 }
 
 static void finish(struct active *a)

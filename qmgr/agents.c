@@ -152,9 +152,27 @@ static void on_credit(void *arg, struct ipc *c, uint32_t id, const void *in, int
 static void expanded(struct work *w, const struct dlv_rcpt_result *r)
 {
 	struct active *a = w->a;
+	const struct ipc_list *news = &r->news;
+	uint64_t max = a->q->conf.qmgr_message_recipient_limit;
 	struct err err = ERR_INIT;
 
-	if (expand_rcpt(&a->m, w->at, &r->news, r->has_sender, r->sender, true, &a->arena, &err) == 0) {
+	if (r->offset == 0)
+		w->news.n = 0;
+	if (r->offset != w->news.n) {   /* its beginning was told to another qmgr */
+		if (!r->more)
+			active_decide(w, ACTIVE_DEFERRED, "4.3.0", SPAN_LIT("the expansion is not complete"));
+		return;
+	}
+	if (r->more || w->news.n) {
+		if (w->news.n <= max)
+			msg_resolve_gather(&w->news, news, &a->arena);
+		else
+			w->news.n += news->n;   /* too many: only counted */
+		news = &w->news;
+	}
+	if (r->more)
+		return;
+	if (expand_rcpt(&a->m, w->at, news, r->has_sender, r->sender, true, max, &a->arena, &err) == 0) {
 		active_rcpt(w)->attempts++;
 		active_detach(w);
 		w->state = WORK_DONE;

@@ -80,7 +80,7 @@ static struct span chain_of(const struct queue_rcpt *parent, bool is_forward, st
 	return span_z(z);
 }
 
-static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news,
+static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news, size_t max,
 		     struct err *err)
 {
 	const struct route_new *v = news->v;
@@ -88,8 +88,8 @@ static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent,
 
 	if (parent->depth >= EXPAND_DEPTH_MAX)
 		return err_dsn(err, ERR_PERM, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARG(parent->addr));
-	if (news->n > EXPAND_RCPT_MAX || m->n_rcpts > EXPAND_RCPT_MAX - news->n)
-		return err_dsn(err, ERR_TEMP, "4.6.0", "expansion of %.*s has too many recipients",
+	if (news->n > max || m->n_rcpts > max - news->n)
+		return err_dsn(err, ERR_TEMP, "4.6.0", "expansion of %.*s has too many recipients (qmgr_message_recipient_limit)",
 			       SPAN_ARG(parent->addr));
 	for (i = 0; i < news->n; i++) {
 		if (check_new(&v[i], err) < 0)
@@ -99,14 +99,14 @@ static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent,
 }
 
 int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *news, bool has_sender, struct span sender,
-		bool is_forward, struct arena *a, struct err *err)
+		bool is_forward, size_t max, struct arena *a, struct err *err)
 {
 	struct queue_rcpt parent = m->rcpts[parent_at];
 	const struct route_new *v = news->v;
 	struct span chain;
 	size_t i;
 
-	if (check_all(m, &parent, news, err) < 0)
+	if (check_all(m, &parent, news, max, err) < 0)
 		return -1;
 	chain = chain_of(&parent, is_forward, a);
 	sender = has_sender ? arena_span(a, sender) : SPAN_NULL;

@@ -38,6 +38,8 @@ struct work {
 	uint64_t job;
 	struct span nexthop, address, user, extension, maildir;         /* from resolve, in the message's arena */
 	uint64_t uid, gid, quota;
+	struct ipc_list news;           /* of an expansion that comes in parts, what has come; in the message's arena */
+	uint64_t news_version;
 	TAILQ_ENTRY(work) link;         /* READY: of transport->ready; LENT: of agent->lent */
 };
 TAILQ_HEAD(work_list, work);

@@ -43,10 +43,25 @@ static bool deliver_here(struct work *w, const struct route *r)
 static void expand(struct work *w, const struct route *r)
 {
 	struct active *a = w->a;
+	const struct ipc_list *news = &r->news;
 	struct err err = ERR_INIT;
 
-	if (expand_rcpt(&a->m, w->at, &r->news, r->has_sender, r->sender, r->class == ADDR_LOCAL, &a->arena,
-			&err) == 0) {
+	if (w->news.n && r->version != w->news_version) {
+		w->news.n = 0;          /* the table has changed: from the beginning */
+		w->state = WORK_NEW;
+		return;
+	}
+	if (r->more || w->news.n) {
+		w->news_version = r->version;
+		msg_resolve_gather(&w->news, news, &a->arena);
+		news = &w->news;
+	}
+	if (r->more && w->news.n <= a->q->conf.qmgr_message_recipient_limit) {
+		w->state = WORK_NEW;
+		return;
+	}
+	if (expand_rcpt(&a->m, w->at, news, r->has_sender, r->sender, r->class == ADDR_LOCAL,
+			a->q->conf.qmgr_message_recipient_limit, &a->arena, &err) == 0) {
 		w->state = WORK_DONE;
 		a->is_expanded = a->has_eager = true;
 		return;
@@ -103,7 +118,7 @@ void route_ask(struct work *w)
 	struct qmgr *q = w->a->q;
 	struct route_query m = { .address = r->addr, .kind = r->kind, .sender = r->sender.n ? r->sender
 		: w->a->m.sender,
-				 .as_user = r->as_user, .is_final = r->is_final };
+				 .as_user = r->as_user, .is_final = r->is_final, .offset = w->news.n };
 
 	if (ipc_is_full(&q->resolve) ||
 	    ipc_call(&q->resolve, &route_query_desc, &m, NULL, &route_desc, &w->req, on_route, w,

@@ -96,18 +96,6 @@ static enum map_rc is_listed(const struct walk *w, const struct lookup *l, const
 	return lookup_address(&hit, w->r, maps, l, w->a, err);
 }
 
-/* What a postmaster who sorts out a new table sets to 450, so that nothing comes back for good. */
-static uint64_t unknown_code(const struct resolve_conf *conf, uint64_t class)
-{
-	switch (class) {
-	case ADDR_LOCAL: return conf->unknown_local_recipient_reject_code;
-	case ADDR_VIRTUAL_ALIAS: return conf->unknown_virtual_alias_reject_code;
-	case ADDR_VIRTUAL_MAILBOX: return conf->unknown_virtual_mailbox_reject_code;
-	case ADDR_RELAY: return conf->unknown_relay_recipient_reject_code;
-	default: return 550;
-	}
-}
-
 void check_rcpt(struct rcpt_verdict *out, const struct rules *r, const struct rcpt_check *q, struct arena *a)
 {
 	struct walk w = { .r = r, .a = a, .out = out };
@@ -133,8 +121,6 @@ void check_rcpt(struct rcpt_verdict *out, const struct rules *r, const struct rc
 		out->status = MSG_OK;
 	else if (!w.has_verdict)
 		verdict(&w, MSG_NO, SPAN_LIT("5.1.1"), SPAN_LIT("User unknown"));
-	if (out->status == MSG_NO && span_eqz(out->dsn, "5.1.1") && unknown_code(&r->resolve, out->class) < 500)
-		out->dsn = SPAN_LIT("4.1.1");
 	if (out->status == MSG_OK)
 		out->dsn = out->text = SPAN_NULL;
 }

@@ -5,6 +5,7 @@
  */
 #include <netdb.h>
 #include <pwd.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "conf/mastercf.h"
@@ -152,8 +153,8 @@ static int check_paths(const struct daemon *d, const struct rules *r, struct err
 	maps_paths(r->maps, &a, &paths, &n);
 	for (i = 0; rc == 0 && r->global.sandbox && i < n; i++) {
 		if (!may_read(d->state, paths[i].path))
-			rc = err_set(err, ERR_CONF, "tables in %s: resolve may not read this folder since its start; "
-				     "restart the suite", paths[i].path);
+			rc = err_set(err, ERR_CONF, "tables in %s: this process may not read that folder since its "
+				     "start; another one takes its place", paths[i].path);
 	}
 	arena_fini(&a);
 	return rc;
@@ -167,7 +168,11 @@ static int reload(struct daemon *d, struct err *err)
 
 	if (!r)
 		return -1;
-	if (check_paths(d, r, err) < 0 || open_dns(d, r, &dns, err) < 0) {
+	if (check_paths(d, r, err) < 0) {
+		log_info("%s", err->msg);
+		exit(EXIT_SUCCESS);     /* master starts another one, which may */
+	}
+	if (open_dns(d, r, &dns, err) < 0) {
 		rules_free(r);
 		return -1;
 	}

@@ -148,7 +148,7 @@ int maps_collect(struct maps *m, const struct conf *c, struct err *err)
 		const struct param *p = &param_table[i];
 		struct conf_list words;
 
-		if (p->type != PARAM_MAPS && p->type != PARAM_LIST)
+		if (p->type != PARAM_MAPS && p->type != PARAM_LIST && p->type != PARAM_NETWORKS)
 			continue;
 		rc = param_read(p, c, &words, &a, err);
 		if (rc == 0)

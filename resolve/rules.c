@@ -260,6 +260,20 @@ static int read_domains(struct rules *r, struct err *err)
 	return add_domains(r, &r->relay_domains, &r->resolve.relay_domains, below, 0, err);
 }
 
+/* The user store knows the quotas of its users: without a table of limits it is asked. */
+static void name_quotas(struct rules *r)
+{
+	const struct conf_list *from = &r->global.virtual_mailbox_maps;
+	struct conf_list names = { arena_alloc(&r->arena, (from->n + 1) * sizeof(*names.v)), 0 };
+	size_t i;
+
+	for (i = 0; i < from->n; i++) {
+		if (strncmp(from->v[i], "users:", 6) == 0 && !strchr(from->v[i] + 6, ':'))
+			names.v[names.n++] = arena_printf(&r->arena, "%s:quota", from->v[i]);
+	}
+	r->virtual_limit_maps = maps_list(r->maps, &names, &r->arena);
+}
+
 static void name_tables(struct rules *r)
 {
 	const struct {
@@ -283,6 +297,8 @@ static void name_tables(struct rules *r)
 	for (i = 0; i < ARRAY_LEN(rows); i++)
 		*rows[i].to = maps_list(r->maps, rows[i].from, &r->arena);
 	r->passwd = maps_add(r->maps, SPAN_LIT("unix:passwd.byname"));
+	if (r->virtual_limit_maps.n == 0)
+		name_quotas(r);
 }
 
 struct rules *rules_new(const struct conf *c, const char *const *literals, size_t n_literals, struct err *err)

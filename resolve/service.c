@@ -61,6 +61,32 @@ static void on_check(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 		log_error("a verdict could not be sent");
 }
 
+/* FNV-1a */
+static uint64_t version_of(const struct ipc_list *news)
+{
+	const struct route_new *v = news->v;
+	uint64_t h = 14695981039346656037u;
+	size_t i, k;
+
+	for (i = 0; i < news->n; i++) {
+		for (k = 0; k <= v[i].address.n; k++)
+			h = (h ^ (k < v[i].address.n ? (unsigned char)v[i].address.p[k] : 0)) * 1099511628211u;
+	}
+	return h;
+}
+
+/* Thousands of members go in several answers. */
+static void take_part(struct route *out, uint64_t offset)
+{
+	struct ipc_list part = msg_resolve_part(&out->news, offset < out->news.n ? (size_t)offset : out->news.n);
+
+	if (part.n == out->news.n)
+		return;
+	out->version = version_of(&out->news);
+	out->more = offset + part.n < out->news.n;
+	out->news = part;
+}
+
 static void on_route(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	const struct route_query *q = in;
@@ -68,12 +94,8 @@ static void on_route(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	struct route out;
 
 	route_get(&out, t.p->s->rules, q, t.a);
-	if (answer(&t, id, &route_desc, &out) == 0)
-		return;
-	log_error("%.*s becomes more addresses than one message between daemons holds; move them to an :include: file",
-		  SPAN_ARG(q->address));
-	out = (struct route){ .action = ROUTE_DEFER, .class = out.class, .dsn = SPAN_LIT("4.3.5"),
-			      .text = SPAN_LIT("the alias has too many members") };
+	if (out.action == ROUTE_EXPAND)
+		take_part(&out, q->offset);
 	if (answer(&t, id, &route_desc, &out) < 0)
 		log_error("a route could not be sent");
 }

@@ -14,6 +14,7 @@ static void cmd_unsupported(struct session *s, struct span args)
 }
 
 static const char need_helo[] = "503 5.5.1 Error: send HELO/EHLO first";
+static const char in_bdat[] = "503 5.5.1 Error: the message has begun with BDAT";
 static const char need_rcpt[] = "503 5.5.1 Error: need RCPT command";
 
 const struct cmd cmd_table[] = {
@@ -26,11 +27,11 @@ const struct cmd cmd_table[] = {
 	{ "DATA", cmd_data, CMD_ST_MAIL | CMD_ST_RCPT, CMD_LAST, need_rcpt },
 	{ "BDAT", cmd_bdat, CMD_ST_ANY, 0, NULL },
 	{ "RSET", cmd_rset, CMD_ST_ANY, CMD_JUNK, NULL },
-	{ "NOOP", cmd_noop, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST | CMD_JUNK, NULL },
-	{ "VRFY", cmd_vrfy, CMD_ST_ANY, CMD_LAST | CMD_JUNK, NULL },
-	{ "HELP", cmd_help, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST | CMD_JUNK, NULL },
-	{ "EXPN", cmd_unsupported, CMD_ST_ANY, CMD_LAST | CMD_JUNK, NULL },
-	{ "ETRN", cmd_unsupported, CMD_ST_ANY, CMD_LAST | CMD_JUNK, NULL },
+	{ "NOOP", cmd_noop, CMD_ST_ANY, CMD_PRE_TLS | CMD_JUNK, NULL },
+	{ "VRFY", cmd_vrfy, CMD_ST_ANY, CMD_JUNK, NULL },
+	{ "HELP", cmd_help, CMD_ST_ANY, CMD_PRE_TLS | CMD_JUNK, NULL },
+	{ "EXPN", cmd_unsupported, CMD_ST_ANY, CMD_JUNK, NULL },
+	{ "ETRN", cmd_unsupported, CMD_ST_ANY, CMD_JUNK, NULL },
 	{ "QUIT", cmd_quit, CMD_ST_ANY, CMD_PRE_TLS, NULL },
 };
 const size_t cmd_count = ARRAY_LEN(cmd_table);
@@ -98,6 +99,18 @@ static bool has_controls(struct span line)
 	return false;
 }
 
+static const char *out_of_order(const struct session *s, const struct cmd *c)
+{
+	switch (cmd_state(s)) {
+	case CMD_ST_NEW:
+		return c->fn == cmd_auth ? need_helo : c->order;
+	case CMD_ST_BDAT:
+		return c->fn == cmd_rcpt || c->fn == cmd_data ? in_bdat : c->order;
+	default:
+		return c->order;
+	}
+}
+
 static void run(struct session *s, const struct cmd *c, struct span args)
 {
 	if (is_improper(s, c))
@@ -110,7 +123,7 @@ static void run(struct session *s, const struct cmd *c, struct span args)
 	} else if (s->svc->tls_enforced && !s->tls && !s->unix_user && !(c->flags & CMD_PRE_TLS)) {
 		session_reply(s, 530, "5.7.0", "Must issue a STARTTLS command first");
 	} else if (!(c->states & cmd_state(s))) {
-		session_reply_line(s, cmd_state(s) == CMD_ST_NEW && c->fn == cmd_auth ? need_helo : c->order);
+		session_reply_line(s, out_of_order(s, c));
 	} else {
 		c->fn(s, args);
 	}

@@ -187,7 +187,8 @@ static void on_rate(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 void cmd_auth(struct session *s, struct span args)
 {
 	const struct sasl_mech *m;
-	struct span name, initial;
+	struct span name, initial, extra;
+	bool has_initial;
 
 	if (!s->svc->conf.smtpd_sasl_auth_enable || !s->esmtp) {
 		session_reply(s, 503, "5.5.1", "Error: authentication not enabled");
@@ -203,9 +204,11 @@ void cmd_auth(struct session *s, struct span args)
 		session_reply(s, 504, "5.5.4", "Error: authentication mechanism not supported");
 	} else if (m->is_plaintext && !may_plaintext(s)) {
 		session_reply(s, 538, "5.7.11", "Encryption required for requested authentication mechanism");
+	} else if ((has_initial = span_word(&args, " \t", &initial)) && span_word(&args, " \t", &extra)) {
+		session_reply(s, 501, "5.5.4", "Syntax: AUTH mechanism");
 	} else {
 		s->sasl_method = xstrdup(m->name);
-		if (span_word(&args, " \t", &initial))
+		if (has_initial)
 			s->held_initial = xstrndup(initial.p, initial.n);
 		if (!session_event(s, ANVIL_AUTH, s->svc->conf.smtpd_client_auth_rate_limit, on_rate))
 			begin(s);

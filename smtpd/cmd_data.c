@@ -110,6 +110,7 @@ static void chunk_begins(struct session *s)
 	c->chunk_size = c->chunk_left = s->skip;
 	s->skip = 0;
 	s->mode = SESSION_CONTENT;
+	content_spill(c);       /* of the chunks before, which may each have been too short for it */
 }
 
 static void bdat_done(struct session *s, const char *reply)

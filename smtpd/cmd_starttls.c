@@ -78,6 +78,8 @@ static void established(struct session *s)
 		session_close(s);
 	} else if (first) {
 		connect_greet(s);
+	} else {
+		tls_acknowledge(&s->io);
 	}
 }
 

@@ -58,12 +58,13 @@ static struct span find_cert(const struct state *st, const char *name, const cha
 static int make_service(struct state *st, struct listener *l, struct err *err)
 {
 	struct conf *layer = xnew(struct conf);
+	struct service_keys keys = { find_cert(st, "smtpd_tls_cert_file", l->name), find_cert(st, "smtpd_tls_CAfile", l->name),
+				     st->d->ticket_key };
 	struct service *svc;
 
 	if (daemon_overlay(st->d, layer, span_z(l->overrides), err) < 0)
 		return -1;
-	svc = service_new(l->name, layer, find_cert(st, "smtpd_tls_cert_file", l->name),
-			  find_cert(st, "smtpd_tls_CAfile", l->name), err);
+	svc = service_new(l->name, layer, &keys, err);
 	if (!svc)
 		return err_wrap(err, "service %s", l->name);
 	service_unref(&l->svc);
@@ -185,7 +186,6 @@ static int smtpd_init(struct daemon *d, struct err *err)
 
 	st->d = d;
 	tzset();
-	d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
 	d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
 	d->sandbox.may = SB_ACCEPT;
 	return 0;

@@ -81,9 +81,26 @@ static enum restrict_rc client_name(struct restrict_run *r, bool reverse)
 				   reverse ? "reverse " : "", r->s->client_addr);
 }
 
+static uint64_t unlisted_code(const struct smtpd_conf *conf, unsigned class)
+{
+	switch (class) {
+	case ADDR_LOCAL:
+		return conf->unknown_local_recipient_reject_code;
+	case ADDR_VIRTUAL_ALIAS:
+		return conf->unknown_virtual_alias_reject_code;
+	case ADDR_VIRTUAL_MAILBOX:
+		return conf->unknown_virtual_mailbox_reject_code;
+	case ADDR_RELAY:
+		return conf->unknown_relay_recipient_reject_code;
+	default:
+		return 550;
+	}
+}
+
 static enum restrict_rc unlisted_rcpt(struct restrict_run *r)
 {
 	const char *dsn, *text;
+	uint64_t code;
 
 	if (!r->rcpt || r->did_unlisted_rcpt)
 		return RESTRICT_RC_DUNNO;
@@ -92,7 +109,9 @@ static enum restrict_rc unlisted_rcpt(struct restrict_run *r)
 		return RESTRICT_RC_DUNNO;
 	dsn = r->rcpt->dsn[0] ? r->rcpt->dsn : "5.1.1";
 	text = r->rcpt->text[0] ? r->rcpt->text : "User unknown";
-	return restrict_run_refuse(r, dsn[0] == '4' ? 450 : 550, dsn, RESTRICT_ABOUT_RCPT, "%s", text);
+	/* the codes are for unknown users; what an error: transport says stands */
+	code = strcmp(dsn, "5.1.1") == 0 ? unlisted_code(&r->s->svc->conf, r->rcpt->class) : 550;
+	return restrict_run_refuse(r, code, dsn, RESTRICT_ABOUT_RCPT, "%s", text);
 }
 
 static void on_sender(void *arg, enum ipc_rc rc, const void *reply, int *fd)

@@ -82,26 +82,113 @@ static int read_networks(struct service *svc, struct err *err)
 			       &svc->conf.smtpd_sasl_exceptions_networks, err) < 0 ? -1 : 0;
 }
 
-static int read_tls(struct service *svc, struct span pem, struct span ca, struct err *err)
-{
-	enum smtpd_tls_security_level level = svc->conf.smtpd_tls_security_level;
-	struct tls_params p = { .pem = pem, .alpn = "smtp", .client_ca_pem = ca,
-				.wants_client_cert = svc->conf.smtpd_tls_ask_ccert || svc->conf.smtpd_tls_req_ccert };
+enum { TLS_12 = 1, TLS_13 = 2, TLS_BOTH = 3 };
 
-	svc->tls_enforced = level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT || svc->conf.smtpd_tls_wrappermode;
-	svc->tls_offered = level != SMTPD_TLS_SECURITY_LEVEL_NONE && !svc->conf.smtpd_tls_wrappermode &&
-			   (pem.n > 0 || level != SMTPD_TLS_SECURITY_LEVEL_UNSET);
-	if (pem.n == 0)
-		return svc->conf.smtpd_tls_wrappermode ?
+/* The versions that word names, with those before TLS 1.2, which are never used, left out; -1 for another word. */
+static int versions_of(const char *word)
+{
+	static const struct {
+		const char *name;
+		int bits, above;        /* it, and it with all later ones */
+	} names[] = {
+		{ "SSLv2", 0, TLS_BOTH }, { "SSLv3", 0, TLS_BOTH }, { "TLSv1", 0, TLS_BOTH }, { "TLSv1.1", 0, TLS_BOTH },
+		{ "TLSv1.2", TLS_12, TLS_BOTH }, { "TLSv1.3", TLS_13, TLS_13 },
+	};
+	bool is_min = strncmp(word, ">=", 2) == 0, is_max = strncmp(word, "<=", 2) == 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcasecmp(word + (is_min || is_max ? 2 : 0), names[i].name) == 0)
+			return is_min ? names[i].above : is_max ? (TLS_BOTH & ~names[i].above) | names[i].bits : names[i].bits;
+	}
+	return -1;
+}
+
+/* Postfix's list: "!version" takes away, ">=" and "<=" are bounds, versions alone are all that remains. */
+static int read_protocols(struct tls_params *p, const char *name, const char *value, struct err *err)
+{
+	int left = TLS_BOTH, named = 0;
+	bool has_names = false;
+	struct span rest = span_z(value), word;
+	char z[16];
+
+	while (span_word(&rest, " \t\r\n,:", &word)) {
+		bool is_not = word.p[0] == '!';
+		int bits;
+
+		snprintf(z, sizeof(z), "%.*s", (int)(word.n - is_not), word.p + is_not);
+		bits = versions_of(z);
+		if (bits < 0)
+			return err_set(err, ERR_CONF, "%s: unknown version '%.*s'", name, SPAN_ARG(word));
+		if (is_not)
+			left &= ~bits;
+		else if (z[0] == '>' || z[0] == '<')
+			left &= bits;
+		else
+			named |= bits;
+		has_names |= !is_not && z[0] != '>' && z[0] != '<';
+	}
+	left &= has_names ? named : TLS_BOTH;
+	if (left == 0)
+		return err_set(err, ERR_CONF, "%s = %s leaves neither TLSv1.2 nor TLSv1.3", name, value);
+	p->min_protocol = left & TLS_12 ? "TLSv1.2" : "TLSv1.3";
+	p->max_protocol = left & TLS_13 ? "TLSv1.3" : "TLSv1.2";
+	return 0;
+}
+
+static int add_excluded(struct str *out, const struct conf_list *l)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < l->n; i++)
+		rc |= str_addf(out, ":!%s", l->v[i]);
+	return rc;
+}
+
+static int read_ciphers(struct service *svc, struct tls_params *p, struct err *err)
+{
+	const struct smtpd_conf *conf = &svc->conf;
+	bool is_high = svc->tls_enforced ? conf->smtpd_tls_mandatory_ciphers == SMTPD_TLS_MANDATORY_CIPHERS_HIGH :
+					   conf->smtpd_tls_ciphers == SMTPD_TLS_CIPHERS_HIGH;
+	struct str list = STR_INIT(10000);
+	int rc = str_addf(&list, "%s:!aNULL:!eNULL", is_high ? conf->tls_high_cipherlist : conf->tls_medium_cipherlist);
+
+	rc |= add_excluded(&list, &conf->smtpd_tls_exclude_ciphers);
+	if (svc->tls_enforced)
+		rc |= add_excluded(&list, &conf->smtpd_tls_mandatory_exclude_ciphers);
+	if (rc == 0)
+		p->ciphers = arena_strdup(&svc->arena, list.p);
+	str_fini(&list);
+	p->prefers_server_ciphers = conf->tls_preempt_cipherlist;
+	return rc == 0 ? 0 : err_set(err, ERR_CONF, "the list of TLS ciphers is too long");
+}
+
+static int read_tls(struct service *svc, const struct service_keys *keys, struct err *err)
+{
+	const struct smtpd_conf *conf = &svc->conf;
+	enum smtpd_tls_security_level level = conf->smtpd_tls_security_level;
+	struct tls_params p = { .pem = keys->pem, .alpn = "smtp", .client_ca_pem = keys->client_ca,
+				.ticket_key = keys->ticket_key,
+				.wants_client_cert = conf->smtpd_tls_ask_ccert || conf->smtpd_tls_req_ccert };
+	int rc;
+
+	svc->tls_enforced = level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT || conf->smtpd_tls_wrappermode;
+	svc->tls_offered = level != SMTPD_TLS_SECURITY_LEVEL_NONE && !conf->smtpd_tls_wrappermode &&
+			   (keys->pem.n > 0 || level != SMTPD_TLS_SECURITY_LEVEL_UNSET);
+	rc = svc->tls_enforced ?
+		read_protocols(&p, "smtpd_tls_mandatory_protocols", conf->smtpd_tls_mandatory_protocols, err) :
+		read_protocols(&p, "smtpd_tls_protocols", conf->smtpd_tls_protocols, err);
+	if (rc < 0 || read_ciphers(svc, &p, err) < 0)
+		return -1;
+	if (keys->pem.n == 0)
+		return conf->smtpd_tls_wrappermode ?
 			err_set(err, ERR_CONF, "service %s: smtpd_tls_wrappermode needs smtpd_tls_cert_file", svc->name) : 0;
-	if (strstr(svc->tls_enforced ? svc->conf.smtpd_tls_mandatory_protocols : svc->conf.smtpd_tls_protocols, ">=TLSv1.3"))
-		p.min_protocol = "TLSv1.3";
 	svc->tls = tls_ctx_new(&p, err);
 	return svc->tls ? 0 : -1;
 }
 
-struct service *service_new(const char *name, const struct conf *layer, struct span pem, struct span ca,
-	struct err *err)
+struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys, struct err *err)
 {
 	struct service *svc = xnew(struct service);
 	struct auth_conf auth;
@@ -112,10 +199,11 @@ struct service *service_new(const char *name, const struct conf *layer, struct s
 	if (smtpd_conf_read(&svc->conf, layer, &svc->arena, err) < 0 ||
 	    global_conf_read(&svc->global, layer, &svc->arena, err) < 0 ||
 	    auth_conf_read(&auth, layer, &svc->arena, err) < 0 || read_ehlo(svc, err) < 0 || read_rewrite(svc, err) < 0 ||
-	    read_lists(svc, err) < 0 || read_networks(svc, err) < 0 || read_tls(svc, pem, ca, err) < 0) {
+	    read_lists(svc, err) < 0 || read_networks(svc, err) < 0 || read_tls(svc, keys, err) < 0) {
 		service_unref(&svc);
 		return NULL;
 	}
+	svc->log_name = arena_printf(&svc->arena, "%s/smtpd:", svc->global.syslog_name);
 	svc->plaintext_ok = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
 	return svc;
 }

@@ -27,6 +27,7 @@ struct service {
 	struct arena arena;
 	const struct conf *layer;       /* what classes and values are read from; outlives the service */
 	const char *name;               /* "smtp", "submission": for anvil and messages */
+	const char *log_name;           /* "surat/submission/smtpd:", for log_as */
 	struct smtpd_conf conf;
 	struct global_conf global;
 	bool plaintext_ok;              /* auth takes passwords in clear outside of TLS */
@@ -38,10 +39,15 @@ struct service {
 	bool tls_offered, tls_enforced;
 };
 
-/* pem: chain and key, or empty; ca: authorities of client certificates, or empty. One reference; NULL with ERR_CONF.
- * layer must outlive the service. No blocking. Source: service.c */
-struct service *service_new(const char *name, const struct conf *layer, struct span pem, struct span ca,
-	struct err *err)
+/* What TLS is made from; each may be empty. Read only by service_new. */
+struct service_keys {
+	struct span pem;                /* chain and key */
+	struct span client_ca;          /* authorities of client certificates */
+	struct span ticket_key;         /* as in tls_params */
+};
+
+/* One reference; NULL with ERR_CONF. layer must outlive the service. No blocking. Source: service.c */
+struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys, struct err *err)
 	WARN_UNUSED;
 struct service *service_ref(struct service *svc);
 void service_unref(struct service **svc);       /* takes NULL; sets it NULL */

@@ -57,6 +57,7 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	s->poll->data = s->timer->data = s;
 	s->rearm = true;
 	server_add(srv, s);
+	log_as(svc->log_name);
 	connect_begin(s);
 	session_run(s);
 	return s;
@@ -214,15 +215,16 @@ const char *session_queue_id(const struct session *s)
 void session_log(struct session *s, const char *kind, const char *rcpt, const char *text)
 {
 	struct str line = STR_INIT(4000);
-	int rc = str_addf(&line, "%s: %s: %s from %s: %s;", session_queue_id(s), kind, s->where, s->namaddr, text);
+	/* what the peer chose is cut: a line that does not fit would not be written, and nobody would hear of him */
+	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr, text);
 
 	if (s->txn)
-		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(s->txn->sender));
+		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(span_sub(s->txn->sender, 0, 300)));
 	if (rcpt)
-		rc |= str_addf(&line, " to=<%s>", rcpt);
+		rc |= str_addf(&line, " to=<%.300s>", rcpt);
 	rc |= str_addf(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");
 	if (s->helo)
-		rc |= str_addf(&line, " helo=<%s>", s->helo);
+		rc |= str_addf(&line, " helo=<%.300s>", s->helo);
 	if (rc == 0)
 		log_info("%s", line.p);
 	str_fini(&line);
@@ -255,6 +257,7 @@ int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, con
 
 void session_resume(struct session *s)
 {
+	log_as(s->svc->log_name);
 	s->pending = false;
 	s->rearm = true;
 }
@@ -266,6 +269,7 @@ static void on_sleep_end(uv_timer_t *t)
 
 	if (!s)
 		return;
+	log_as(s->svc->log_name);
 	after = s->after_sleep;
 	s->after_sleep = NULL;
 	s->sleeping = false;
@@ -419,16 +423,20 @@ static bool is_blocked(const struct session *s)
 
 static void arm(struct session *s)
 {
-	bool stuck = stream_pending(&s->io) > 0;
+	bool stuck = !s->pending && stream_pending(&s->io) > 0;
 	bool waits = s->pending || s->sleeping || is_blocked(s);
+	unsigned want = stream_events(&s->io);
 
+	/* Few clients speak while they wait for an answer: reading is stopped when one does, not before. */
 	if (waits)
-		watch(s, stuck && !s->sleeping ? STREAM_WRITE : 0);
-	else
-		watch(s, stream_pending(&s->io) >= OUT_PAUSE ? STREAM_WRITE : stream_events(&s->io));
+		want = (!s->readable && (s->watched & UV_READABLE) ? STREAM_READ : 0) |
+		       (stuck && !s->sleeping ? STREAM_WRITE : 0);
+	else if (stream_pending(&s->io) >= OUT_PAUSE)
+		want = STREAM_WRITE;
+	watch(s, want);
 	if (s->sleeping)
 		return;
-	if (s->pending && !stuck) {
+	if (s->pending) {
 		uv_timer_stop(s->timer);
 	} else if (s->rearm || !uv_is_active((uv_handle_t *)s->timer)) {
 		s->rearm = false;
@@ -443,7 +451,8 @@ static void settle(struct session *s, enum io_rc rc)
 
 	if (rc == IO_EOF || rc == IO_ERR)
 		lose(s);
-	if (!s->sleeping && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
+	/* what another daemon is asked meanwhile is answered in the same flight */
+	if (!s->sleeping && !s->pending && !s->lost && stream_flush(&s->io, &err) == IO_ERR)
 		lose(s);
 	if (s->closing && !s->sleeping && (s->lost || stream_pending(&s->io) == 0)) {
 		session_destroy(s);
@@ -467,6 +476,7 @@ void session_run(struct session *s)
 	struct err err = ERR_INIT;
 	enum io_rc rc = IO_OK;
 
+	log_as(s->svc->log_name);
 	while (!s->pending && !s->sleeping && !s->closing && stream_pending(&s->io) < OUT_PAUSE) {
 		penalize(s);
 		if (s->sleeping || s->closing)
@@ -482,6 +492,7 @@ void session_run(struct session *s)
 			break;
 	}
 	settle(s, s->pending || s->closing ? IO_OK : rc);
+	log_as(NULL);
 }
 
 static void on_io(uv_poll_t *p, int status, int events)
@@ -501,6 +512,7 @@ static void on_timer(uv_timer_t *t)
 
 	if (!s)
 		return;
+	log_as(s->svc->log_name);
 	if (s->closing || s->mode == SESSION_HANDSHAKE || stream_pending(&s->io) > 0) {
 		log_info("timeout after %s from %s", s->where, s->namaddr);
 		s->lost = s->closing = true;

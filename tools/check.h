@@ -11,6 +11,7 @@ void check_networks(const struct conf *c, struct conf_errors *errors);
 void check_tables(const struct conf *c, struct conf_errors *errors);
 void check_tls(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 void check_users(const struct conf *c, struct conf_errors *errors);
+void check_logins(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 void check_limits(const struct conf *c, struct conf_errors *errors);
 void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 void check_domains(const struct conf *c, struct conf_errors *errors);

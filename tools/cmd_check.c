@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proto/restrict.h"
 #include "tools/check.h"
 #include "tools/commands.h"
 
@@ -28,11 +29,14 @@ static void check_all(const char *dir, struct conf_errors *errors)
 	struct mastercf m;
 	struct conf c;
 	bool is_readable = conf_load(&c, dir, errors) == 0;
+	bool has_lists = restrict_check_all(&c, errors) == 0;
 
 	if (mastercf_load(&m, dir, is_readable ? &c : NULL, errors) == 0 && is_readable) {
 		check_services(&m, errors);
 		check_tls(&c, &m, errors);
-		check_relaying(&c, &m, errors);
+		if (has_lists)
+			check_relaying(&c, &m, errors);
+		check_logins(&c, &m, errors);
 	}
 	check_networks(&c, errors);
 	check_tables(&c, errors);

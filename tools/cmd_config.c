@@ -105,9 +105,14 @@ static void print_all(struct printer *p)
 static int show(struct tool *t, const struct options *o, char **names)
 {
 	struct printer p = { .t = t, .o = o };
-	struct conf c;
+	struct conf_errors ignored = { 0 };
+	struct conf c = { 0 };
 
-	tool_load(t, "config", true, &c);
+	if (o->defaults)
+		(void)!conf_load(&c, t->config_dir, &ignored);
+	else if (tool_load(t, "config", true, &c) < 0)
+		return TOOL_FAILED;
+	conf_errors_fini(&ignored);
 	p.c = &c;
 	p.object = o->json ? json_object() : NULL;
 	if (*names)
@@ -166,6 +171,20 @@ static bool is_wanted(char **names, const struct mastercf_service *s)
 	return false;
 }
 
+static int name_missing(struct tool *t, const struct mastercf *m, char **names)
+{
+	int rc = 0;
+	size_t i;
+
+	for (; *names; names++) {
+		for (i = 0; i < m->n && strcmp(*names, m->v[i].name) != 0; i++)
+			continue;
+		if (i == m->n)
+			rc = tool_fail(t, "config", "%s: there is no service '%s'", m->file, *names);
+	}
+	return rc;
+}
+
 static int show_services(struct tool *t, const struct options *o, char **names)
 {
 	json_t *list = o->json ? json_array() : NULL;
@@ -189,9 +208,11 @@ static int show_services(struct tool *t, const struct options *o, char **names)
 		fputc('\n', t->out);
 		json_decref(list);
 	}
+	if (rc == 0)
+		rc = name_missing(t, &m, names);
 	mastercf_fini(&m);
 	conf_errors_fini(&errors);
-	return rc < 0 ? TOOL_FAILED : TOOL_OK;
+	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
 /* The new value is read as a daemon would read it before it gets into the file. */

@@ -61,7 +61,8 @@ int cmd_log(struct tool *t, int argc, char **argv)
 		fprintf(t->err, "usage: surat log [-f]\n");
 		return TOOL_USAGE;
 	}
-	(void)!tool_load_quiet(t, &c);
+	if (tool_load_quiet(t, "log", &c) < 0)
+		return TOOL_FAILED;
 	if (conf_expand_name(&path, &c, "maillog_file", &err) < 0)
 		status = tool_fail(t, "log", "%s", err.msg);
 	else if (path.n == 0 || strcmp(path.p, "/dev/stdout") == 0)

@@ -214,12 +214,13 @@ int cmd_newaliases(struct tool *t, int argc, char **argv)
 	struct str value = STR_INIT(65536);
 	struct conf_list list;
 	struct arena a = { 0 };
-	struct conf c;
+	struct conf c = { 0 };
 	struct err err;
 	int status = TOOL_OK;
 	size_t i;
 
-	tool_load(t, "newaliases", true, &c);
+	if (tool_load(t, "newaliases", true, &c) < 0)
+		return TOOL_FAILED;
 	if (conf_expand_name(&value, &c, "alias_database", &err) < 0)
 		status = tool_fail(t, "newaliases", "alias_database: %s", err.msg);
 	list = param_split(str_span(&value), &a);

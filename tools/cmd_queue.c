@@ -1,6 +1,6 @@
-/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users may list and retry, the
- * rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON object a
- * line as postqueue -j. */
+/* surat queue: list, show, retry, hold, release, delete. Asks qmgr over its socket; ordinary users may list and retry,
+ * the rest is for root and the user that runs the suite. The table is laid out as Postfix's mailq, -j prints a JSON
+ * object a line as postqueue -j. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -327,6 +327,7 @@ static int do_show(struct tool *t, struct ipc *c, uint64_t id)
 	struct ipc_msg m;
 	const struct adm_message *in = NULL;
 	struct queue_msg msg;
+	char name[QUEUE_ID_LEN + 1];
 	int rc = TOOL_OK;
 
 	if (ipc_send(c, &adm_show_desc, &ask, NULL) == 0 && ipc_wait(c, &m, ANSWER_MS, &err) == IPC_OK)
@@ -334,7 +335,8 @@ static int do_show(struct tool *t, struct ipc *c, uint64_t id)
 	if (!in) {
 		rc = lost(t, &err);
 	} else if (!in->found) {
-		rc = tool_fail(t, "queue", "there is no such message");
+		queue_id_print(name, id);
+		rc = tool_fail(t, "queue", "there is no such message: %s", name);
 	} else if (queue_decode(&msg, id, in->record, &a, &err) < 0) {
 		rc = tool_fail(t, "queue", "%s", err.msg);
 	} else {
@@ -351,7 +353,7 @@ static int do_show(struct tool *t, struct ipc *c, uint64_t id)
 
 /* ---- act ---- */
 
-static int do_act(struct tool *t, struct ipc *c, enum adm_what what, uint64_t id)
+static int do_act(struct tool *t, struct ipc *c, enum adm_what what, const char *arg, uint64_t id)
 {
 	static const char *const words[] = { "scheduled for delivery", "put on hold", "released", "deleted" };
 	struct adm_act ask = { what, id };
@@ -368,7 +370,7 @@ static int do_act(struct tool *t, struct ipc *c, enum adm_what what, uint64_t id
 	else if (in->text.n)
 		rc = tool_fail(t, "queue", "%.*s", SPAN_ARG(in->text));
 	else if (in->count == 0 && id)
-		rc = tool_fail(t, "queue", "there is no such message, or nothing to do for it");
+		rc = tool_fail(t, "queue", "%s: there is no such message, or nothing to do for it", arg);
 	else
 		fprintf(t->err, "%llu message%s %s\n", (unsigned long long)in->count, in->count == 1 ? "" : "s",
 			words[what]);
@@ -393,7 +395,7 @@ static int act_on_all(struct tool *t, struct ipc *c, enum adm_what what, int arg
 
 		if (strcmp(argv[i], "ALL") != 0 && (queue_id_parse(span_z(argv[i]), &id) < 0 || id == 0))
 			rc = tool_fail(t, "queue", "%s is not a queue id", argv[i]);
-		else if (do_act(t, c, what, id) != TOOL_OK)
+		else if (do_act(t, c, what, argv[i], id) != TOOL_OK)
 			rc = TOOL_FAILED;
 	}
 	return rc;
@@ -413,8 +415,10 @@ int cmd_queue(struct tool *t, int argc, char **argv)
 		verb = "list";
 		is_json = true;
 	}
-	if (strcmp(verb, "show") == 0 && (argc != 3 || queue_id_parse(span_z(argv[2]), &id) < 0))
+	if (strcmp(verb, "show") == 0 && argc != 3)
 		return usage(t);
+	if (strcmp(verb, "show") == 0 && queue_id_parse(span_z(argv[2]), &id) < 0)
+		return tool_fail(t, "queue", "%s is not a queue id", argv[2]);
 	for (i = 0; i < ARRAY_LEN(acts) && strcmp(verb, acts[i]) != 0; i++)
 		continue;
 	if (strcmp(verb, "list") == 0 ? argc > 2 + is_json : strcmp(verb, "show") != 0 &&

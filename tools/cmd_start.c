@@ -21,6 +21,21 @@ static const char *find_master(const char *libexec, struct arena *a)
 	return path;
 }
 
+/* Where the suite was installed; below another root when this program stands below one ("DESTDIR=/x ninja install"). */
+static const char *installed_libexec(struct arena *a)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	size_t tail = strlen(SURAT_SBINDIR "/surat");
+
+	if (n < 0 || (size_t)n < tail)
+		return SURAT_LIBEXECDIR;
+	exe[n] = '\0';
+	if (strcmp(exe + (size_t)n - tail, SURAT_SBINDIR "/surat") != 0)
+		return SURAT_LIBEXECDIR;
+	return arena_printf(a, "%.*s%s", (int)((size_t)n - tail), exe, SURAT_LIBEXECDIR);
+}
+
 static NORETURN void exec_master(const char *path, const char *dir, bool is_foreground, int notify)
 {
 	char fd[16];
@@ -84,11 +99,12 @@ int cmd_start(struct tool *t, int argc, char **argv)
 	if (!realpath(t->config_dir, dir))
 		return tool_fail(t, "start", "%s: %s", t->config_dir, strerror(errno));
 	/* wrong values are master's to report, all at once and with those of master.cf */
-	(void)!tool_load_quiet(t, &c);
+	if (tool_load_quiet(t, "start", &c) < 0)
+		return TOOL_FAILED;
 	if (master_conf_read(&m, &c, &a, &err) < 0) {
 		status = tool_fail(t, "start", "%s", err.msg);
 	} else {
-		path = find_master(*m.daemon_directory ? m.daemon_directory : SURAT_LIBEXECDIR, &a);
+		path = find_master(*m.daemon_directory ? m.daemon_directory : installed_libexec(&a), &a);
 		if (is_foreground)
 			exec_master(path, dir, true, -1);
 		status = start_and_wait(t, path, dir);

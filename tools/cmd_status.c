@@ -87,7 +87,8 @@ int cmd_status(struct tool *t, int argc, char **argv)
 		fprintf(t->err, "usage: surat status [-j]\n");
 		return TOOL_USAGE;
 	}
-	(void)!tool_load_quiet(t, &c);
+	if (tool_load_quiet(t, "status", &c) < 0)
+		return TOOL_FAILED;
 	if (conf_expand_name(&run, &c, "run_directory", &err) == 0)
 		r = master_client_ask(run.p, "status", ANSWER_LIMIT_MS, &a, NULL, &err);
 	if (r && is_json)

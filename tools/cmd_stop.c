@@ -15,7 +15,8 @@ static int read_places(struct tool *t, const char *name, struct arena *a, const 
 	struct err err = ERR_INIT;
 	int rc;
 
-	(void)!tool_load_quiet(t, &c);
+	if (tool_load_quiet(t, name, &c) < 0)
+		return -1;
 	rc = conf_expand_name(&run, &c, "run_directory", &err);
 	*run_r = arena_strdup(a, run.p);
 	*stop_ms_r = master_conf_read(&m, &c, a, &err) < 0 ? 10000 : m.stop_timeout_ms;

@@ -45,10 +45,12 @@ int tool_take_config(struct tool *t, int *argc, char **argv);
 int tool_fail(struct tool *t, const char *name, const char *fmt, ...) PRINTF(3, 4);
 
 /* Loads main.cf for a command that needs its values: 0, or -1 after every error was printed. With is_lenient errors
- * are printed as warnings and the values that could be read serve. c must be finished in any case. Source: tool.c */
+ * are printed as warnings and the values that could be read serve; only a file that cannot be read is a failure. c is
+ * zeroed before and must be finished in any case. Source: tool.c */
 int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c);
 
-/* The same without a word: for commands to a running suite, which serve whatever could be read. Source: tool.c */
-int tool_load_quiet(struct tool *t, struct conf *c) WARN_UNUSED;
+/* The same without a word about wrong values: for commands to a running suite, which serve whatever could be read.
+ * Source: tool.c */
+int tool_load_quiet(struct tool *t, const char *name, struct conf *c) WARN_UNUSED;
 
 #endif

@@ -22,7 +22,7 @@ static int connect_master(const char *run_directory, struct err *err)
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return fd;
 	if (errno != ENOENT && errno != ECONNREFUSED)
-		err_sys(err, "%s", a.sun_path);
+		err_sys(err, "cannot reach master at %s (only root and the user that started the suite may)", a.sun_path);
 	close(fd);
 	return -1;
 }

@@ -19,7 +19,7 @@ int sendmail_connect(const char *path, struct err *err)
 	if (fd < 0)
 		return err_sys(err, "socket");
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		err_sys(err, "the mail system is down (%s); start it with: surat start", path);
+		err_sys(err, "the mail system is down (surat start starts it): %s", path);
 		close(fd);
 		return -1;
 	}

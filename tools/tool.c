@@ -1,5 +1,7 @@
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "conf/nearest.h"
@@ -37,11 +39,28 @@ int tool_take_config(struct tool *t, int *argc, char **argv)
 	return 0;
 }
 
+/* Without main.cf every answer would be about another server. */
+static int require_main_cf(struct tool *t, const char *name)
+{
+	struct str path = STR_INIT(4096);
+	int rc = str_addf(&path, "%s/main.cf", t->config_dir) < 0 || access(path.p, R_OK) < 0 ? -1 : 0;
+
+	if (rc < 0)
+		tool_fail(t, name, "cannot read %s: %s%s", path.n ? path.p : "main.cf", strerror(errno),
+			  errno == ENOENT ? "; the directory of main.cf is named with -c" : "");
+	str_fini(&path);
+	return rc;
+}
+
 int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
 {
 	struct conf_errors errors = { 0 };
-	int rc = conf_load(c, t->config_dir, &errors);
+	int rc;
 	size_t i;
+
+	if (require_main_cf(t, name) < 0)
+		return -1;
+	rc = conf_load(c, t->config_dir, &errors);
 
 	for (i = 0; i < errors.n; i++)
 		if (strncmp(errors.v[i], "warning: ", 9) != 0)
@@ -50,13 +69,15 @@ int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
 	return is_lenient ? 0 : rc;
 }
 
-int tool_load_quiet(struct tool *t, struct conf *c)
+int tool_load_quiet(struct tool *t, const char *name, struct conf *c)
 {
 	struct conf_errors errors = { 0 };
-	int rc = conf_load(c, t->config_dir, &errors);
 
+	if (require_main_cf(t, name) < 0)
+		return -1;
+	(void)!conf_load(c, t->config_dir, &errors);
 	conf_errors_fini(&errors);
-	return rc;
+	return 0;
 }
 
 static void usage(FILE *f, const struct tool_command *table, size_t n)

@@ -14,14 +14,14 @@ static void to_stderr(void *arg, enum log_level level, const char *line);
 
 static log_sink_fn *sink = to_stderr;
 static void *sink_arg;
-static const char *tag = "surat";
+static const char *tag = "surat", *as;
 static enum log_level min_level = LOG_LV_INFO;
 
 static void to_stderr(void *arg, enum log_level level, const char *line)
 {
 	(void)arg;
 	(void)level;
-	fprintf(stderr, "%s: %s\n", tag, line);
+	fprintf(stderr, "%s: %s\n", log_name(), line);
 }
 
 void log_set_sink(log_sink_fn *fn, void *arg)
@@ -33,6 +33,16 @@ void log_set_sink(log_sink_fn *fn, void *arg)
 void log_set_tag(const char *z)
 {
 	tag = z;
+}
+
+void log_as(const char *z)
+{
+	as = z;
+}
+
+const char *log_name(void)
+{
+	return as ? as : tag;
 }
 
 void log_set_level(enum log_level level)
@@ -47,7 +57,7 @@ static void escape(char *out, size_t size, const char *in)
 	size_t n = 0;
 
 	while (*in && n + 5 < size) {
-		size_t len = utf8_len(in, strlen(in));
+		size_t len = utf8_len(in, strnlen(in, 4));
 		unsigned char c = (unsigned char)*in;
 
 		if (len == 0 || c < 0x20 || c == 0x7f || (len == 2 && c == 0xc2 && (unsigned char)in[1] < 0xa0)) {

@@ -24,6 +24,11 @@ void log_set_sink(log_sink_fn *fn, void *arg);
 /* The name in front of lines on stderr ("surat/smtpd"); z must outlive the process. Source: log.c */
 void log_set_tag(const char *z);
 
+/* The name of this process's lines from here on, instead of the tag, until NULL: one process serves listeners that have
+ * names of their own. z must live until then. log_name is the one in force. Source: log.c */
+void log_as(const char *z);
+const char *log_name(void);
+
 /* Lines below this level are dropped before they are formatted; default LOG_LV_INFO. Source: log.c */
 void log_set_level(enum log_level level);
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/macro.h"
 #include "conf/nearest.h"
+#include "conf/networks.h"
 #include "conf/param.h"
 #include "conf/source.h"
 
@@ -357,6 +358,22 @@ static void check_names(const struct conf *c, const char *path, struct span text
 	htab_fini(&names);
 }
 
+/* Daemons in a chroot see no file of networks. */
+static void load_networks(struct conf *c, const struct param *p, struct conf_value *v, struct conf_errors *errors)
+{
+	struct str value = STR_INIT(MAIN_CF_MAX), out = STR_INIT(MAIN_CF_MAX);
+	struct err err = ERR_INIT;
+
+	if (conf_expand(&value, c, v->value, &err) == 0 && value.n && strchr(value.p, '/')) {
+		if (networks_inline(&out, str_span(&value), &err) < 0)
+			conf_error(errors, "%s:%u: %s: %s", v->file, v->line, p->name, err.msg);
+		else if (out.n)
+			v->content = arena_strndup(&c->arena, out.p, out.n);
+	}
+	str_fini(&value);
+	str_fini(&out);
+}
+
 /* A file-valued parameter: "/etc/mailname" stands for the first line of that file, now and not later in a chroot. */
 static void load_contents(struct conf *c, struct conf_errors *errors)
 {
@@ -367,7 +384,11 @@ static void load_contents(struct conf *c, struct conf_errors *errors)
 	struct err err;
 
 	for (p = param_table; p < param_table + param_count; p++) {
-		v = p->type == PARAM_ORIGIN ? htab_get(&c->values, span_z(p->name)) : NULL;
+		v = p->type == PARAM_ORIGIN || p->type == PARAM_NETWORKS ? htab_get(&c->values, span_z(p->name)) : NULL;
+		if (v && p->type == PARAM_NETWORKS) {
+			load_networks(c, p, v, errors);
+			continue;
+		}
 		if (!v || v->value[0] != '/')
 			continue;
 		if (source_open(&src, v->value, 4096, &err) < 0)

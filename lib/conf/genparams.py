@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Turns conf/params/*.param into the C table and structs, or into the parameter list of main.cf(5).
+"""Turns conf/params/*.param into the C table and structs, and puts them into manual pages.
+
+genparams.py c DIR FILE...      params.h and params.c
+genparams.py man OUT FILE...    the list of all parameters
+genparams.py page OUT FILE...   the one *.in among the files, with its lists of parameters filled in
 
 A stanza is "Key: value" lines, an empty line and prose; "%%" stands between stanzas. Keys: Name, Type, Default, Range
 (LOW..HIGH of numbers, or words separated by "|" of an enum), Unit (of a bare time: s by default), Reload, Since.
@@ -12,7 +16,7 @@ UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000, "w": 60480
 SIZES = {"": 1, "k": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 C_TYPES = {"string": "const char *", "raw": "const char *", "file": "const char *", "origin": "const char *",
            "bool": "bool ", "int": "uint64_t ", "size": "uint64_t ", "time": "uint64_t ",
-           "list": "struct conf_list ", "maps": "struct conf_list "}
+           "list": "struct conf_list ", "maps": "struct conf_list ", "networks": "struct conf_list "}
 KEYS = {"Name", "Type", "Default", "Range", "Unit", "Reload", "Since"}
 RELOAD = ("session", "reload", "restart")
 U64_MAX = (1 << 64) - 1
@@ -170,6 +174,8 @@ def source(params, foreign):
 
 
 def roff(text):
+    """mdoc(7) wants each sentence to begin a line."""
+    text = re.sub(r"([.!?]\)?) +(?=\S)", r"\1\n", text)
     return re.sub(r"(?m)^([.'])", r"\\&\1", text.replace("\\", "\\e"))
 
 
@@ -186,6 +192,16 @@ def man(params):
     return "\n".join([".Bl -tag -width Ds"] + out + [".El", ""])
 
 
+def page(text, params):
+    """A manual page with "@params OWNER...@" (all owners when none is named) replaced by the list."""
+    def chosen(m):
+        owners = m[1].split() or {p.owner for p in params}
+        if not set(owners) <= {p.owner for p in params}:
+            sys.exit(f"{m[0]}: there is no such file in conf/params")
+        return man(p for p in params if p.owner in owners)
+    return re.sub(r"(?m)^@params(.*)@\n", chosen, text)
+
+
 def main():
     mode, out, *paths = sys.argv[1:]
     paths = [pathlib.Path(p) for p in paths]
@@ -196,8 +212,9 @@ def main():
         pathlib.Path(out, "params.c").write_text(source(params, foreign))
     elif mode == "man":
         pathlib.Path(out).write_text(man(params))
-    elif mode == "fields":
-        pathlib.Path(out).write_text("".join(f"{p.owner} {p.name} {p.field}\n" for p in params))
+    elif mode == "page":
+        text = next(p for p in paths if p.suffix == ".in").read_text()
+        pathlib.Path(out).write_text(page(text, params))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ enum map_rc { MAP_TEMP = -1, MAP_NONE = 0, MAP_FOUND = 1 };
 enum map_flags { MAP_IS_PATTERN = 1, MAP_FOLDS = 2 };
 
 /* The longest result, and the longest key that is ever asked for; a longer key is not in any table. */
-#define MAP_VALUE_MAX 65536
+#define MAP_VALUE_MAX (1u << 20)  /* a list of thousands of members */
 #define MAP_KEY_MAX 2048
 
 /* What a table type brings. open: 0/-1 with err; get appends the value to *value; close frees what open made.

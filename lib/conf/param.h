@@ -16,6 +16,7 @@ enum param_type {
 	PARAM_ENUM,             /* enum NAME; the words in order */
 	PARAM_LIST,             /* struct conf_list, expanded, split at commas and white space outside of braces */
 	PARAM_MAPS,             /* struct conf_list of "type:name" */
+	PARAM_NETWORKS,         /* struct conf_list; files and tables are written out when main.cf is read */
 };
 
 /* When a changed value takes effect: for new sessions, at a reload, or only after a restart of the daemon. */

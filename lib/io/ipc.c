@@ -19,6 +19,7 @@
 #define SOFT_LIMIT (512u * 1024u)
 #define HARD_LIMIT (4096u * 1024u)
 #define READ_SIZE (64u * 1024u)
+#define SECRET_ROOM (16u * 1024u)       /* longer than the frame of any password */
 #define KEEP_BUFFER (128u * 1024u)      /* a burst's larger buffer is given back when it is empty */
 
 struct head {
@@ -133,6 +134,14 @@ static int send_some(struct ipc *c, size_t from, size_t to, int fd)
 	return (int)n;
 }
 
+/* Takes n bytes from the front; on a secret channel no copy of them stays behind the end. */
+static void drop_front(const struct ipc *c, struct str *s, size_t n)
+{
+	str_drop(s, n);
+	if (c->is_secret)
+		explicit_bzero(s->p + s->n, n);
+}
+
 /* A descriptor rides on the first byte of its frame, so a write ends where the next such frame begins. */
 static int flush_now(struct ipc *c)
 {
@@ -155,9 +164,7 @@ static int flush_now(struct ipc *c)
 	c->n_out_fds -= i;
 	for (i = 0; i < c->n_out_fds; i++)
 		c->out_fds[i].at -= at;
-	if (c->is_secret)
-		explicit_bzero(c->out.p, at);
-	str_drop(&c->out, at);
+	drop_front(c, &c->out, at);
 	if (c->out.n == 0 && c->out.cap > KEEP_BUFFER)
 		str_fini(&c->out);
 	return c->out.n && errno != EAGAIN ? -1 : 0;
@@ -215,6 +222,9 @@ static int put_frame(struct ipc *c, const struct ipc_desc *d, uint16_t flags, ui
 
 	if (has_fd)
 		h.flags |= FLAG_FD;
+	/* a buffer that grows in the middle leaves a copy behind */
+	if (c->is_secret)
+		(void)str_room(&c->out, SECRET_ROOM);
 	if (c->fd < 0 || str_add(&c->out, &h, sizeof(h)) < 0 || ipc_encode(&c->out, d, in) < 0 ||
 	    c->out.n - start > IPC_FRAME_MAX) {
 		str_cut(&c->out, start);
@@ -394,9 +404,7 @@ static int dispatch(struct ipc *c, struct ipc_msg *m, struct err *err)
 
 static void forget_read(struct ipc *c)
 {
-	if (c->is_secret)
-		explicit_bzero(c->in.p, c->in_at);
-	str_drop(&c->in, c->in_at);
+	drop_front(c, &c->in, c->in_at);
 	c->in_at = 0;
 	if (c->in.n == 0)
 		str_fini(&c->in);

@@ -16,15 +16,23 @@ void stream_init(struct stream *s, int fd, size_t in_max, size_t out_max)
 	str_init(&s->out, out_max);
 }
 
+/* Passwords come in here. */
+static void wipe_input(struct stream *s)
+{
+	explicit_bzero(s->in.p, s->in.cap);
+	str_fini(&s->in);
+	s->in_at = 0;
+}
+
 void stream_fini(struct stream *s)
 {
 	if (s->hook)
 		s->hook->free(s->hook_state);
 	s->hook = NULL;
 	s->hook_state = NULL;
-	str_fini(&s->in);
+	wipe_input(s);
 	str_fini(&s->out);
-	s->in_at = s->out_at = 0;
+	s->out_at = 0;
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
@@ -223,10 +231,8 @@ unsigned stream_events(const struct stream *s)
 
 void stream_idle(struct stream *s)
 {
-	if (s->in.n == s->in_at) {
-		str_fini(&s->in);
-		s->in_at = 0;
-	}
+	if (s->in.n == s->in_at)
+		wipe_input(s);
 	if (stream_pending(s) == 0) {
 		str_fini(&s->out);
 		s->out_at = 0;

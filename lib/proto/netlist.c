@@ -65,7 +65,7 @@ static int compile_item(struct netlist_item *it, struct arena *a, const char *wh
 	if (it->family == 0) {
 		if (has_prefix || net.n == 0 || span_chr(net, ':') >= 0)
 			return err_set(err, ERR_CONF, "%s: '%.*s' is no network, address or host name%s", what, SPAN_ARG(word),
-				       span_chr(word, ':') >= 0 ? " (tables are not supported here yet)" : "");
+				       span_chr(word, ':') >= 0 ? "; tables can stand in main.cf only" : "");
 		it->name = arena_span(a, net);
 		return 0;
 	}

@@ -26,7 +26,7 @@ struct netlist {
 };
 
 /* Items live in a. A network with bits beyond its prefix is an error, as in Postfix. what: the parameter's name for
- * messages. -1 ERR_CONF; tables (type:name) are not supported here. Source: netlist.c */
+ * messages. -1 ERR_CONF; files and tables were written out when main.cf was read. Source: netlist.c */
 int netlist_compile(struct netlist *out_r, struct arena *a, const char *what,
 	const struct conf_list *words, struct err *err)
 	WARN_UNUSED;

@@ -247,28 +247,59 @@ int restrict_compile(struct restrict_prog *out_r, struct arena *a, const struct 
 	return rc;
 }
 
-int restrict_maps(const struct conf *c, void (*fn)(void *arg, const char *map), void *arg, struct err *err)
+static int compile_named(struct restrict_prog *out_r, struct arena *a, const struct conf *c, const char *name,
+			 struct err *err)
 {
 	struct str text = STR_INIT(65536);
+	const char *word[1];
+	struct conf_list words = { word, 1 };
+	int rc = conf_expand_name(&text, c, name, err);
+
+	word[0] = text.p;
+	if (rc == 0)
+		rc = restrict_compile(out_r, a, c, name, &words, err);
+	str_fini(&text);
+	return rc;
+}
+
+int restrict_maps(const struct conf *c, void (*fn)(void *arg, const char *map), void *arg, struct err *err)
+{
 	struct arena a = { 0 };
 	size_t i, k;
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < RESTRICT_LISTS; i++) {
-		const char *word[1];
-		struct conf_list words = { word, 1 };
 		struct restrict_prog prog;
 
-		rc = conf_expand_name(&text, c, list_names[i], err);
-		word[0] = text.p;
-		if (rc == 0)
-			rc = restrict_compile(&prog, &a, c, list_names[i], &words, err);
+		rc = compile_named(&prog, &a, c, list_names[i], err);
 		for (k = 0; rc == 0 && fn && k < prog.n; k++) {
 			if (prog.ops[k].map)
 				fn(arg, prog.ops[k].map);
 		}
 	}
-	str_fini(&text);
+	arena_fini(&a);
+	return rc;
+}
+
+int restrict_check_all(const struct conf *c, struct conf_errors *errors)
+{
+	struct arena a = { 0 };
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < RESTRICT_LISTS; i++) {
+		const struct conf_value *v = conf_find(c, list_names[i]);
+		struct restrict_prog prog;
+		struct err err = ERR_INIT;
+
+		if (compile_named(&prog, &a, c, list_names[i], &err) == 0)
+			continue;
+		rc = -1;
+		if (v && v->file)
+			conf_error(errors, "%s:%u: %s", v->file, v->line, err.msg);
+		else
+			conf_error(errors, "%s", err.msg);
+	}
 	arena_fini(&a);
 	return rc;
 }

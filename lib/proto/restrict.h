@@ -49,6 +49,9 @@ int restrict_compile(struct restrict_prog *out_r, struct arena *a, const struct 
 /* All lists of a configuration, for surat check; with -1 the first error. Source: restrict.c */
 int restrict_check(const struct conf *c, struct err *err) WARN_UNUSED;
 
+/* The same, every list that is wrong with its place in main.cf; -1 when any is. Source: restrict.c */
+int restrict_check_all(const struct conf *c, struct conf_errors *errors);
+
 /* "smtpd_client_restrictions" and so on. Source: restrict.c */
 const char *restrict_list_name(enum restrict_list list);
 

@@ -457,8 +457,18 @@ static bool is_worth_rewriting(const struct uidlist *u)
 	return gone > 64 && gone > u->n / 2;
 }
 
+/* What others numbered since our list was read came after our scan too: its absence there says nothing. */
+static void keep_newer(struct uidlist *u, uint32_t last)
+{
+	size_t i;
+
+	for (i = u->n; i > 0 && u->v[i - 1].uid > last; i--)
+		u->v[i - 1].is_known_gone = false;
+}
+
 static int sync_locked(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err)
 {
+	uint32_t last = u->n ? u->v[u->n - 1].uid : 0, validity = u->validity;
 	size_t first;
 
 	if (is_changed(u) && load(u, err) < 0) {
@@ -469,6 +479,7 @@ static int sync_locked(struct uidlist *u, struct maildir_scan *s, int lock, stru
 		renew(u);
 		(void)mark_known(u, s);
 	}
+	keep_newer(u, u->validity == validity ? last : 0);
 	first = u->n;
 	number_new(u, s);
 	if (u->must_rewrite || is_worth_rewriting(u) || (u->reserve && u->next_uid > u->promised)) {

@@ -225,6 +225,7 @@ static int take_init(struct daemon *d, struct span body, struct err *err)
 	d->config_directory = arena_strndup(&d->arena, m->config_directory.p, m->config_directory.n);
 	d->run_directory = arena_strndup(&d->arena, m->run_directory.p, m->run_directory.n);
 	d->libexec_directory = arena_strndup(&d->arena, m->libexec_directory.p, m->libexec_directory.n);
+	d->ticket_key = arena_span(&d->arena, m->ticket_key);
 	d->worker = m->worker;
 	d->n_workers = m->n_workers;
 	d->instance = m->instance;

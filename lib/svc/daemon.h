@@ -70,6 +70,7 @@ struct daemon {
 	const char *libexec_directory;
 	uint64_t worker, n_workers;
 	uint64_t instance;              /* drawn by master at its start */
+	struct span ticket_key;         /* 80 bytes as in tls_params, for daemons that serve TLS */
 	bool is_root;                   /* the suite runs as root with separate users */
 	bool is_draining;
 	bool is_stopping;               /* draining because the suite ends, not because of a reload */

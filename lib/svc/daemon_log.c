@@ -9,10 +9,10 @@
 #include "base/log.h"
 
 #define BATCH 8192
+#define TAG_MAX 200
 
 static struct {
 	int fd;
-	const char *tag;
 	char buf[BATCH];
 	size_t n;
 	unsigned lines;
@@ -43,8 +43,9 @@ void daemon_log_flush(void)
 
 static void sink(void *arg, enum log_level level, const char *line)
 {
-	char head[96];
-	int h = snprintf(head, sizeof(head), "%d %llu %s ", (int)level, (unsigned long long)clock_wall_ms(), out.tag);
+	char head[TAG_MAX + 48];
+	int h = snprintf(head, sizeof(head), "%d %llu %.*s ", (int)level, (unsigned long long)clock_wall_ms(), TAG_MAX,
+			 log_name());
 	size_t n = strlen(line);
 
 	(void)arg;
@@ -63,7 +64,7 @@ static void sink(void *arg, enum log_level level, const char *line)
 
 void daemon_log_tag(const char *tag)
 {
-	out.tag = tag;
+	log_as(NULL);
 	log_set_tag(tag);
 }
 

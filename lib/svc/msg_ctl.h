@@ -7,10 +7,11 @@
 enum msg_ctl { MSG_CTL_INIT = 0x100, MSG_CTL_CONF, MSG_CTL_CERT, MSG_CTL_CHANNEL, MSG_CTL_LISTEN, MSG_CTL_RELOAD,
 	       MSG_CTL_DRAIN, MSG_CTL_STATUS, MSG_CTL_STATUS_REPLY, MSG_CTL_READY, MSG_CTL_FAILED, MSG_CTL_PEERS };
 
-/* master -> daemon, the first two messages, before any right is given away. instance: drawn by master at its start. */
+/* master -> daemon, the first two messages, before any right is given away. instance and
+ * ticket_key (for daemons that serve TLS, else empty) are drawn by master at its start. */
 #define CTL_INIT_FIELDS(S, U64, STR, LIST)                                                                       \
 	STR(S, program) U64(S, worker) U64(S, n_workers) U64(S, instance) U64(S, is_root) STR(S, config_directory) \
-	STR(S, run_directory) STR(S, libexec_directory)
+	STR(S, run_directory) STR(S, libexec_directory) STR(S, ticket_key)
 IPC_STRUCT(ctl_init, CTL_INIT_FIELDS)
 
 /* master -> daemon with a sealed memfd: the snapshot of main.cf (conf_parse reads it). Again before a reload. */

@@ -1,5 +1,7 @@
 #include "svc/msg_resolve.h"
 
+#include <string.h>
+
 IPC_DESC(rcpt_check, RCPT_CHECK_FIELDS, MSG_RCPT_CHECK)
 IPC_DESC(rcpt_verdict, RCPT_VERDICT_FIELDS, MSG_RCPT_VERDICT)
 IPC_DESC(map_key, MAP_KEY_FIELDS, 0)
@@ -10,3 +12,33 @@ IPC_DESC(ptr_name, PTR_NAME_FIELDS, MSG_PTR_NAME)
 IPC_DESC(route_query, ROUTE_GET_FIELDS, MSG_ROUTE_GET)
 IPC_DESC(route_new, ROUTE_NEW_FIELDS, 0)
 IPC_DESC(route, ROUTE_FIELDS, MSG_ROUTE)
+
+#define PART_BYTES 48000u       /* what else the frame says is short */
+
+struct ipc_list msg_resolve_part(const struct ipc_list *all, size_t from)
+{
+	struct route_new *v = all->v;
+	size_t bytes = 0, i;
+
+	if (from >= all->n)
+		return (struct ipc_list){ 0 };
+	for (i = from; i < all->n; i++) {
+		bytes += 40 + v[i].address.n + v[i].as_user.n;
+		if (i > from && bytes > PART_BYTES)
+			break;
+	}
+	return (struct ipc_list){ v + from, i - from };
+}
+
+void msg_resolve_gather(struct ipc_list *to, const struct ipc_list *part, struct arena *a)
+{
+	struct route_new *v = arena_alloc(a, (to->n + part->n + 1) * sizeof(*v));
+	const struct route_new *from = part->v;
+	size_t i;
+
+	if (to->n)
+		memcpy(v, to->v, to->n * sizeof(*v));
+	for (i = 0; i < part->n; i++)
+		v[to->n + i] = (struct route_new){ arena_span(a, from[i].address), from[i].kind, arena_span(a, from[i].as_user) };
+	*to = (struct ipc_list){ v, to->n + part->n };
+}

@@ -13,7 +13,7 @@ enum msg_status { MSG_OK, MSG_NO, MSG_TEMP };           /* yes; a definite no; n
 enum addr_class { ADDR_OTHER, ADDR_LOCAL, ADDR_VIRTUAL_ALIAS, ADDR_VIRTUAL_MAILBOX, ADDR_RELAY };
 
 /* smtpd at RCPT (and for reject_unlisted_sender). status MSG_NO: the class is ours and the user does not exist
- * (text "User unknown in local recipient table", dsn 5.1.1, or 4.1.1 for a reply of 450). ADDR_OTHER is MSG_OK: relaying is smtpd's decision. */
+ * (text "User unknown in local recipient table", dsn 5.1.1). ADDR_OTHER is MSG_OK: relaying is smtpd's decision. */
 #define RCPT_CHECK_FIELDS(S, U64, STR, LIST) STR(S, address) STR(S, sender)
 IPC_STRUCT(rcpt_check, RCPT_CHECK_FIELDS)
 #define RCPT_VERDICT_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, class) STR(S, dsn) STR(S, text)
@@ -35,24 +35,33 @@ IPC_STRUCT(ptr_query, PTR_GET_FIELDS)
 IPC_STRUCT(ptr_name, PTR_NAME_FIELDS)
 
 /* qmgr: where does this recipient go. kind: enum rcpt_kind of msg_queue.h; as_user: whose rights a command, file or
- * include has ("" for default_privs). is_final: the address came out of its own expansion, so no alias applies to it. */
+ * include has ("" for default_privs). is_final: the address came out of its own expansion, so no alias applies to it. offset: of an
+ * expansion's members, how many are known already. */
 enum route_action { ROUTE_DELIVER, ROUTE_EXPAND, ROUTE_REJECT, ROUTE_DEFER };
 
-#define ROUTE_GET_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final)
+#define ROUTE_GET_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final) \
+	U64(S, offset)
 IPC_STRUCT(route_query, ROUTE_GET_FIELDS)
 
 /* A recipient that takes the place of the one that was asked for. */
 #define ROUTE_NEW_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, as_user)
 IPC_STRUCT(route_new, ROUTE_NEW_FIELDS)
 
+/* As many of all, a list of struct route_new, from there on as a frame holds; at least one. Source: msg_resolve.c */
+struct ipc_list msg_resolve_part(const struct ipc_list *all, size_t from);
+
+/* Appends copies of part to *to; all memory is a's. Source: msg_resolve.c */
+void msg_resolve_gather(struct ipc_list *to, const struct ipc_list *part, struct arena *a);
+
 /* DELIVER: transport ("local", "virtual", "smtp", "relay"…), nexthop, address in final form; user and extension for
  * transport local; uid, gid, maildir (absolute), quota (bytes, 0 none) for transport virtual.
- * EXPAND: news; sender is the new envelope sender when owner- rules change it (has_sender).
+ * EXPAND: news; sender is the new envelope sender when owner- rules change it (has_sender). more: these are some of the
+ * members, ask for the rest; version: of all of them, another one means that they changed in between.
  * REJECT and DEFER: dsn and text. */
 #define ROUTE_FIELDS(S, U64, STR, LIST)                                                                          \
 	U64(S, action) U64(S, class) STR(S, transport) STR(S, nexthop) STR(S, address) STR(S, user) STR(S, extension) \
 	U64(S, uid) U64(S, gid) STR(S, maildir) U64(S, quota) LIST(S, news, route_new) U64(S, has_sender)         \
-	STR(S, sender) STR(S, dsn) STR(S, text)
+	STR(S, sender) STR(S, dsn) STR(S, text) U64(S, more) U64(S, version)
 IPC_STRUCT(route, ROUTE_FIELDS)
 
 #endif

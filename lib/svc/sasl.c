@@ -49,6 +49,7 @@ void sasl_init(struct sasl *a, struct loop *loop)
 {
 	*a = (struct sasl){ 0 };
 	ipc_init(&a->ipc, loop, &ops, a);
+	a->ipc.is_secret = true;
 }
 
 void sasl_fini(struct sasl *a)

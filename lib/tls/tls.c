@@ -1,6 +1,8 @@
 #include "tls/tls.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -149,8 +151,8 @@ static enum io_rc hook_read(void *state, char *p, size_t n, size_t *n_r, unsigne
 {
 	struct tls_session *t = state;
 	struct err ignored = ERR_INIT;
-	size_t all = 0, got;
-	enum io_rc rc;
+	size_t all = 0, got, unsent = t->out.n;
+	enum io_rc rc = IO_OK;
 	int code = SSL_ERROR_NONE;
 
 	*events = 0;
@@ -168,8 +170,14 @@ static enum io_rc hook_read(void *state, char *p, size_t n, size_t *n_r, unsigne
 	*n_r = all;
 	if (all)
 		return IO_OK;
-	if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE)
-		return IO_AGAIN;
+	if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE) {
+		/* an answer of OpenSSL's own: to a key update, to a renegotiation */
+		if (t->out.n > unsent)
+			rc = drain(t, err);
+		if (rc == IO_AGAIN)
+			*events = STREAM_WRITE;
+		return rc == IO_ERR ? IO_ERR : IO_AGAIN;
+	}
 	if (code == SSL_ERROR_ZERO_RETURN)
 		return IO_EOF;
 	rc = session_err(t, code, "SSL_read()", err);
@@ -377,13 +385,20 @@ static int load_client_ca(struct tls_ctx *ctx, struct span pem, struct err *err)
 	return 0;
 }
 
+/* 0 for a name that is no version in use. */
+static int version_of(const char *name, int fallback)
+{
+	return !name ? fallback : strcmp(name, "TLSv1.3") == 0 ? TLS1_3_VERSION : strcmp(name, "TLSv1.2") == 0 ? TLS1_2_VERSION : 0;
+}
+
 static int set_protocol(struct tls_ctx *ctx, const struct tls_params *p, struct err *err)
 {
-	bool is_13 = p->min_protocol && strcmp(p->min_protocol, "TLSv1.3") == 0;
+	int min = version_of(p->min_protocol, TLS1_2_VERSION), max = version_of(p->max_protocol, TLS1_3_VERSION);
 
-	if (p->min_protocol && !is_13 && strcmp(p->min_protocol, "TLSv1.2") != 0)
-		return err_set(err, ERR_CONF, "oldest TLS version %s: use TLSv1.2 or TLSv1.3", p->min_protocol);
-	SSL_CTX_set_min_proto_version(ctx->ssl, is_13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+	if (min == 0 || max == 0)
+		return err_set(err, ERR_CONF, "TLS version %s: use TLSv1.2 or TLSv1.3", min == 0 ? p->min_protocol : p->max_protocol);
+	SSL_CTX_set_min_proto_version(ctx->ssl, min);
+	SSL_CTX_set_max_proto_version(ctx->ssl, max);
 	if (p->ciphers && *p->ciphers && SSL_CTX_set_cipher_list(ctx->ssl, p->ciphers) != 1)
 		return conf_err(err, "list of ciphers");
 	if (p->ciphersuites && *p->ciphersuites && SSL_CTX_set_ciphersuites(ctx->ssl, p->ciphersuites) != 1)
@@ -424,7 +439,7 @@ static int make_bio_method(struct tls_ctx *ctx)
 static int configure(struct tls_ctx *ctx, const struct tls_params *p, struct err *err)
 {
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-				      SSL_OP_SINGLE_ECDH_USE);
+				      SSL_OP_SINGLE_ECDH_USE | SSL_OP_CLEANSE_PLAINTEXT);
 	if (p->prefers_server_ciphers)
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_RELEASE_BUFFERS);
@@ -539,6 +554,14 @@ enum io_rc tls_handshake(struct stream *s, struct err *err)
 		return rc;
 	t->is_done = code == SSL_ERROR_NONE;
 	return t->is_done ? IO_OK : IO_AGAIN;
+}
+
+void tls_acknowledge(const struct stream *s)
+{
+	int one = 1;
+
+	if (SSL_version(session_of(s)->ssl) >= TLS1_3_VERSION)
+		(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
 }
 
 static char *common_name(X509 *x)

@@ -1,28 +1,36 @@
 /* smtp_source: sends letters over N SMTP connections at once and says how long it took; the load of the benchmarks.
  *
- * smtp_source [-c connections] [-m messages] [-s bytes] [-r recipients] [-f from] [-t to] [-i] host port
- * -t may hold one %d, which counts the recipients of a letter from 0. -i only opens the connections, reports, and holds
- * them until a byte comes on standard input. Prints one JSON line. One thread; epoll; an unexpected reply ends it.
+ * smtp_source [-c connections] [-m messages] [-s bytes] [-r recipients] [-f from] [-t to] [-b addresses] [-T] [-x]
+ *             [-u user -p password] [-i] host port
+ * -t may hold one %d, which counts the recipients of a letter from 0. -b: connects from 127.0.0.1, .2, ... in turn.
+ * -T: TLS from the first byte. -x: a connection for each letter. -u, -p: AUTH PLAIN. -i only opens the connections,
+ * reports, and holds them until a byte comes on standard input. Prints one JSON line. One thread; epoll; an unexpected
+ * reply ends it.
  *
- * Each connection: GREETING → EHLO → (MAIL RCPT… DATA in one write → replies → body → 250)* → QUIT
+ * Each connection: GREETING → EHLO → (AUTH) → (MAIL RCPT… DATA in one write → replies → body → 250)* → QUIT
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-enum step { GREETING, EHLO, ENVELOPE, BODY, QUIT };
+#define OPENING_MAX 200         /* connections without their first reply: the listen queue is finite */
+
+enum step { GREETING, EHLO, AUTH, ENVELOPE, BODY, QUIT };
 
 struct conn {
 	int fd;
+	SSL *tls;
 	enum step step;
 	int replies_left;
 	struct str in;
@@ -31,16 +39,20 @@ struct conn {
 };
 
 static struct {
-	int connections, messages, recipients, is_idle;
+	int connections, messages, recipients, addresses;
+	bool is_idle, is_tls, is_single;
 	size_t size;
-	const char *from, *to, *host, *port;
-	struct str envelope, body;
-	int started, finished, open;
+	const char *from, *to, *host, *port, *user, *password;
+	struct str auth, envelope, body;
+	SSL_CTX *tls;
+	int started, finished, open, greeted;
 	int ep;
 	struct conn *conns;
 	uint64_t begin_ms;
 } bench = { .connections = 1, .messages = 1, .recipients = 1, .size = 5000, .from = "bench@example.com",
 	    .to = "tito@example.com" };
+
+static void open_one(struct conn *c);
 
 static NORETURN void die(const char *what, const char *detail)
 {
@@ -52,6 +64,24 @@ static void add(struct str *s, const char *z)
 {
 	if (str_addz(s, z) < 0)
 		die("letter", "too large");
+}
+
+static void make_auth(void)
+{
+	struct str plain;
+
+	str_init(&bench.auth, 4096);
+	str_init(&plain, 1024);
+	if (!bench.user)
+		return;
+	if (str_add(&plain, "", 1) < 0 || str_addz(&plain, bench.user) < 0 || str_add(&plain, "", 1) < 0 ||
+	    str_addz(&plain, bench.password ? bench.password : "") < 0)
+		die("user", "too long");
+	add(&bench.auth, "AUTH PLAIN ");
+	if (base64_encode(&bench.auth, str_span(&plain)) < 0)
+		die("user", "too long");
+	add(&bench.auth, "\r\n");
+	str_fini(&plain);
 }
 
 static void make_letter(void)
@@ -84,12 +114,38 @@ static void arm(struct conn *c)
 		die("epoll_ctl", strerror(errno));
 }
 
+/* As send and recv: what TLS waits for is EAGAIN. */
+static ssize_t tls_rc(struct conn *c, int n)
+{
+	int why;
+
+	if (n > 0)
+		return n;
+	why = SSL_get_error(c->tls, n);
+	if (why == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+	return -1;
+}
+
+static ssize_t conn_send(struct conn *c)
+{
+	if (c->tls)
+		return tls_rc(c, SSL_write(c->tls, c->out, (int)c->out_left));
+	return send(c->fd, c->out, c->out_left, MSG_NOSIGNAL);
+}
+
+static ssize_t conn_recv(struct conn *c, char *buf, size_t n)
+{
+	return c->tls ? tls_rc(c, SSL_read(c->tls, buf, (int)n)) : recv(c->fd, buf, n, 0);
+}
+
 static void push(struct conn *c)
 {
 	size_t before = c->out_left;
 
 	while (c->out_left) {
-		ssize_t n = send(c->fd, c->out, c->out_left, MSG_NOSIGNAL);
+		ssize_t n = conn_send(c);
 
 		if (n < 0 && errno == EAGAIN)
 			break;
@@ -121,29 +177,48 @@ static void next_letter(struct conn *c)
 	}
 }
 
+static void on_quit(struct conn *c)
+{
+	SSL_free(c->tls);
+	close(c->fd);
+	c->fd = -1;
+	str_fini(&c->in);
+	if (bench.is_single && bench.started < bench.messages)
+		open_one(c);
+	else
+		bench.open--;
+}
+
 static void on_step_done(struct conn *c)
 {
 	switch (c->step) {
 	case GREETING:
+		bench.greeted++;
 		say(c, "EHLO bench.example.com\r\n", 24, EHLO, 1);
 		break;
 	case EHLO:
 		if (bench.is_idle)
 			bench.open++;
+		else if (bench.auth.n)
+			say(c, bench.auth.p, bench.auth.n, AUTH, 1);
 		else
 			next_letter(c);
+		break;
+	case AUTH:
+		next_letter(c);
 		break;
 	case ENVELOPE:
 		say(c, bench.body.p, bench.body.n, BODY, 1);
 		break;
 	case BODY:
 		bench.finished++;
-		next_letter(c);
+		if (bench.is_single)
+			say(c, "QUIT\r\n", 6, QUIT, 1);
+		else
+			next_letter(c);
 		break;
 	case QUIT:
-		close(c->fd);
-		c->fd = -1;
-		bench.open--;
+		on_quit(c);
 		break;
 	}
 }
@@ -166,41 +241,65 @@ static void on_line(struct conn *c, const char *line, size_t n)
 
 static void on_input(struct conn *c)
 {
-	char buf[4096];
-	ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
-	char *lf;
+	char buf[4096], *lf;
+	ssize_t n;
 
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0)
-		die("connection", n ? strerror(errno) : "closed by the server");
-	if (str_add(&c->in, buf, (size_t)n) < 0)
-		die("reply", "too long");
-	while (c->in.n && (lf = memchr(c->in.p, '\n', c->in.n))) {
-		size_t len = (size_t)(lf - c->in.p);
+	while (c->fd >= 0 && (n = conn_recv(c, buf, sizeof(buf))) > 0) {
+		if (str_add(&c->in, buf, (size_t)n) < 0)
+			die("reply", "too long");
+		while (c->in.n && (lf = memchr(c->in.p, '\n', c->in.n))) {
+			size_t len = (size_t)(lf - c->in.p);
+			int fd = c->fd;
 
-		on_line(c, c->in.p, len);
-		str_drop(&c->in, len + 1);
+			on_line(c, c->in.p, len);
+			if (c->fd != fd || !c->in.n)
+				return;         /* closed, or the next connection */
+			str_drop(&c->in, len + 1);
+		}
+		if (!c->tls)
+			return;                 /* the rest comes with the next event */
 	}
+	if (c->fd >= 0 && (n == 0 || errno != EAGAIN))
+		die("connection", n ? strerror(errno) : "closed by the server");
+}
+
+static void start_tls(struct conn *c)
+{
+	c->tls = SSL_new(bench.tls);
+	if (!c->tls || SSL_set_fd(c->tls, c->fd) != 1)
+		die("TLS", "no memory");
+	SSL_set_connect_state(c->tls);
+	on_input(c);
 }
 
 static void open_one(struct conn *c)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(bench.port, NULL, 10)) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
 	int one = 1;
 
 	if (inet_pton(AF_INET, bench.host, &sa.sin_addr) != 1)
 		die("not an IPv4 address", bench.host);
 	c->fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (c->fd >= 0 && bench.addresses) {
+		from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)((c - bench.conns) % bench.addresses));
+		setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+		if (bind(c->fd, (struct sockaddr *)&from, sizeof(from)) < 0)
+			die("bind", strerror(errno));
+	}
 	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		die("connect", strerror(errno));
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	str_init(&c->in, 65536);
+	c->step = GREETING;
 	c->replies_left = 1;
+	c->tls = NULL;
 	if (epoll_ctl(bench.ep, EPOLL_CTL_ADD, c->fd, &ev) < 0)
 		die("epoll_ctl", strerror(errno));
+	if (bench.is_tls)
+		start_tls(c);
 }
 
 /* Handles what has come; false when nothing came for half a minute. */
@@ -234,7 +333,7 @@ static void parse_args(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:m:s:r:f:t:i")) != -1) {
+	while ((opt = getopt(argc, argv, "c:m:s:r:f:t:b:u:p:Txi")) != -1) {
 		switch (opt) {
 		case 'c': bench.connections = (int)strtol(optarg, NULL, 10); break;
 		case 'm': bench.messages = (int)strtol(optarg, NULL, 10); break;
@@ -242,41 +341,58 @@ static void parse_args(int argc, char **argv)
 		case 'r': bench.recipients = (int)strtol(optarg, NULL, 10); break;
 		case 'f': bench.from = optarg; break;
 		case 't': bench.to = optarg; break;
-		case 'i': bench.is_idle = 1; break;
+		case 'b': bench.addresses = (int)strtol(optarg, NULL, 10); break;
+		case 'u': bench.user = optarg; break;
+		case 'p': bench.password = optarg; break;
+		case 'T': bench.is_tls = true; break;
+		case 'x': bench.is_single = true; break;
+		case 'i': bench.is_idle = true; break;
 		default: exit(2);
 		}
 	}
 	if (argc - optind != 2 || bench.connections < 1)
-		die("usage", "smtp_source [-c N] [-m N] [-s BYTES] [-r N] [-f FROM] [-t TO] [-i] host port");
+		die("usage", "smtp_source [-c N] [-m N] [-s BYTES] [-r N] [-f FROM] [-t TO] [-b N] [-Tx] [-u U -p P] [-i] host port");
 	bench.host = argv[optind];
 	bench.port = argv[optind + 1];
 }
 
+static void init_tls(void)
+{
+	bench.tls = SSL_CTX_new(TLS_client_method());
+	if (!bench.tls)
+		die("TLS", "no context");
+	SSL_CTX_set_mode(bench.tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			 SSL_MODE_RELEASE_BUFFERS);
+}
+
 int main(int argc, char **argv)
 {
-	struct rlimit files = { 65536, 65536 };
-	int i, opened = 0;
+	struct rlimit files;
+	int i;
 
 	parse_args(argc, argv);
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
+	make_auth();
 	make_letter();
+	if (bench.is_tls)
+		init_tls();
 	bench.ep = epoll_create1(0);
 	bench.conns = xcalloc((size_t)bench.connections, sizeof(*bench.conns));
+	bench.open = bench.is_idle ? 0 : bench.connections;
 	bench.begin_ms = clock_mono_ms();
 	for (i = 0; i < bench.connections; i++) {
+		while (i - bench.greeted >= OPENING_MAX && turn())
+			;
 		open_one(&bench.conns[i]);
-		/* the listen queue is finite: let the server answer now and then */
-		if (bench.is_idle && i % 100 == 99 && !turn())
-			die("server", "silent");
 	}
-	opened = bench.connections;
-	bench.open = bench.is_idle ? bench.open : opened;
-	while (bench.is_idle ? bench.open < opened : bench.open > 0) {
+	while (bench.is_idle ? bench.open < bench.connections : bench.open > 0) {
 		if (!turn())
 			die("server", "silent for 30 s");
 	}
 	report();
-	if (bench.is_idle && getchar() == EOF)
-		return 0;
+	if (bench.is_idle)
+		(void)getchar();
 	return 0;
 }

@@ -10,7 +10,6 @@ import json
 import random
 import re
 import smtplib
-import socket
 import threading
 import time
 
@@ -22,7 +21,7 @@ SMALL, LARGE = 5_000, 200_000
 MARK = re.compile(rb"^X-Letter: (\d+) (\d+)\n", re.M)
 PATIENCE = 60.0
 # what makes a retry come soon, and daemons that are killed all the time come back soon
-QUICK = {"minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s", "transport_retry_time": "1s",
+QUICK = {"minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "transport_retry_time": "1s",
          "service_throttle_time": "1s", "smtpd_client_connection_rate_limit": 0, "smtpd_client_connection_count_limit": 0}
 
 
@@ -250,12 +249,6 @@ def crash_instance(settings=None, **kw):
     """A suite without TLS, with everybody's mailbox."""
     users = {user: "secret" for user in (*READERS, SENDER)}
     return Instance(settings={**QUICK, **(settings or {})}, users=users, has_tls=False, **kw)
-
-
-def is_open(i, service="smtp"):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", i.port(service)), timeout=20, source_address=("127.0.0.2", 0)) as s:
-        return s.recv(4).startswith(b"220")
-    return False
 
 
 def wait_service(i, letters, seconds=PATIENCE):

@@ -11,6 +11,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 import instance  # noqa: E402
 
 IS_FULL = os.environ.get("SURAT_CRASH_SAMPLE", "sample") == "all"
+SEED = os.environ.get("SURAT_CRASH_SEED", "surat")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,4 +34,4 @@ def is_full():
 @pytest.fixture
 def dice():
     """The same throws in each run, unless SURAT_CRASH_SEED names others."""
-    return random.Random(os.environ.get("SURAT_CRASH_SEED", "surat"))
+    return random.Random(SEED)

@@ -1,4 +1,4 @@
-/* stopper PID N: kills a process at the entry of its N-th system call
+/* stopper PID N [CALL]: kills a process at the entry of its N-th system call, or its N-th CALL
  *
  * Follows all threads and children of PID. Says "ready" when all are held, and counts from the first wait of PID (epoll, read,
  * recvmsg ...) that returns something. At the N-th entry the process that makes the call gets SIGKILL, and the line
@@ -29,8 +29,9 @@ struct stopper {
 	struct thread threads[MAX_THREADS];
 	size_t n_threads;
 	unsigned long calls, kill_at;
+	int only;               /* the number of CALL; negative: all count */
 	pid_t first;
-	bool is_armed;
+	bool is_armed, is_ready;
 };
 
 static struct thread *thread_of(struct stopper *s, pid_t tid)
@@ -85,7 +86,7 @@ static bool on_entry(struct stopper *s, struct thread *t, __u64 nr)
 	pid_t pid;
 
 	t->waits = waits(nr);
-	if (!s->is_armed || (s->kill_at > 0 && s->calls >= s->kill_at))
+	if (!s->is_armed || (s->only >= 0 && nr != (__u64)s->only) || (s->kill_at > 0 && s->calls >= s->kill_at))
 		return false;
 	s->calls++;
 	if (s->kill_at > 0 && s->calls < s->kill_at)
@@ -97,7 +98,6 @@ static bool on_entry(struct stopper *s, struct thread *t, __u64 nr)
 	} else {
 		kill(pid, SIGKILL);
 		printf("killed %d %s\n", (int)pid, name ? name : "?");
-		fflush(stdout);
 	}
 	free(name);
 	return s->kill_at > 0;
@@ -164,6 +164,7 @@ static int seize(struct stopper *s)
 static void on_term(int signum)
 {
 	(void)signum;
+	_exit(0);
 }
 
 int main(int argc, char **argv)
@@ -174,10 +175,14 @@ int main(int argc, char **argv)
 	int status;
 	pid_t tid;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
+		return 2;
+	s.only = argc == 4 ? seccomp_syscall_resolve_name(argv[3]) : -1;
+	if (argc == 4 && s.only < 0)
 		return 2;
 	s.first = (pid_t)strtol(argv[1], NULL, 10);
 	s.kill_at = strtoul(argv[2], NULL, 10);
+	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	sigaction(SIGTERM, &sa, NULL);
 	if (seize(&s) < 0) {
 		perror("stopper");
@@ -191,11 +196,10 @@ int main(int argc, char **argv)
 		thread_of(&s, tid);
 		if (on_stop(&s, tid, status))
 			break;
-		if (held < s.n_threads && ++held == s.n_threads) {
+		if (!s.is_ready && ++held == s.n_threads) {
+			s.is_ready = true;
 			puts("ready");
-			fflush(stdout);
 		}
 	}
-	fflush(stdout);
 	return 0;
 }

@@ -20,6 +20,10 @@ def suite():
         yield i, letters
 
 
+def ready(i, name):
+    return {p["pid"] for p in i.processes(name) if p["state"] == "ready"}
+
+
 def settle(i, letters):
     """The load has ended: all is delivered, once."""
     i.wait_ready(30)
@@ -38,7 +42,7 @@ def test_one_daemon(suite, dice, is_full, name):
             assert pids
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
-            wait_for(f"{name} has new processes", lambda: {p["pid"] for p in i.processes(name) if p["state"] == "ready"} - set(pids), 30)
+            wait_for(f"{name} has new processes", lambda: ready(i, name) - set(pids), 30)
             taken = len(letters.acked)
             wait_for("letters are taken again", lambda: len(letters.acked) > taken, 30)
         assert len(letters.acked) > before

@@ -11,6 +11,7 @@ import sys
 
 LAYERS = ["base", "io", "tls", "conf", "proto", "store", "svc"]
 DAEMONS = ["master", "smtpd", "qmgr", "smtp", "local", "resolve", "anvil", "auth", "login", "imapd", "pop3d", "tools"]
+TLS_USERS = ["smtpd", "login", "smtp", "tools"]
 FILE_MAX, FUNCTION_MAX, PARSER_MAX, COLUMNS_MAX = 1000, 80, 120, 120
 BANNED = re.compile(r"\b(rand|srand|random|srandom|drand48|strtok|strtok_r|gets|tmpfile|setjmp|longjmp|vfork)\s*\(")
 TOKENS = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
@@ -27,6 +28,8 @@ def check_includes(rel, text):
         m = re.match(r'\s*#\s*include\s+"([^"/]+)/', line)
         if not m or m[1] == where:
             continue
+        if m[1] == "tls" and where in DAEMONS and where not in TLS_USERS:
+            yield f"{rel}:{n}: {where} may not use TLS"
         if where == "tools" or (where in DAEMONS and m[1] in LAYERS):
             continue
         if where in LAYERS and m[1] in LAYERS and LAYERS.index(m[1]) < LAYERS.index(where):
@@ -87,6 +90,9 @@ def check_header(rel, text):
 
 
 def check_banned(rel, text):
+    for n, line in enumerate(text.split("\n"), 1):
+        if re.search(r"\b(TODO|FIXME)\b", line):
+            yield f"{rel}:{n}: work that is left to do belongs into an issue"
     for n, line in enumerate(blank(text).split("\n"), 1):
         m = BANNED.search(line)
         if m:

@@ -43,6 +43,8 @@ class Code(unittest.TestCase):
             ("long parser", {"lib__base__a_c": body(121, "/* a parser: switch */\n")}, "f has 121 lines"),
             ("no head", {"lib__base__a_h": "#define A\n"}, "lib/base/a.h:1: the first line"),
             ("no comment", {"lib__base__x_h": GOOD_H + "\nint x_more(void);\n"}, "lib/base/x.h:11: a prototype"),
+            ("TLS elsewhere", {"qmgr__a_c": '#include "tls/tls.h"\n'}, "qmgr/a.c:1: qmgr may not use TLS"),
+            ("left to do", {"qmgr__a_c": "/* TODO: more */\n"}, "qmgr/a.c:1: work that is left"),
             ("banned", {"smtpd__a_c": "int a = rand();\n"}, "smtpd/a.c:1: rand()"),
         ]:
             code, out = check(**files)

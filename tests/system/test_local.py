@@ -7,7 +7,7 @@ import re
 
 import pytest
 from instance import IS_ROOT, Instance, wait_for
-from letters import body_of, crlf, fetch, files_of, letter, mark, pop3, queue_ids, sendmail, smtp, system_users, wait_file, wait_queue_empty
+from letters import PATIENCE, body_of, crlf, fetch, files_of, letter, mark, pop3, queue_ids, sendmail, smtp, system_users, wait_file, wait_queue_empty
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="needs root for accounts")
 PASSWORD = "kata-sandi-7"
@@ -96,7 +96,9 @@ def test_pam_login_sends(world):
     with contextlib.closing(smtp(world.i, "submission", world.budi.pw_name, PASSWORD)) as s:
         assert not s.sendmail(f"{world.budi.pw_name}@example.com", ["x@elsewhere.example"], crlf(text))
     world.i.wait_log(f"sasl_username={world.budi.pw_name}")
+    world.i.wait_log("to=<x@elsewhere.example>, ", PATIENCE)
     world.i.surat("queue", "delete", "ALL")
+    wait_queue_empty(world.i)
 
 
 def test_unknown(world):

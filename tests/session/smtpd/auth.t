@@ -40,6 +40,8 @@ C: AUTH NTLM
 S: 504 5.5.4 Error: authentication mechanism not supported
 C: AUTH PLAIN !!!
 S: 501 5.5.2 Error: invalid base64
+C: AUTH PLAIN dGVtcA== dGVtcA==
+S: 501 5.5.4 Syntax: AUTH mechanism
 C: AUTH PLAIN =
 S: 535 5.7.8 Error: authentication failed: authentication failure
 @log warning: client.example?192.0.2.1?: SASL PLAIN authentication failed: authentication failure
@@ -84,7 +86,7 @@ S: 250 2.0.0 *
 @body Date: *
 C: QUIT
 S: 221 *
-@log disconnect from client.example?192.0.2.1? helo=1 ehlo=1 auth=1/12 mail=2 rcpt=1 data=1 rset=1 quit=1 commands=9/20
+@log disconnect from client.example?192.0.2.1? helo=1 ehlo=1 auth=1/13 mail=2 rcpt=1 data=1 rset=1 quit=1 commands=9/21
 @eof
 @conf smtpd_tls_auth_only = yes
 S: 220 *

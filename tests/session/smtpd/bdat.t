@@ -43,9 +43,9 @@ S: 250 2.1.5 Ok
 C: BDAT 0
 S: 250 2.0.0 Ok: 0 bytes
 C: RCPT TO:<tito@example.com>
-S: 503 5.5.1 Error: need MAIL command
+S: 503 5.5.1 Error: the message has begun with BDAT
 C: DATA
-S: 503 5.5.1 Error: need RCPT command
+S: 503 5.5.1 Error: the message has begun with BDAT
 C: BDAT 0 LAST
 S: 250 2.0.0 Ok: queued as ?*
 @mails 2

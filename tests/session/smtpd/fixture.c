@@ -45,7 +45,7 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 			v.status = MSG_OK;
 		if (span_eqz(local, "temp"))
 			v.status = MSG_TEMP;
-		v.dsn = span_eqz(local, "later") ? SPAN_LIT("4.1.1") : SPAN_LIT("5.1.1");
+		v.dsn = SPAN_LIT("5.1.1");
 		v.text = SPAN_LIT("User unknown in local recipient table");
 	}
 	(void)!ipc_reply(c, id, &rcpt_verdict_desc, &v, NULL);
@@ -326,7 +326,7 @@ int fixture_configure(struct fixture *f, struct err *err)
 	conf_errors_fini(&errors);
 	str_fini(&text);
 	if (rc == 0)
-		f->svc = service_new("smtp", &f->conf, f->pem, SPAN_NULL, err);
+		f->svc = service_new("smtp", &f->conf, &(struct service_keys){ .pem = f->pem }, err);
 	return f->svc ? 0 : -1;
 }
 

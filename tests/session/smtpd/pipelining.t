@@ -25,11 +25,18 @@ C: .
 C: MAIL FROM:<a@b.example>
 C: RCPT TO:<tito@example.com>
 C: RSET
+C: NOOP
+C: VRFY tito@example.com
+C: HELP
 C: QUIT
 S: 250 2.0.0 Ok: queued as *
 S: 250 2.1.0 Ok
 S: 250 2.1.5 Ok
 S: 250 2.0.0 Ok
+S: 250 2.0.0 Ok
+S: 252 *
+S: 214-*
+S: 214 *
 S: 221 2.0.0 Bye
 @eof
 @mails 1

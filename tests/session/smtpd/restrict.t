@@ -14,7 +14,7 @@
 @conf mynetworks = 10.0.0.1/8
 @badconf mynetworks: '10.0.0.1/8' has non-zero bits behind its prefix
 @conf mynetworks = hash:/etc/x
-@badconf mynetworks: *tables are not supported here yet*
+@badconf mynetworks: *tables can stand in main.cf only*
 @conf smtpd_error_sleep_time = 0
 @conf smtpd_client_restrictions = reject_unknown_client_hostname
 @conf smtpd_helo_restrictions = reject_invalid_helo_hostname

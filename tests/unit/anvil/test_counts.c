@@ -124,6 +124,10 @@ static void penalties(void **state)
 		assert_int_equal(penalty_ms(&p, a), grows[i]);
 	}
 	assert_int_equal(penalty_ms(&p, SPAN_LIT("192.0.2.2")), 0);
+	penalty_failed(&p, SPAN_LIT("127.0.0.1"));
+	assert_int_equal(penalty_ms(&p, SPAN_LIT("127.0.0.1")), 0);
+	penalty_failed(&p, SPAN_LIT("::1"));
+	assert_int_equal(penalty_ms(&p, SPAN_LIT("::1")), 0);
 	clock_fake_ms(T0 + 3 * 60000);                          /* six failures, three forgiven */
 	assert_int_equal(penalty_ms(&p, a), 4000);
 	penalty_succeeded(&p, a);

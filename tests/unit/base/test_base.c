@@ -279,6 +279,25 @@ static void span_reads_numbers(void **state)
 
 /* ---- htab ---- */
 
+/* 2^17 names that collide for every hash of the form h * 33 + c, whatever its start: pairs of "Ez" and "FY". */
+static void htab_takes_colliding_names(void **state)
+{
+	struct htab h = { 0 };
+	uint64_t start = clock_mono_ms();
+	char name[40];
+	unsigned i, k;
+
+	for (i = 0; i < 1u << 17; i++) {
+		for (k = 0; k < 17; k++)
+			memcpy(name + 2 * k, i >> k & 1 ? "FY" : "Ez", 2);
+		assert_null(htab_put(&h, (struct span){ name, 34 }, &h));
+	}
+	assert_int_equal(h.n, 1u << 17);
+	assert_ptr_equal(htab_get(&h, (struct span){ name, 34 }), &h);
+	htab_fini(&h);
+	assert_true(clock_mono_ms() - start < 2000);
+}
+
 /* Deletes while others stay: a wrong hole would make later keys vanish. */
 static void htab_survives_churn(void **state)
 {
@@ -557,7 +576,7 @@ int main(void)
 		cmocka_unit_test(span_compares),
 		cmocka_unit_test(span_takes_apart),
 		cmocka_unit_test(span_reads_numbers),
-		cmocka_unit_test(htab_survives_churn),
+		cmocka_unit_test(htab_takes_colliding_names), cmocka_unit_test(htab_survives_churn),
 		cmocka_unit_test(htab_takes_any_bytes),
 		cmocka_unit_test(base64_both_ways),
 		cmocka_unit_test(base64_refuses),

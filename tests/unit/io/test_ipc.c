@@ -587,14 +587,15 @@ static void test_byte_by_byte(void **state)
 	struct world *w = *state;
 	struct str raw = STR_INIT(4096);
 	struct note m = { 3, SPAN_LIT("slowly") };
-	uint32_t head[3] = { 0, MSG_NOTE, 0 };
+	uint32_t head[3] = { 0, MSG_NOTE, 0 }, len;
 	size_t i;
 
 	for (i = 0; i < 3; i++) {
 		size_t start = raw.n;
 
 		assert_int_equal(str_add(&raw, head, 12) | ipc_encode(&raw, &note_desc, &m), 0);
-		*(uint32_t *)(void *)(raw.p + start) = (uint32_t)(raw.n - start);
+		len = (uint32_t)(raw.n - start);
+		memcpy(raw.p + start, &len, sizeof(len));
 	}
 	for (i = 0; i < raw.n; i++) {
 		assert_int_equal(write(w->a.c.fd, raw.p + i, 1), 1);

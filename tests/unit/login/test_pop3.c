@@ -400,6 +400,28 @@ static void test_relay_pressure(void **state)
 	rig_close(&g);
 }
 
+/* Whatever the child wrote in one go arrives whole, though the relay gives way to others after some rounds. */
+static void test_relay_leaves_nothing(void **state)
+{
+	struct rig g;
+	struct client c;
+	char *block = calloc(1, 160000);
+	size_t n;
+
+	rig_open(&g, "pop3s", "");
+	client_open(&c, &g, REMOTE);
+	client_script(&c, "login", "T\n" GREET "C: AUTH PLAIN AHRpdG8AZ29vZA==\nS: +OK Logged in.\n");
+	for (n = 1000; n < 150000; n += 3000) {
+		assert_int_equal(send(g.child, block, n, 0), n);
+		assert_true(client_read(&c));
+		assert_int_equal(c.in.n, n);
+		str_reset(&c.in);
+	}
+	client_close(&c);
+	rig_close(&g);
+	free(block);
+}
+
 static void test_relay_ends(void **state)
 {
 	struct rig g;
@@ -538,7 +560,8 @@ int main(void)
 		cmocka_unit_test(test_parent_refuses), cmocka_unit_test(test_parent_away), cmocka_unit_test(test_auth_away),
 		cmocka_unit_test(test_statuses), cmocka_unit_test(test_limits), cmocka_unit_test(test_penalty),
 		cmocka_unit_test(test_timeout), cmocka_unit_test(test_bad_tls), cmocka_unit_test(test_relay_pressure),
-		cmocka_unit_test(test_relay_ends), cmocka_unit_test(test_drain), cmocka_unit_test(test_memory_flat),
+		cmocka_unit_test(test_relay_leaves_nothing), cmocka_unit_test(test_relay_ends), cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_memory_flat),
 		cmocka_unit_test(test_size), cmocka_unit_test(test_service),
 	};
 

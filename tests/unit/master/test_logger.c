@@ -26,6 +26,7 @@ static void test_file_lines(void **state)
 		const char *label, *in, *out;
 	} rows[] = {
 		{ "info", "1 1763795897123 smtpd connect from a[1]", "Nov 22 07:18:17 host surat/smtpd[42]: connect from a[1]\n" },
+		{ "whole name", "1 1763795897123 postfix/submission/smtpd: x", "Nov 22 07:18:17 host postfix/submission/smtpd[42]: x\n" },
 		{ "warning", "2 1763795897123 qmgr warning: x", "Nov 22 07:18:17 host surat/qmgr[42]: warning: x\n" },
 		{ "one digit day", "1 1762000000000 local y", "Nov  1 12:26:40 host surat/local[42]: y\n" },
 		{ "empty text", "1 1763795897123 smtpd ", "Nov 22 07:18:17 host surat/smtpd[42]: \n" },

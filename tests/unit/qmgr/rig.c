@@ -22,6 +22,26 @@ static void no_loss(void *arg, struct ipc *c, const struct err *why)
 {
 }
 
+#define CROWD 5000
+
+/* A list that no frame holds, as resolve tells it. */
+static void answer_crowd(struct ipc *c, uint32_t id, uint64_t offset)
+{
+	struct route_new *v = calloc(CROWD, sizeof(*v));
+	struct ipc_list all = { v, CROWD };
+	struct route r = { .action = ROUTE_EXPAND, .version = 7 };
+	struct arena a = { 0 };
+	size_t i;
+
+	for (i = 0; i < CROWD; i++)
+		v[i] = rig_fresh(arena_printf(&a, "later%zu@x", i));
+	r.news = msg_resolve_part(&all, offset);
+	r.more = offset + r.news.n < CROWD;
+	assert_int_equal(ipc_reply(c, id, &route_desc, &r, NULL), 0);
+	arena_fini(&a);
+	free(v);
+}
+
 struct route_new rig_fresh(const char *address)
 {
 	return (struct route_new){ .address = span_z(address) };
@@ -34,7 +54,13 @@ static void on_route_get(void *arg, struct ipc *c, uint32_t id, const void *in, 
 		.user = m->address };
 	struct route_new news[3];
 
-	if (span_starts(m->address, "far")) {
+	if (span_starts(m->address, "crowd")) {
+		answer_crowd(c, id, m->offset);
+		return;
+	}
+	if (span_starts(m->address, "void")) {
+		r.transport = SPAN_LIT("discard");
+	} else if (span_starts(m->address, "far")) {
 		r.transport = SPAN_LIT("smtp");
 	} else if (span_starts(m->address, "err")) {
 		r.transport = SPAN_LIT("error");
@@ -223,6 +249,7 @@ void rig_start_qmgr(struct rig *r)
 	r->q.conf.bounce_size_limit = 50000;
 	r->q.conf.qmgr_message_active_limit = 100;
 	r->q.conf.default_destination_recipient_limit = 50;
+	r->q.conf.qmgr_message_recipient_limit = 20000;
 	r->q.conf.transport_retry_time_ms = 60000;
 	r->q.conf.n2bounce_notice_recipient = "postmaster";
 	r->q.global.myhostname = "mail.x";

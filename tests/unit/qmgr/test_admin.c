@@ -111,12 +111,43 @@ static void admin_deletes_what_waits_for_an_agent(void **state)
 	UNTIL(r, rig_messages(r) == 0 && r->q.n_active == 0);
 }
 
+/* The word comes while the writer has the message's end: it counts all the same. */
+static void admin_word_while_finishing(void **state)
+{
+	static const enum adm_what words[] = { ADM_DELETE, ADM_HOLD, ADM_RETRY };
+	struct rig *r = *state;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(words); i++) {
+		uint64_t id = rig_submit(r, "tito@x", "iqbal@x", 0);
+		struct queue_msg m;
+		struct arena a = { 0 };
+
+		UNTIL(r, r->local.n == i + 1);
+		rig_report(&r->local, &r->local.jobs[i], 0, DLV_DEFERRED, "4.2.2", "over quota", false);
+		UNTIL(r, active_find(&r->q, id) && active_find(&r->q, id)->is_finishing);
+		assert_int_equal(rig_act(r, words[i], id), 1);
+		if (words[i] == ADM_RETRY) {
+			UNTIL(r, r->local.n == i + 2);
+			continue;
+		}
+		UNTIL(r, r->q.n_active == 0);
+		assert_int_equal(rig_messages(r), words[i] == ADM_HOLD);
+		if (words[i] == ADM_HOLD) {
+			rig_stored(r, id, &m, &a);
+			assert_true(m.held && m.due_ms == 0);
+			assert_int_equal(rig_act(r, ADM_DELETE, id), 1);
+		}
+		arena_fini(&a);
+	}
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(admin_lists_and_shows), T(admin_with_many), T(admin_hold_release_retry),
-		T(admin_deletes_what_waits_for_an_agent),
+		T(admin_deletes_what_waits_for_an_agent), T(admin_word_while_finishing),
 	};
 
 	return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

@@ -28,7 +28,7 @@ static int expand(struct queue_msg *m, size_t at, const char *const *addrs, size
 
 	for (i = 0; i < n; i++)
 		v[i] = (struct route_new){ .address = span_z(addrs[i]) };
-	return expand_rcpt(m, at, &l, owner != NULL, span_z(owner), forward, a, err);
+	return expand_rcpt(m, at, &l, owner != NULL, span_z(owner), forward, 10000, a, err);
 }
 
 static void inherits(void **state)
@@ -116,7 +116,7 @@ static void limits(void **state)
 	struct err err = ERR_INIT;
 	struct ipc_list many = { arena_alloc(&a, 20000 * sizeof(struct route_new)), 20000 };
 
-	assert_int_equal(expand_rcpt(&m, 0, &many, false, SPAN_NULL, false, &a, &err), -1);
+	assert_int_equal(expand_rcpt(&m, 0, &many, false, SPAN_NULL, false, 10000, &a, &err), -1);
 	assert_int_equal(err.kind, ERR_TEMP);
 	assert_int_equal(expand(&m, 0, empty, 1, NULL, false, &a, &err), -1);
 	assert_int_equal(expand(&m, 0, control, 1, NULL, false, &a, &err), -1);

@@ -188,6 +188,87 @@ static void forward_by_local(void **state)
 	UNTIL(r, rig_messages(r) == 0);
 }
 
+/* Lists that no frame holds come in parts and are added in one transaction. */
+static void crowd_of_resolve(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id = rig_submit(r, "tito@x", "crowd@x", 0);
+	struct queue_msg m = { 0 };
+	struct arena a = { 0 };
+
+	UNTIL(r, r->accepted == 1 && r->q.n_active == 0);
+	rig_stored(r, id, &m, &a);
+	assert_int_equal(m.n_rcpts, 5001);
+	assert_int_equal(m.rcpts[0].action, QUEUE_EXPANDED);
+	assert_true(span_eqz(m.rcpts[5000].addr, "later4999@x"));
+	assert_int_equal(m.rcpts[5000].attempts, 1);
+	arena_fini(&a);
+}
+
+static void crowd_over_the_limit(void **state)
+{
+	struct rig *r = *state;
+	uint64_t id;
+	struct queue_msg m = { 0 };
+	struct arena a = { 0 };
+
+	r->q.conf.qmgr_message_recipient_limit = 4999;
+	id = rig_submit(r, "tito@x", "crowd@x", 0);
+	UNTIL(r, r->accepted == 1 && r->q.n_active == 0);
+	rig_stored(r, id, &m, &a);
+	assert_int_equal(m.n_rcpts, 1);
+	assert_true(span_eqz(m.rcpts[0].dsn, "4.6.0"));
+	arena_fini(&a);
+}
+
+static void crowd_of_local(void **state)
+{
+	static const struct { const char *label; size_t lost; size_t rcpts; } rows[] = {
+		{ "all parts", SIZE_MAX, 5001 }, { "the first one is lost", 0, 1 },
+	};
+	struct rig *r = *state;
+	size_t i, k;
+
+	for (k = 0; k < ARRAY_LEN(rows); k++) {
+		uint64_t id = rig_submit(r, "tito@x", "iqbal@x", 0);
+		struct route_new *v = calloc(5000, sizeof(*v));
+		struct ipc_list all = { v, 5000 };
+		struct dlv_rcpt_result part = { .index = 0, .status = DLV_EXPANDED };
+		struct dlv_result m = { id, 0, { &part, 1 } };
+		struct queue_msg stored = { 0 };
+		struct arena a = { 0 };
+
+		UNTIL(r, r->local.n == k + 1);
+		for (i = 0; i < 5000; i++)
+			v[i] = rig_fresh(arena_printf(&a, "later%zu@x", i));
+		do {
+			part.news = msg_resolve_part(&all, part.offset);
+			part.more = part.offset + part.news.n < 5000;
+			if (part.offset != rows[k].lost)
+				assert_int_equal(ipc_send(&r->local.ipc, &dlv_result_desc, &m, NULL), 0);
+			part.offset += part.news.n;
+			rig_turns(r, 3);
+		} while (part.more);
+		UNTIL(r, r->q.n_active == 0);
+		rig_stored(r, id, &stored, &a);
+		if (stored.n_rcpts != rows[k].rcpts)
+			fail_msg("%s: %zu recipients", rows[k].label, stored.n_rcpts);
+		arena_fini(&a);
+		free(v);
+	}
+}
+
+static void discarded(void **state)
+{
+	struct rig *r = *state;
+
+	rig_submit(r, "tito@x", "void@x", 0);
+	UNTIL(r, r->accepted == 1 && rig_messages(r) == 0);
+	rig_logged(r, "to=<void@x>, relay=none, delay=0");
+	rig_logged(r, "dsn=2.0.0, status=sent (discarded)");
+	assert_int_equal(r->local.n, 0);
+}
+
 static void same_user_one_job(void **state)
 {
 	struct rig *r = *state;
@@ -550,7 +631,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss),
 		T(nonsense_ends_only_its_channel),
-		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(same_user_one_job),
+		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(crowd_of_resolve), T(crowd_over_the_limit),
+		T(crowd_of_local), T(discarded), T(same_user_one_job),
 		T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),
 		T(credits_are_kept), T(restart_waits_for_hello), T(resolve_restarts), T(temporary_route), T(lazy_marks),

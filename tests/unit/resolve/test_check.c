@@ -96,40 +96,6 @@ static void verdicts(void **state)
 	world_close(&w);
 }
 
-/* A code below 500 asks clients to come back; it concerns the class it is set for, and unknown users only. */
-static void reject_codes(void **state)
-{
-	static const struct {
-		const char *conf, *address, *dsn;
-	} rows[] = {
-		{ "unknown_local_recipient_reject_code = 450", "nosuch@localhost", "4.1.1" },
-		{ "unknown_local_recipient_reject_code = 450", "nosuch@box.example", "5.1.1" },
-		{ "unknown_local_recipient_reject_code = 551", "nosuch@localhost", "5.1.1" },
-		{ "unknown_virtual_alias_reject_code = 450", "nosuch@v.example", "4.1.1" },
-		{ "unknown_virtual_mailbox_reject_code = 450", "nosuch@box.example", "4.1.1" },
-		{ "unknown_relay_recipient_reject_code = 450", "nosuch@relay.example", "4.1.1" },
-		{ "unknown_relay_recipient_reject_code = 450", "nosuch@localhost", "5.1.1" },
-		{ "unknown_relay_recipient_reject_code = 450\ntransport_maps = static:error:never", "a@relay.example", "5.0.0" },
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		struct arena a = { 0 };
-		struct world w;
-		struct rcpt_verdict v;
-
-		world_open(&w, arena_printf(&a, "mydestination = localhost\nalias_maps =\nvirtual_alias_domains = v.example\n"
-					    "virtual_mailbox_domains = box.example\nvirtual_mailbox_maps = inline:{a=b}\n"
-					    "relay_domains = relay.example\nrelay_recipient_maps = inline:{a=b}\n%s\n",
-					    rows[i].conf));
-		v = world_check(&w, rows[i].address);
-		if (v.status != MSG_NO || !span_eqz(v.dsn, rows[i].dsn))
-			fail_msg("%s: %s: status %d, %.*s", rows[i].conf, rows[i].address, (int)v.status, SPAN_ARG(v.dsn));
-		world_close(&w);
-		arena_fini(&a);
-	}
-}
-
 static void recipient_tables(void **state)
 {
 	static const struct {
@@ -264,7 +230,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(classes),
 		cmocka_unit_test(verdicts),
-		cmocka_unit_test(reject_codes),
 		cmocka_unit_test(recipient_tables),
 		cmocka_unit_test(accepted_is_deliverable),
 	};

@@ -6,9 +6,12 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "smtpd/session.h"
 #include "smtpd/txn.h"
 #include "tests/session/smtpd/fixture.h"
@@ -173,12 +176,159 @@ static void test_aborted_auth(void **state)
 	finish(f);
 }
 
+static void named_sink(void *arg, enum log_level level, const char *line)
+{
+	assert_int_equal(str_addf(arg, "%s %s\n", log_name(), line), 0);
+}
+
+/* Every line about a client carries the syslog_name of its listener, and others do not. */
+static void test_log_name(void **state)
+{
+	static const char work[] = "HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<nobody@example.com>\r\nRCPT TO:<a@b.example>\r\nQUIT\r\n";
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct str log = STR_INIT(100000);
+	struct span rest, line;
+	struct err err = ERR_INIT;
+	size_t n = 0;
+	int fd;
+
+	fixture_init(f);
+	assert_int_equal(str_addz(&f->settings, "syslog_name = surat/submission\n"), 0);
+	assert_int_equal(fixture_configure(f, &err), 0);
+	log_set_tag("smtpd");
+	log_set_sink(named_sink, &log);
+	fd = fixture_connect(f, "192.0.2.1", NULL);
+	fixture_settle(f);
+	assert_true(send(fd, work, sizeof(work) - 1, 0) > 0);
+	fixture_settle(f);
+	log_info("of the worker");
+	for (rest = str_span(&log); rest.n; n++) {
+		bool is_own;
+
+		span_cut(rest, '\n', &line, &rest);
+		is_own = !span_starts(line, "smtpd of the worker");
+		if (is_own != span_starts(line, "surat/submission/smtpd: "))
+			fail_msg("%.*s", SPAN_ARG(line));
+	}
+	assert_true(n >= 4);
+	close(fd);
+	fixture_settle(f);
+	str_fini(&log);
+	finish(f);
+}
+
+/* A TLS client of the session; the handshake runs over BIOs in memory. True when both sides agree. */
+static bool shake(struct fixture *f, SSL *c)
+{
+	int fd = fixture_connect(f, "192.0.2.1", NULL), i, rc = 0;
+	char buf[1000];
+	bool ok = false;
+
+	fixture_settle(f);
+	assert_true(send(fd, "EHLO x\r\n", 8, 0) == 8);
+	fixture_settle(f);
+	assert_true(send(fd, "STARTTLS\r\n", 10, 0) == 10);
+	fixture_settle(f);
+	assert_true(recv(fd, buf, sizeof(buf), 0) > 0);
+	SSL_set_fd(c, fd);
+	for (i = 0; i < 10 && rc != 1; i++) {
+		rc = SSL_connect(c);
+		fixture_settle(f);
+	}
+	if (rc == 1 && SSL_write(c, "NOOP\r\n", 6) == 6) {
+		fixture_settle(f);
+		ok = SSL_read(c, buf, sizeof(buf)) > 0;
+	}
+	SSL_shutdown(c);
+	close(fd);
+	fixture_settle(f);
+	return ok;
+}
+
+static void test_tls_settings(void **state)
+{
+	static const char aes[] = "ECDHE-ECDSA-AES128-GCM-SHA256", chacha[] = "ECDHE-ECDSA-CHACHA20-POLY1305";
+	static const struct {
+		const char *label, *conf;
+		int version;            /* the only one of the client, 0 for any */
+		const char *ciphers;    /* of the client in TLS 1.2 */
+		bool want;
+		const char *cipher, *error;
+	} rows[] = {
+		{ "defaults, 1.2", "", TLS1_2_VERSION, NULL, true },
+		{ "defaults, 1.3", "", TLS1_3_VERSION, NULL, true },
+		{ "no 1.2", "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1, !TLSv1.2\n", TLS1_2_VERSION, NULL, false },
+		{ "no 1.3", "smtpd_tls_protocols = !TLSv1.3\n", TLS1_3_VERSION, NULL, false },
+		{ "from 1.3", "smtpd_tls_protocols = >=TLSv1.3\n", TLS1_2_VERSION, NULL, false },
+		{ "from 1", "smtpd_tls_protocols = >=TLSv1\n", TLS1_2_VERSION, NULL, true },
+		{ "up to 1.2", "smtpd_tls_protocols = <=TLSv1.2\n", TLS1_3_VERSION, NULL, false },
+		{ "only 1.2", "smtpd_tls_protocols = TLSv1.1:TLSv1.2\n", TLS1_3_VERSION, NULL, false },
+		{ "of the other level", "smtpd_tls_mandatory_protocols = >=TLSv1.3\n", TLS1_2_VERSION, NULL, true },
+		{ "mandatory", "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_protocols = >=TLSv1.3\n", TLS1_2_VERSION, NULL,
+		  false },
+		{ "nothing left", "smtpd_tls_protocols = <=TLSv1.1\n", 0, NULL, false, NULL, "leaves neither" },
+		{ "no version", "smtpd_tls_protocols = TLSv2\n", 0, NULL, false, NULL, "unknown version 'TLSv2'" },
+		{ "client's order", "", TLS1_2_VERSION, chacha, true, chacha },
+		{ "excluded", "smtpd_tls_exclude_ciphers = aNULL, CHACHA20\n", TLS1_2_VERSION, chacha, false },
+		{ "excluded elsewhere", "smtpd_tls_mandatory_exclude_ciphers = CHACHA20\n", TLS1_2_VERSION, chacha, true },
+		{ "excluded and mandatory", "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_exclude_ciphers = CHACHA20\n",
+		  TLS1_2_VERSION, chacha, false },
+		{ "a list", "tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha, false },
+		{ "list of the other grade", "tls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha, true },
+		{ "grade", "smtpd_tls_ciphers = high\ntls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha,
+		  false },
+		{ "mandatory grade", "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_ciphers = high\n"
+		  "tls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha, false },
+		{ "client prefers", "tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384\n", TLS1_2_VERSION,
+		  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", true, "ECDHE-ECDSA-AES256-GCM-SHA384" },
+		{ "we prefer", "tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384\n"
+		  "tls_preempt_cipherlist = yes\n", TLS1_2_VERSION,
+		  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", true, aes },
+	};
+	char *pem = fixture_make_pem();
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fixture *f = calloc(1, sizeof(*f));
+		struct err err = ERR_INIT;
+		SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+		SSL *c;
+		int rc;
+
+		fixture_init(f);
+		f->pem = span_z(pem);
+		assert_int_equal(str_addf(&f->settings, "smtpd_tls_security_level = may\n%s", rows[i].conf), 0);
+		rc = fixture_configure(f, &err);
+		if (rows[i].error && (rc == 0 || !strstr(err.msg, rows[i].error)))
+			fail_msg("%s: %s", rows[i].label, err.msg);
+		else if (!rows[i].error && rc < 0)
+			fail_msg("%s: %s", rows[i].label, err.msg);
+		if (rows[i].version) {
+			SSL_CTX_set_min_proto_version(ctx, rows[i].version);
+			SSL_CTX_set_max_proto_version(ctx, rows[i].version);
+		}
+		if (rows[i].ciphers)
+			SSL_CTX_set_cipher_list(ctx, rows[i].ciphers);
+		c = SSL_new(ctx);
+		if (rc == 0 && shake(f, c) != rows[i].want)
+			fail_msg("%s: %s\n%s", rows[i].label, rows[i].want ? "no handshake" : "a handshake", f->log.p);
+		if (rows[i].cipher)
+			assert_string_equal(SSL_get_cipher_name(c), rows[i].cipher);
+		SSL_free(c);
+		SSL_CTX_free(ctx);
+		finish(f);
+	}
+	free(pem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_size), cmocka_unit_test(test_idle_memory), cmocka_unit_test(test_no_leaks),
-		cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth),
+		cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth), cmocka_unit_test(test_log_name),
+		cmocka_unit_test(test_tls_settings),
 	};
 
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -280,6 +280,33 @@ static void test_two_at_once(void **state)
 	uidlist_close(&b);
 }
 
+/* A record that another process added between our scan and our rewrite is not gone: it came after the scan. */
+static void test_newer_records_stay(void **state)
+{
+	struct uidlist a, b;
+	struct maildir_scan sa = { 0 }, sb = { 0 };
+	struct err err = ERR_INIT;
+
+	put("1.a");
+	put("3.c");
+	open_list(&a, 8);
+	assert_int_equal(maildir_scan(&sa, &md, &err), 0);
+	assert_int_equal(unlinkat(md.new, "3.c", 0), 0);
+	put("2.b");
+	open_list(&b, 0);
+	sync_list(&b, &sb);
+	assert_int_equal(uidlist_sync(&a, &sa, &err), 0);
+	maildir_scan_fini(&sb);
+	uidlist_close(&b);
+	open_list(&b, 0);
+	sync_list(&b, &sb);
+	assert_uids(&sb, "1=1.a 2=2.b");
+	maildir_scan_fini(&sa);
+	maildir_scan_fini(&sb);
+	uidlist_close(&a);
+	uidlist_close(&b);
+}
+
 /* Ten processes deliver and number at the same time: no UID twice, everyone agrees. */
 static void test_race(void **state)
 {
@@ -512,7 +539,8 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_stable), T(test_dovecot), T(test_version_1), T(test_broken), T(test_two_at_once), T(test_race),
+		T(test_stable), T(test_dovecot), T(test_version_1), T(test_broken), T(test_two_at_once), T(test_newer_records_stay),
+		T(test_race),
 		T(test_promise), T(test_lock), T(test_full_disk), T(test_io_error), T(test_planted), T(test_scan),
 		cmocka_unit_test(test_names),
 	};

@@ -254,7 +254,7 @@ static void wrong_use(void **state)
 {
 	static const struct { const char *a, *b; int rc; const char *says; } rows[] = {
 		{ "retry", NULL, TOOL_USAGE, "usage" }, { "fly", "ALL", TOOL_USAGE, "usage" }, { "show", "x",
-			TOOL_USAGE, "usage" },
+			TOOL_FAILED, "is not a queue id" },
 		{ "list", "x", TOOL_USAGE, "usage" }, { "delete", "../x", TOOL_FAILED, "is not a queue id" },
 		{ "delete", "0000000000000", TOOL_FAILED, "is not a queue id" },
 	};

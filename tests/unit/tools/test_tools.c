@@ -124,6 +124,10 @@ static void test_config_edits(void **state)
 	expect(&r, "config|-e|mail_name=a\nmynetworks = 0.0.0.0/0", TOOL_FAILED, "", "no line breaks");
 	expect(&r, "config|smtpd_timeout", TOOL_OK, "smtpd_timeout = 7m\n", "");
 	expect(&r, "config|-X|smtpd_timeout", TOOL_OK, "", "");
+	expect(&r, "config|-M|smtp", TOOL_OK, "smtp ", "");
+	expect(&r, "config|-M|nosuch", TOOL_FAILED, "", "/master.cf: there is no service 'nosuch'");
+	expect(&r, "config|smtpd_timeout|-c|/nowhere", TOOL_FAILED, "", "cannot read /nowhere/main.cf: No such file");
+	expect(&r, "config|-d|smtpd_timeout|-c|/nowhere", TOOL_OK, "smtpd_timeout = 300s\n", "");
 	expect(&r, "config|smtpd_timeout", TOOL_OK, "smtpd_timeout = 300s\n", "");
 	tmpdir_write(&r.dir, "main.cf", "smtpd_timeout = soon\n");
 	expect(&r, "config|-e|smtpd_timeout=8m", TOOL_OK, "", "");
@@ -186,7 +190,7 @@ static const struct {
 	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
 	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
-	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_OK, "mynetworks: cannot open table /nowhere/n" },
+	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_FAILED, "mynetworks: cannot open /nowhere/n" },
 	{ "protocols", "inet_protocols = ipv5\n", rows, TOOL_FAILED, "main.cf:1: inet_protocols: 'ipv5'" },
 	{ "mailbox limit", "mailbox_size_limit = 5 MB\nmessage_size_limit = 10M\n", rows, TOOL_OK,
 	  "main.cf:1: mailbox_size_limit" },
@@ -196,10 +200,11 @@ static const struct {
 	  "service '465' needs TLS" },
 	{ "certificate wanted by login", "", "995 inet n - y - - login -o login_tls_wrappermode=yes\n", TOOL_FAILED,
 	  "service '995' begins with TLS" },
+	{ "protocol of login", "", "8110 inet n - y - - login\n", TOOL_FAILED, "master.cf:1: service '8110': login speaks" },
 	{ "open relay", "", "25 inet n - y - - smtpd -o smtpd_relay_restrictions=permit_mynetworks\n", TOOL_FAILED,
 	  "would relay for everybody" },
 	{ "restriction misspelt", "smtpd_recipient_restrictions = permit_mynetwork, reject\n", rows, TOOL_FAILED,
-	  "service 'smtp': " },
+	  "main.cf:1: smtpd_recipient_restrictions: unknown restriction" },
 	{ "no service", "", "", TOOL_OK, "no service runs smtpd" },
 	{ "two classes", "mydestination = a.example\nvirtual_alias_domains = A.example\n", rows, TOOL_OK,
 	  "'A.example' stands in mydestination too" },
