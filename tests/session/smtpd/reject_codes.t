@@ -1,3 +1,4 @@
+# An unknown user gets the code of the class: below 500 the client may come back; another class keeps its own.
 @conf unknown_local_recipient_reject_code = 450
 S: 220 *
 C: HELO c.example
@@ -6,10 +7,18 @@ C: MAIL FROM:<a@b.example>
 S: 250 2.1.0 Ok
 C: RCPT TO:<nobody@example.com>
 S: 450 4.1.1 <nobody@example.com>: Recipient address rejected: *
-# the other classes keep theirs
-C: RCPT TO:<nobody@alias.example>
-S: 550 5.1.1 <nobody@alias.example>: *
-C: RCPT TO:<nobody@mailbox.example>
-S: 550 5.1.1 <nobody@mailbox.example>: *
-C: RCPT TO:<nobody@relay.example>
-S: 550 5.1.1 <nobody@relay.example>: *
+@log NOQUEUE: reject: RCPT from *: 450 4.1.1 <nobody@example.com>: *
+C: QUIT
+S: 221 *
+@eof
+@conf unknown_local_recipient_reject_code = 551
+@conf unknown_relay_recipient_reject_code = 450
+S: 220 *
+C: HELO c.example
+S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 2.1.0 Ok
+C: RCPT TO:<nobody@example.com>
+S: 551 5.1.1 <nobody@example.com>: Recipient address rejected: *
+C: QUIT
+S: 221 *
