@@ -85,7 +85,6 @@ static void on_disconnect(void *arg, struct ipc *c, uint32_t id, const void *in,
 
 static void on_occurred(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
-	struct rig *g = arg;
 	struct anvil_counts m = { 1, 1 };
 
 	assert_int_equal(ipc_reply(c, id, &anvil_counts_desc, &m, NULL), 0);
