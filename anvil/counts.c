@@ -167,7 +167,7 @@ void counts_report(struct counts *c, void (*line)(void *arg, const char *text), 
 		const char *what;
 	} rows[] = {
 		{ COUNTS_CONNECT, "connection" }, { ANVIL_MAIL, "message" }, { ANVIL_RCPT, "recipient" },
-		{ ANVIL_NEWTLS, "newtls" }, { ANVIL_AUTH, "auth" }, { ANVIL_AUTH_FAILED, "failed auth" },
+		{ ANVIL_NEWTLS, "newtls" }, { ANVIL_AUTH, "auth" },
 		{ ANVIL_LOGIN, "login" },
 	};
 	struct str s = STR_INIT(4096);

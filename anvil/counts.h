@@ -6,8 +6,8 @@
 #include "base/htab.h"
 #include "svc/msg_anvil.h"
 
-#define COUNTS_CONNECT 8                /* beside enum anvil_event */
-#define COUNTS_KINDS 9
+#define COUNTS_CONNECT 6                /* beside enum anvil_event */
+#define COUNTS_KINDS 7
 
 struct counts_client;
 

@@ -20,16 +20,9 @@ struct service {
 	struct loop *loop;
 	struct peer *peers;
 	struct counts counts;
-	struct penalty penalty;
 	uv_timer_t *timer;
 	bool was_full;
 };
-
-/* The part behind the first colon: "smtp:192.0.2.1". */
-static struct span address_of(struct span ident)
-{
-	return span_from(ident, (size_t)(span_chr(ident, ':') + 1));
-}
 
 static void note_open(struct peer *p, struct span ident)
 {
@@ -68,7 +61,6 @@ static void count(struct peer *p, struct span ident, unsigned kind, int delta, s
 	if (rc < 0 && !s->was_full)
 		log_warn("%zu clients are connected at once; more are not counted (anvil_client_limit)", s->counts.max);
 	s->was_full = rc < 0;
-	out->penalty_ms = penalty_ms(&s->penalty, address_of(ident));
 }
 
 static void reply(struct ipc *c, uint32_t id, const struct anvil_counts *out)
@@ -99,12 +91,7 @@ static void on_event(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	const struct anvil_occurred *m = in;
 	struct peer *p = arg;
 	struct anvil_counts out = { 0 };
-	struct span address = address_of(m->ident);
 
-	if (m->event == ANVIL_AUTH_FAILED)
-		penalty_failed(&p->s->penalty, address);
-	else if (m->event == ANVIL_AUTH_OK)
-		penalty_succeeded(&p->s->penalty, address);
 	if (m->event < COUNTS_CONNECT)
 		count(p, m->ident, (unsigned)m->event, (m->event == ANVIL_LOGIN) - (m->event == ANVIL_LOGOUT), &out);
 	reply(c, id, &out);
@@ -172,7 +159,6 @@ void service_configure(struct service *s, const struct anvil_conf *conf)
 {
 	s->counts.unit_ms = conf->anvil_rate_time_unit_ms;
 	s->counts.max = conf->anvil_client_limit;
-	s->penalty.max = conf->anvil_client_limit;
 	uv_timer_start(s->timer, on_timer, conf->anvil_status_update_time_ms, conf->anvil_status_update_time_ms);
 }
 
@@ -182,7 +168,6 @@ struct service *service_new(struct loop *loop, const struct anvil_conf *conf)
 
 	s->loop = loop;
 	counts_init(&s->counts, 0, 0);
-	penalty_init(&s->penalty, 0);
 	s->timer = xnew(uv_timer_t);
 	uv_timer_init(&loop->uv, s->timer);
 	s->timer->data = s;
@@ -209,7 +194,6 @@ void service_free(struct service *s)
 		on_lost(s->peers, &s->peers->ipc, &ended);
 	}
 	counts_fini(&s->counts);
-	penalty_fini(&s->penalty);
 	uv_close((uv_handle_t *)s->timer, free_handle);
 	free(s);
 }

@@ -3,7 +3,6 @@
 #define ANVIL_SERVICE_H
 
 #include "anvil/counts.h"
-#include "anvil/penalty.h"
 #include "conf/params.h"
 #include "io/loop.h"
 

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "login/session.h"
-#include "svc/msg_anvil.h"
 
 #define NAME_MAX_BYTES 320
 
@@ -30,29 +29,10 @@ static void learn_user(struct session *s, struct span data)
 	s->mech_step++;
 }
 
-static void on_penalty(void *arg, enum ipc_rc rc, const void *reply, int *fd)
-{
-	struct session *s = arg;
-	const struct anvil_counts *c = reply;
-
-	if (rc == IPC_OK)
-		s->penalty_ms = c->penalty_ms;
-}
-
-static void tell_anvil(struct session *s, enum anvil_event what)
-{
-	struct anvil_occurred m = { span_z(arena_printf(&s->srv->loop->tick, "%s:%s", s->proto->name, s->remote)), what };
-
-	if (ipc_is_attached(&s->srv->anvil) && !s->req.c)
-		(void)!ipc_call(&s->srv->anvil, &anvil_occurred_desc, &m, NULL, &anvil_counts_desc, &s->req, on_penalty, s, 2000);
-}
-
 static void failed(struct session *s, enum auth_status status, struct span text)
 {
-	if (status != AUTH_TEMP) {
+	if (status != AUTH_TEMP)
 		s->n_attempts++;
-		tell_anvil(s, ANVIL_AUTH_FAILED);
-	}
 	s->proto->failed(s, status, text);
 	if (s->n_attempts >= s->svc->conf.login_max_failures)
 		session_end(s, "Disconnected: Too many authentication failures");
@@ -99,16 +79,6 @@ static void begin(struct session *s)
 		failed(s, AUTH_TEMP, SPAN_NULL);
 }
 
-static void on_penalty_over(uv_timer_t *t)
-{
-	struct session *s = t->data;
-
-	session_resume(s);
-	begin(s);
-	session_rearm(s);
-	session_run(s);
-}
-
 void attempt_begin(struct session *s, struct span mech, const struct span *initial)
 {
 	const struct sasl_mech *m = sasl_mech(&s->srv->sasl, mech);
@@ -133,13 +103,7 @@ void attempt_begin(struct session *s, struct span mech, const struct span *initi
 			return;
 		}
 	}
-	if (s->penalty_ms == 0) {
-		begin(s);
-		return;
-	}
-	session_await(s);
-	uv_timer_start(&s->timer, on_penalty_over, s->penalty_ms, 0);
-	s->penalty_ms = 0;
+	begin(s);
 }
 
 void attempt_password(struct session *s, struct span user, struct span password)

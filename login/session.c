@@ -72,8 +72,6 @@ static void on_connected(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 
 	session_resume(s);
 	s->is_counted = rc == IPC_OK;
-	if (s->is_counted)
-		s->penalty_ms = c->penalty_ms;
 	if (s->is_counted && limit && c->count > limit && !session_is_local(s)) {
 		s->proto->refuse(s, REFUSE_TOO_MANY_CONNECTIONS);
 		session_end(s, "Disconnected: Too many connections from this address");
@@ -254,13 +252,6 @@ void session_await(struct session *s)
 void session_resume(struct session *s)
 {
 	s->is_pending = false;
-}
-
-void session_rearm(struct session *s)
-{
-	uint64_t used = clock_mono_ms() - s->started_ms, all = s->svc->conf.login_timeout_ms;
-
-	uv_timer_start(&s->timer, on_timeout, used < all ? all - used : 1, 0);
 }
 
 void session_unwatch(struct session *s)

@@ -51,7 +51,6 @@ struct session {
 	bool tried_plaintext;           /* refused outside of TLS */
 	uint16_t n_commands, n_bad, n_attempts;
 	uint64_t started_ms;
-	uint64_t penalty_ms;            /* hold back the next attempt as long */
 	char id[20];                    /* for logs: session=<id> */
 	char remote[48], local[48];
 	const char *reason;             /* why it ends, for the log; a literal */
@@ -62,7 +61,7 @@ struct session {
 	char *name;                     /* what USER said */
 	char mech[24];                  /* of the last attempt */
 	uint8_t mech_step;              /* responses seen of it */
-	struct str initial;             /* of an attempt that waits for its penalty */
+	struct str initial;             /* of the attempt that begins */
 	bool has_initial;
 	struct relay *relay;
 };
@@ -99,9 +98,6 @@ bool session_offers_tls(const struct session *s);
  * Source: session.c */
 void session_await(struct session *s);
 void session_resume(struct session *s);
-
-/* The login timeout counts again, for what is left of it. Source: session.c */
-void session_rearm(struct session *s);
 
 /* Does not watch the descriptor until the next session_run: it is lent to a parent. Source: session.c */
 void session_unwatch(struct session *s);

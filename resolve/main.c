@@ -169,7 +169,7 @@ static int reload(struct daemon *d, struct err *err)
 	if (!r)
 		return -1;
 	if (check_paths(d, r, err) < 0) {
-		log_info("%s", err->msg);
+		log_warn("%s", err->msg);
 		exit(EXIT_SUCCESS);     /* master starts another one, which may */
 	}
 	if (open_dns(d, r, &dns, err) < 0) {

@@ -81,14 +81,6 @@ static void challenge(struct session *s, struct span bytes)
 	str_fini(&text);
 }
 
-static void tell_anvil(struct session *s, enum anvil_event event)
-{
-	struct anvil_occurred m = { .event = event };
-
-	m.ident = span_z(arena_printf(&s->srv->loop->tick, "%s:%s", s->svc->name, s->client_addr));
-	(void)!ipc_send(&s->srv->anvil, &anvil_occurred_desc, &m, NULL);
-}
-
 static void answered(struct session *s, const struct sasl_result *a)
 {
 	switch (a->status) {
@@ -97,14 +89,12 @@ static void answered(struct session *s, const struct sasl_result *a)
 		return;
 	case AUTH_OK:
 		s->sasl_user = xstrndup(a->user.p ? a->user.p : "", a->user.n);
-		tell_anvil(s, ANVIL_AUTH_OK);
 		leave(s);
 		session_reply(s, 235, "2.7.0", "Authentication successful");
 		return;
 	case AUTH_FAIL:
 	case AUTH_REFUSED:
 		log_failure(s, a);
-		tell_anvil(s, ANVIL_AUTH_FAILED);
 		session_reply(s, 535, "5.7.8", "Error: authentication failed: %.*s",
 			      SPAN_ARG(a->status == AUTH_REFUSED && a->text.n ? a->text : SPAN_LIT("authentication failure")));
 		break;

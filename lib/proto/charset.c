@@ -62,6 +62,8 @@ static ptrdiff_t convert_utf8(struct span in, bool is_end, struct str *out)
 {
 	size_t i = 0, start = 0;
 
+	if (!in.n)
+		return 0;
 	while (i < in.n) {
 		size_t n = (unsigned char)in.p[i] < 128 ? 1 : utf8_len(in.p + i, in.n - i);
 

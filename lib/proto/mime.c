@@ -372,23 +372,21 @@ static size_t feed_line(struct mime *m, const char *p, size_t n)
 
 int mime_feed(struct mime *m, struct span chunk, struct err *err)
 {
-	const char *p = chunk.p, *end = chunk.p + chunk.n;
+	const char *p = chunk.p;
+	size_t n, left = chunk.n;
 
 	if (m->is_over)
 		return err_set(err, ERR_PROTO, "more of a message after its end");
-	while (p < end) {
-		size_t n = (size_t)(end - p);
-
+	for (; left; p += n, left -= n) {
 		if (m->n_line)
-			p += feed_held_line(m, p, n);
+			n = feed_held_line(m, p, left);
 		else if (m->state == ST_HEADER_BOL || m->state == ST_BODY_BOL)
-			p += feed_line(m, p, n);
+			n = feed_line(m, p, left);
 		else {
-			const char *lf = memchr(p, '\n', n);
+			const char *lf = memchr(p, '\n', left);
 
-			n = lf ? (size_t)(lf - p) + 1 : n;
+			n = lf ? (size_t)(lf - p) + 1 : left;
 			line_bytes(m, p, n, lf != NULL);
-			p += n;
 		}
 	}
 	return 0;

@@ -28,7 +28,8 @@ struct transfer {
 /* 7bit, 8bit, binary and a missing one (p NULL) are identity; what is not known is passed through. Source: transfer.c */
 enum transfer_kind transfer_kind(struct span encoding);
 
-void transfer_init(struct transfer *t, enum transfer_kind kind);        /* Source: transfer.c */
+/* Ready for the first bytes of a part. Source: transfer.c */
+void transfer_init(struct transfer *t, enum transfer_kind kind);
 
 /* Append the decoding of the next bytes, in chunks of any size; end: what was still held. -1 at out's limit, and then
  * t is of no more use. Source: transfer.c */

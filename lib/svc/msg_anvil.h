@@ -1,4 +1,4 @@
-/* msg_anvil.h: front ends tell anvil of connections and events and hear counts, rates and penalties; no blocking */
+/* msg_anvil.h: front ends tell anvil of connections and events and hear counts and rates; no blocking */
 #ifndef SVC_MSG_ANVIL_H
 #define SVC_MSG_ANVIL_H
 
@@ -6,7 +6,7 @@
 
 enum msg_anvil { MSG_ANVIL_CONNECT = 0x600, MSG_ANVIL_DISCONNECT, MSG_ANVIL_EVENT, MSG_ANVIL_COUNTS };
 
-enum anvil_event { ANVIL_MAIL, ANVIL_RCPT, ANVIL_NEWTLS, ANVIL_AUTH, ANVIL_AUTH_FAILED, ANVIL_AUTH_OK, ANVIL_LOGIN, ANVIL_LOGOUT };
+enum anvil_event { ANVIL_MAIL, ANVIL_RCPT, ANVIL_NEWTLS, ANVIL_AUTH, ANVIL_LOGIN, ANVIL_LOGOUT };
 
 /* ident: "service:address" ("smtp:192.0.2.1"), or "service:user:address" for LOGIN and LOGOUT. connect and event are
  * calls answered with anvil_counts; disconnect is not. What a lost channel had open counts as disconnected. */
@@ -17,9 +17,8 @@ IPC_STRUCT(anvil_disconnect, ANVIL_DISCONNECT_FIELDS)
 #define ANVIL_EVENT_FIELDS(S, U64, STR, LIST) STR(S, ident) U64(S, event)
 IPC_STRUCT(anvil_occurred, ANVIL_EVENT_FIELDS)
 
-/* count: open now; rate: of connects or of that event per anvil_rate_time_unit; penalty_ms: how long the next
- * authentication attempt of this address should be held back. */
-#define ANVIL_COUNTS_FIELDS(S, U64, STR, LIST) U64(S, count) U64(S, rate) U64(S, penalty_ms)
+/* count: open now; rate: of connects or of that event per anvil_rate_time_unit. */
+#define ANVIL_COUNTS_FIELDS(S, U64, STR, LIST) U64(S, count) U64(S, rate)
 IPC_STRUCT(anvil_counts, ANVIL_COUNTS_FIELDS)
 
 #endif

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include "anvil/counts.h"
-#include "anvil/penalty.h"
 #include "base/clock.h"
 #include "base/str.h"
 
@@ -109,75 +108,12 @@ static void statistics(void **state)
 	str_fini(&lines);
 }
 
-static void penalties(void **state)
-{
-	static const uint64_t grows[] = { 1000, 2000, 4000, 8000, 15000, 15000 };
-	struct span a = SPAN_LIT("192.0.2.1");
-	struct penalty p;
-	size_t i;
-
-	clock_fake_ms(T0);
-	penalty_init(&p, 10);
-	assert_int_equal(penalty_ms(&p, a), 0);
-	for (i = 0; i < 6; i++) {
-		penalty_failed(&p, a);
-		assert_int_equal(penalty_ms(&p, a), grows[i]);
-	}
-	assert_int_equal(penalty_ms(&p, SPAN_LIT("192.0.2.2")), 0);
-	penalty_failed(&p, SPAN_LIT("127.0.0.1"));
-	assert_int_equal(penalty_ms(&p, SPAN_LIT("127.0.0.1")), 0);
-	penalty_failed(&p, SPAN_LIT("::1"));
-	assert_int_equal(penalty_ms(&p, SPAN_LIT("::1")), 0);
-	clock_fake_ms(T0 + 3 * 60000);                          /* six failures, three forgiven */
-	assert_int_equal(penalty_ms(&p, a), 4000);
-	penalty_succeeded(&p, a);
-	assert_int_equal(penalty_ms(&p, a), 1000);
-	penalty_succeeded(&p, a);
-	assert_int_equal(penalty_ms(&p, a), 0);
-	assert_int_equal(p.entries.n, 0);
-	penalty_succeeded(&p, a);
-	for (i = 0; i < 1000; i++)
-		penalty_failed(&p, a);
-	clock_fake_ms(T0 + 24 * 3600000);
-	assert_int_equal(penalty_ms(&p, a), 0);                 /* even a thousand are forgiven within a day */
-	penalty_fini(&p);
-}
-
-static void penalties_of_many(void **state)
-{
-	struct penalty p;
-	char address[64];
-	int i;
-
-	clock_fake_ms(T0);
-	penalty_init(&p, 10);
-	for (i = 0; i < 100; i++) {
-		snprintf(address, sizeof(address), "2001:db8:0:1::%x", i + 1);
-		penalty_failed(&p, span_z(address));
-	}
-	assert_int_equal(p.entries.n, 1);
-	assert_int_equal(penalty_ms(&p, SPAN_LIT("2001:db8:0:1:ffff::9")), 15000);
-	assert_int_equal(penalty_ms(&p, SPAN_LIT("2001:db8:0:2::1")), 0);
-	for (i = 0; i < 100; i++) {
-		snprintf(address, sizeof(address), "192.0.2.%d", i);
-		penalty_failed(&p, span_z(address));
-	}
-	assert_int_equal(p.entries.n, 10);
-	assert_int_equal(penalty_ms(&p, SPAN_LIT("192.0.2.99")), 1000);
-	assert_int_equal(penalty_ms(&p, SPAN_LIT("192.0.2.89")), 0);
-	penalty_failed(&p, SPAN_LIT(""));
-	penalty_failed(&p, SPAN_LIT("a\0b"));
-	penalty_fini(&p);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_and_rates),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(statistics),
-		cmocka_unit_test(penalties),
-		cmocka_unit_test(penalties_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

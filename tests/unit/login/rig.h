@@ -21,8 +21,8 @@ struct rig {
 	char last_initial[256], last_mech[32];
 	size_t last_initial_n;
 	bool was_secure;
-	uint64_t anvil_count, penalty_ms;
-	unsigned n_connects, n_disconnects, n_failures;
+	uint64_t anvil_count;
+	unsigned n_connects, n_disconnects;
 	char input[4096], ticket[32], session[32];
 	bool was_tls;
 	/* what they do */
