@@ -99,7 +99,7 @@ int tool_run(struct tool *t, const struct tool_command *table, size_t n, int arg
 		fprintf(t->err, "surat: a directory is missing after -c\n");
 		return TOOL_USAGE;
 	}
-	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		usage(argc < 2 ? t->err : t->out, table, n);
 		return argc < 2 ? TOOL_USAGE : TOOL_OK;
 	}
