@@ -142,8 +142,9 @@ void maildir_close(struct maildir *md)
 char *maildir_base_name(struct arena *a, uint64_t arrival_ms, const char *queue_id, unsigned recipient,
 			const char *instance, const char *host)
 {
-	char *z = arena_printf(a, "%llu.Q%sR%uI%s.%s", (unsigned long long)(arrival_ms / 1000), queue_id, recipient,
-			       instance, host);
+	/* ids come from blocks of several workers: within a second only the milliseconds tell who was first */
+	char *z = arena_printf(a, "%llu.M%03uQ%sR%uI%s.%s", (unsigned long long)(arrival_ms / 1000),
+			       (unsigned)(arrival_ms % 1000), queue_id, recipient, instance, host);
 
 	for (char *p = z; *p; p++)
 		if (*p == '/' || *p == ':' || *p == ',' || (unsigned char)*p <= ' ')

@@ -53,7 +53,8 @@ int maildir_open(struct maildir *md, const char *base, const char *path, unsigne
 /* Idempotent. Source: maildir.c */
 void maildir_close(struct maildir *md);
 
-/* "TIME.Q<queue id>R<recipient>I<instance>.HOST", safe as a file name; owned by the arena. Source: maildir.c */
+/* "SECONDS.M<milliseconds>Q<queue id>R<recipient>I<instance>.HOST": sorts by arrival, safe as a
+ * file name; owned by the arena. Source: maildir.c */
 char *maildir_base_name(struct arena *a, uint64_t arrival_ms, const char *queue_id, unsigned recipient,
 			const char *instance, const char *host);
 

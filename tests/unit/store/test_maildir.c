@@ -481,7 +481,7 @@ static void test_base_name(void **state)
 {
 	struct arena a = { 0 };
 
-	assert_string_equal(maildir_base_name(&a, 1234567, "ABC", 3, "f00", "mail/x:y"), "1234.QABCR3If00.mail_x_y");
+	assert_string_equal(maildir_base_name(&a, 1234567, "ABC", 3, "f00", "mail/x:y"), "1234.M567QABCR3If00.mail_x_y");
 	arena_fini(&a);
 }
 
