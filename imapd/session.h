@@ -9,6 +9,7 @@
 #ifndef IMAPD_SESSION_H
 #define IMAPD_SESSION_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "base/arena.h"
@@ -50,7 +51,9 @@ struct session {
 	unsigned n_bad;                 /* commands in a row that were none */
 	const char *reason;             /* why it ended, for the log */
 	bool is_compressed, is_resting;
-	uint64_t deadline_ms;           /* of a client that is to read or to go on with a literal, else 0 */
+	bool is_inside;                 /* a command has begun: the client may not take all the time of the world */
+	size_t n_announced;             /* bytes of a command up to a literal, that lie in the buffer yet */
+	uint64_t reader_ms;             /* how long the client may take nothing of what is sent */
 	uint64_t in_bytes, out_bytes, n_fetched, n_deleted, n_expunged;
 };
 
@@ -59,7 +62,7 @@ struct command {
 	struct span tag;
 	struct span verb;               /* upper case, without "UID " */
 	bool is_uid;                    /* UID FETCH, ... */
-	bool has_literal;               /* APPEND: the text ends in the announcement of a literal that nobody has read */
+	bool has_literal;               /* APPEND: the text ends in the announcement of a literal that is still to be read */
 	struct imap_parse args;         /* at the space behind the verb, or at the end; spans live as long as the command */
 	const struct cmd *def;
 };
@@ -74,7 +77,6 @@ enum cmd_flags {
 	CMD_NO_EXPUNGE = 2,             /* no untagged EXPUNGE may be sent while it is in progress (RFC 3501 section 7.4.1), unless UID */
 	CMD_NO_SYNC = 4,                /* says itself what changed, or nothing may be said */
 	CMD_LITERAL = 8,                /* reads its own literals (APPEND) */
-	CMD_ONLY_UID = 16,              /* only as "UID ..." */
 };
 
 /* The table is in commands.c; one file per command: cmd_fetch.c has cmd_fetch. */
@@ -97,22 +99,37 @@ void session_run(struct session *s);
  * the command must return CMD_END. Source: session_io.c ---- */
 int session_put(struct session *s, struct span bytes) WARN_UNUSED;
 int session_putf(struct session *s, const char *fmt, ...) PRINTF(2, 3) WARN_UNUSED;
+int session_vputf(struct session *s, const char *fmt, va_list ap) PRINTF(2, 0) WARN_UNUSED;
 int session_flush(struct session *s) WARN_UNUSED;
 
 /* ---- input, for the read loop and the few commands that read on: APPEND, IDLE. Source: session_io.c ---- */
 
 enum session_wait { WAIT_END = -1, WAIT_INPUT = 1, WAIT_CHANGE = 2, WAIT_TIME = 3 };
 
-/* Sends what is pending, then waits for input (also when some is buffered by a layer below), for the watcher (when with_watch), or
- * until ms have passed. Source: session_io.c */
+/* Sends what is pending, then reads, and waits for that, for the watcher (when with_watch), or until ms have passed. WAIT_INPUT: there
+ * is more in the buffer than before. Spans into the input are void after it. Source: session_io.c */
 enum session_wait session_wait(struct session *s, bool with_watch, uint64_t ms) WARN_UNUSED;
 
-/* One read into the buffer; waits at most ms for it, then reason is set. Spans into the input are void after it. -1: the session
- * is over. Source: session_io.c */
+/* The same for input alone; ms without any end the session. -1: it is over. Source: session_io.c */
 int session_fill(struct session *s, uint64_t ms) WARN_UNUSED;
 
 /* Ends the session for that reason (the first one counts); -1. Source: session_io.c */
 int session_end(struct session *s, const char *reason);
+
+/* Reads on to the next event of the framer; text_r is what came before it: the command so far without the line's end, taken out
+ * of the buffer with COMMAND and BAD, and valid until more is read. -1: the session is over. Source: session_read.c */
+int session_frame(struct session *s, enum imap_frame_rc *rc_r, struct span *text_r) WARN_UNUSED;
+
+/* Gives back what a session that only waits can do without: the index, buffers, memory. Source: session_read.c */
+void session_rest(struct session *s);
+
+/* For a command with has_literal, whose announcement was taken out of the buffer: the bytes of its literal in pieces; left counts
+ * down. Source: session_read.c */
+int session_literal(struct session *s, uint64_t *left, struct span *piece_r) WARN_UNUSED;
+
+/* The framer stands at a literal of a command that is refused: takes what of it the client sends nevertheless (RFC 7888 section 4), so
+ * that the next command can be read. -1: the session is over, also when that is too much. Source: session_read.c */
+int session_swallow(struct session *s) WARN_UNUSED;
 
 /* ---- answers ---- */
 
@@ -126,7 +143,8 @@ enum cmd_rc session_bad(struct session *s, struct command *c, const char *fmt, .
  * code, may be NULL), ERR_PROTO is BAD, the rest NO [SERVERBUG] or [UNAVAILABLE] with a line in the log. Source: session.c */
 enum cmd_rc session_fail(struct session *s, struct command *c, const char *code, const struct err *err);
 
-/* Logs an error with the session's name in front. Source: session.c */
+/* Log with the session's name in front. Source: session.c */
+void session_log_info(const struct session *s, const char *fmt, ...) PRINTF(2, 3);
 void session_log_error(const struct session *s, const struct err *err);
 
 /* ---- the selected folder ---- */
