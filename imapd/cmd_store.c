@@ -21,7 +21,8 @@ static int tell_modseq(struct session *s, size_t i)
 	return session_putf(s, "* %zu FETCH (UID %u MODSEQ (%llu))\r\n", i + 1, m->uid, (unsigned long long)m->modseq);
 }
 
-/* Without .SILENT the flags of all; with it, where MODSEQ is told, that of those which changed (RFC 7162 section 3.1.3). */
+/* Without .SILENT the flags of all; with it, where MODSEQ is told, that of those which changed (RFC 7162 section
+ * 3.1.3). */
 static int tell(struct session *s, struct command *c, const struct store *st)
 {
 	size_t i, at = 0;

@@ -71,7 +71,7 @@ int flags_bits(struct session *s, const struct imap_flags *f, bool may_add, uint
 	struct keywords *k = &s->box->keywords;
 	size_t i, before = count_keywords(k);
 
-	*bits_r = f->system & INDEX_SYSTEM_FLAGS;
+	*bits_r = f->bits & INDEX_SYSTEM_FLAGS;
 	for (i = 0; i < f->n; i++) {
 		int at = keywords_find(k, s->box->md.fd, f->keywords[i], may_add, err);
 

@@ -42,7 +42,8 @@ static size_t merge(const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b
 	return n;
 }
 
-/* Only "n:*" may be asked of an empty folder (RFC 3501 section 6.4.8 has it for UIDs; clients send "1:*" all the same). */
+/* Only "n:*" may be asked of an empty folder (RFC 3501 section 6.4.8 has it for UIDs; clients send "1:*" all the
+ * same). */
 static int check_numbers(const struct mailbox *b, const struct imap_seqset *set, struct err *err)
 {
 	uint32_t greatest = imap_seqset_greatest(set);

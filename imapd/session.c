@@ -58,7 +58,9 @@ void session_unselect(struct session *s)
 
 static enum cmd_rc answer(struct session *s, struct command *c, const char *word, const char *fmt, va_list ap)
 {
-	if (session_putf(s, "%.*s %s ", c->tag.n ? SPAN_ARG(c->tag) : SPAN_ARG(SPAN_LIT("*")), word) < 0 ||
+	struct span tag = c->tag.n ? c->tag : SPAN_LIT("*");
+
+	if (session_putf(s, "%.*s %s ", SPAN_ARG(tag), word) < 0 ||
 	    session_vputf(s, fmt, ap) < 0 || session_put(s, SPAN_LIT("\r\n")) < 0)
 		return CMD_END;
 	return CMD_DONE;
@@ -122,7 +124,9 @@ enum cmd_rc session_fail(struct session *s, struct command *c, const char *code,
 	if (err->kind == ERR_PERM) {
 		if (!code && strcmp(err->dsn, "5.2.2") == 0)
 			code = "OVERQUOTA";
-		return session_no(s, c, "%s%s%s%s", code ? "[" : "", code ? code : "", code ? "] " : "", err->msg);
+		if (!code || err->msg[0] == '[')
+			return session_no(s, c, "%s", err->msg);
+		return session_no(s, c, "[%s] %s", code, err->msg);
 	}
 	session_log_error(s, err);
 	return session_no(s, c, "[%s] Internal error, try again later.", err->kind == ERR_TEMP ? "UNAVAILABLE" : "SERVERBUG");

@@ -70,6 +70,12 @@ int session_frame(struct session *s, enum imap_frame_rc *rc_r, struct span *text
 	}
 }
 
+void session_take_announced(struct session *s)
+{
+	stream_skip(&s->io, s->n_announced);
+	s->n_announced = 0;
+}
+
 int session_literal(struct session *s, uint64_t *left, struct span *piece_r)
 {
 	if (stream_peek(&s->io).n == 0 && session_fill(s, LITERAL_MS) < 0)
@@ -87,8 +93,7 @@ int session_swallow(struct session *s)
 		enum imap_frame_rc rc;
 		struct span text;
 
-		stream_skip(&s->io, s->n_announced);
-		s->n_announced = 0;
+		session_take_announced(s);
 		if (s->frame.literal.is_sync) {
 			imap_frame_init(&s->frame, &s->frame.limits);
 			return 0;
@@ -169,8 +174,7 @@ static int take_literal(struct session *s, enum imap_frame_rc frc, struct span t
 	if (parse(s, text, &c, &err) < 0 && c.tag.n == 0)
 		why = "Invalid tag";
 	else if (c.def && (c.def->flags & CMD_LITERAL) && !is_name_literal(&c) && !refusal(s, &c)) {
-		stream_skip(&s->io, s->n_announced);
-		s->n_announced = 0;
+		session_take_announced(s);
 		*rc_r = run(s, &c);
 		return 1;
 	}

@@ -4,7 +4,8 @@
 
 #include "imapd/session.h"
 
-/* Reads a command, waiting for it, and runs it. CMD_END: the session is over, reason is set. Source: session_read.c */
+/* Reads a command, waiting for it, and runs it. CMD_END: the session is over, reason is set. Source:
+ * session_read.c */
 enum cmd_rc session_command(struct session *s);
 
 #endif
