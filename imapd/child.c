@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "imapd/session.h"
+#include "imapd/serve.h"
 #include "io/sandbox.h"
 #include "store/mail_location.h"
 
@@ -80,12 +80,11 @@ int child_serve(const struct child_start *start, int fd, struct err *err)
 		.remote = start->remote, .tag = start->tag, .input = start->input, .quota = start->quota,
 		.instance = start->instance, .watch_fd = start->watch_fd, .had_crash = start->had_crash, .conf = start->conf,
 	};
-	struct session s;
 
 	if (lock_in(start, err) < 0) {
 		apologise(start->tag, fd);
 		return -1;
 	}
-	session_run(&s, &own, fd);
+	serve_run(&own, fd);
 	return 0;
 }

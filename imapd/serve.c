@@ -1,11 +1,17 @@
-#include "imapd/session.h"
+#include "imapd/serve.h"
 
 #include <fcntl.h>
 #include <poll.h>
 
+#include "io/stream.h"
+
 #define LINE_MAX_BYTES 8192u
 
-static int get_line(struct session *s, struct span *line_r)
+struct serve {
+	struct stream io;
+};
+
+static int get_line(struct serve *s, struct span *line_r)
 {
 	struct err err = ERR_INIT;
 
@@ -23,7 +29,7 @@ static int get_line(struct session *s, struct span *line_r)
 	}
 }
 
-static int answer(struct session *s, struct span line)
+static int answer(struct serve *s, struct span line)
 {
 	struct span tag, verb;
 
@@ -42,12 +48,12 @@ static int answer(struct session *s, struct span line)
 	return stream_putf(&s->io, "%.*s BAD Unknown command.\r\n", SPAN_ARG(tag));
 }
 
-void session_run(struct session *s, const struct imap_start *start, int fd)
+void serve_run(const struct imap_start *start, int fd)
 {
+	struct serve *s = &(struct serve){ 0 };
 	struct err err = ERR_INIT;
 	struct span line;
 
-	*s = (struct session){ .start = start };
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	stream_init(&s->io, fd, 65536 + start->input.n, 65536);
 	BUG(str_add_span(&s->io.in, start->input) < 0);

@@ -1,0 +1,34 @@
+/* keywords.h: dovecot-keywords, the file of a folder that says which keyword a letter behind ":2," means ("0 $Junk" is 'a') */
+#ifndef STORE_KEYWORDS_H
+#define STORE_KEYWORDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "store/index.h"
+
+#define KEYWORDS_NAME "dovecot-keywords"
+#define KEYWORD_MAX 255                 /* bytes of a name; longer ones are refused */
+
+/* Caller's memory; zeroed is empty. */
+struct keywords {
+	struct arena arena;
+	struct span name[INDEX_KEYWORDS];       /* n 0: free */
+	struct index_file seen;
+};
+
+/* Reads the file in dir when it is another one than k->seen; a missing or broken file is no error. Blocks. -1 ERR_SYS.
+ * Source: keywords.c */
+int keywords_read(struct keywords *k, int dir, struct err *err) WARN_UNUSED;
+
+/* The number of a keyword (ASCII case-insensitive), added to the file, durably and under dovecot-keywords.lock, when it is
+ * new and may_add. -1: there is none, or no letter is free, or the name is no atom (err kind ERR_PERM), or ERR_SYS.
+ * Source: keywords.c */
+int keywords_find(struct keywords *k, int dir, struct span name, bool may_add, struct err *err) WARN_UNUSED;
+
+void keywords_fini(struct keywords *k);
+
+#endif
