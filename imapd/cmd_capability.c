@@ -1,5 +1,7 @@
 #include "imapd/commands.h"
 
+#include "conf/params.h"
+
 /* Nothing stands here that does not work; login's line before the session has AUTH=, SASL-IR and LOGINDISABLED
  * too. */
 #define CAPABILITIES \
@@ -7,10 +9,15 @@
 	"CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH SEARCHRES SORT THREAD=ORDEREDSUBJECT " \
 	"THREAD=REFERENCES CONDSTORE QRESYNC MULTIAPPEND BINARY WITHIN QUOTA QUOTA=RES-STORAGE UTF8=ACCEPT"
 
-const char *session_capabilities(const struct session *s)
+const char *session_capabilities(struct session *s)
 {
 	/* one layer is enough (RFC 4978 section 3) */
-	return s->is_compressed ? CAPABILITIES : CAPABILITIES " COMPRESS=DEFLATE";
+	const char *works = s->is_compressed ? CAPABILITIES : CAPABILITIES " COMPRESS=DEFLATE";
+	const char *conf = s->conf->imap_capability;
+
+	if (conf[0] == '+')
+		return arena_printf(&s->tick, "%s %s", works, conf + 1 + strspn(conf + 1, " "));
+	return conf[0] ? conf : works;
 }
 
 enum cmd_rc cmd_capability(struct session *s, struct command *c)

@@ -9,25 +9,24 @@
 #include "base/log.h"
 #include "conf/params.h"
 #include "imapd/session_read.h"
-#include "svc/child_start.h"
+#include "imapd/start.h"
 
 #define OUT_MAX (128u * 1024)
+#define LITERALS_MAX 65536u             /* bytes of a command's literals together, but for the messages of APPEND */
+#define READ_AHEAD 16384u
 #define READER_MS (5 * 60 * 1000u)
 
-void session_init(struct session *s, int fd, const struct child_start *start)
+void session_init(struct session *s, int fd, const struct imap_start *start)
 {
 	const struct imapd_conf *conf = start->conf;
-	struct imap_frame_limits limits = {
-		.text_max = (size_t)conf->imap_max_line_length,
-		.literal_max = conf->imap_max_line_length,
-		.nonsync_max = UINT64_MAX,
-	};
+	size_t line_max = (size_t)conf->imap_max_line_length;
+	struct imap_frame_limits limits = { .text_max = line_max, .literal_max = LITERALS_MAX, .nonsync_max = UINT64_MAX };
 
 	*s = (struct session){ .start = start, .conf = conf, .state = SESSION_AUTHENTICATED, .reader_ms = READER_MS };
 	if (fd >= 0)
 		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	/* a command whole with its literals, and some of what is pipelined behind it */
-	stream_init(&s->io, fd, 2 * (size_t)conf->imap_max_line_length + 8192 + start->input.n, OUT_MAX);
+	stream_init(&s->io, fd, line_max + LITERALS_MAX + READ_AHEAD + start->input.n, OUT_MAX);
 	if (start->input.n)
 		BUG(str_add_span(&s->io.in, start->input) < 0);
 	imap_frame_init(&s->frame, &limits);
@@ -165,14 +164,20 @@ void session_log_info(const struct session *s, const char *fmt, ...)
 
 static bool add_number(const struct session *s, struct str *out, struct span what)
 {
-	static const char *const words[] = { "i", "o", "input", "output", "fetch", "deleted", "expunged" };
-	const uint64_t values[] = { s->in_bytes, s->out_bytes, s->in_bytes, s->out_bytes, s->n_fetched, s->n_deleted,
-				    s->n_expunged };
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{ "i", s->in_bytes }, { "input", s->in_bytes }, { "o", s->out_bytes }, { "output", s->out_bytes },
+		{ "deleted", s->n_deleted }, { "expunged", s->n_expunged }, { "trashed", 0 },
+		{ "fetch_hdr_count", s->n_headers }, { "fetch_hdr_bytes", s->header_bytes },
+		{ "fetch_body_count", s->n_fetched }, { "fetch_body_bytes", s->body_bytes },
+	};
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(words); i++) {
-		if (span_eqz(what, words[i])) {
-			(void)!str_addf(out, "%" PRIu64, values[i]);
+	for (i = 0; i < ARRAY_LEN(numbers); i++) {
+		if (span_eqz(what, numbers[i].name)) {
+			(void)!str_addf(out, "%" PRIu64, numbers[i].value);
 			return true;
 		}
 	}

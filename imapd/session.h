@@ -31,12 +31,12 @@ enum session_state { SESSION_AUTHENTICATED = 1, SESSION_SELECTED = 2, SESSION_LO
 enum session_enabled { ENABLED_CONDSTORE = 1, ENABLED_QRESYNC = 2, ENABLED_REV2 = 4, ENABLED_UTF8 = 8 };
 
 struct imapd_conf;
-struct child_start;
+struct imap_start;
 
 /* Caller's memory; session_init first, then store, watch and what else the caller has. */
 struct session {
 	struct stream io;
-	const struct child_start *start;
+	const struct imap_start *start;
 	const struct imapd_conf *conf;
 	enum session_state state;
 	unsigned enabled;               /* enum session_enabled */
@@ -55,6 +55,7 @@ struct session {
 	size_t n_announced;             /* bytes of a command up to a literal, that lie in the buffer yet */
 	uint64_t reader_ms;             /* how long the client may take nothing of what is sent */
 	uint64_t in_bytes, out_bytes, n_fetched, n_deleted, n_expunged;
+	uint64_t n_headers, header_bytes, body_bytes;   /* sent by FETCH; n_fetched counts bodies */
 };
 
 /* One command while it runs. */
@@ -89,7 +90,7 @@ struct cmd {
 
 /* Takes fd (of the client, or of login's relay), which becomes non-blocking; fini closes all that is the
  * session's: stream, folder, arenas; not the store. Source: session.c */
-void session_init(struct session *s, int fd, const struct child_start *start);
+void session_init(struct session *s, int fd, const struct imap_start *start);
 void session_fini(struct session *s);
 
 /* Serves until the end, then logs; says the tagged answer of the login first. store is open, watch is set. Source:
@@ -195,7 +196,8 @@ int flags_bits(struct session *s, const struct imap_flags *f, bool may_add, uint
 int session_folder_in(struct session *s, struct span name, struct span *folder_r, struct err *err) WARN_UNUSED;
 int session_folder_out(struct session *s, struct str *out, struct span folder) WARN_UNUSED;
 
-/* The capability line, exactly what works, without "CAPABILITY ". Source: cmd_capability.c */
-const char *session_capabilities(const struct session *s);
+/* The capability line, exactly what works unless imap_capability says otherwise, without "CAPABILITY "; in tick.
+ * Source: cmd_capability.c */
+const char *session_capabilities(struct session *s);
 
 #endif
