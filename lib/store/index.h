@@ -59,7 +59,7 @@ struct index_folder {
 	uint32_t n_unsized;             /* messages whose vsize is not known yet */
 	uint64_t bytes;                 /* sum of the vsizes that are known (STATUS=SIZE) */
 	uint64_t modseq;                /* HIGHESTMODSEQ; never falls, above all that was told before a rebuild */
-	uint64_t flags_modseq;          /* of the last change of flags; what came or went since may be more */
+	uint64_t flags_modseq, gone_modseq;     /* of the last change of flags, of the last expunge */
 	uint64_t gone_floor;            /* expunges at or below this modseq are not in the log */
 	struct index_time new_time, cur_time;
 	struct index_file uidlist, keywords;
