@@ -82,4 +82,14 @@ int mail_inbox_encode(struct str *out, struct span base_name, const struct mail_
 bool mail_inbox_next(struct span *rest, struct span *base_name_r, struct mail_record *r_r, struct span *keys_blob_r,
 		     struct span *body_blob_r);
 
+#define MAIL_INBOX_MAX (4u << 20)       /* bytes; what comes when it is full is not noted */
+
+/* Appends encoded entries to the file below dir, the directory that holds INDEX_DIR: only where INDEX_DIR exists, one
+ * write, no lock, no sync. Whatever fails is nobody's concern. Blocks. Source: mail_record_inbox.c */
+void mail_inbox_append(int dir, struct span entries);
+
+/* Takes the file away and gives its bytes, for mail_inbox_next, in a; of several sessions one gets it. 1, or 0 when there
+ * is none. Blocks. Source: mail_record_inbox.c */
+int mail_inbox_take(int dir, struct arena *a, struct span *bytes_r);
+
 #endif

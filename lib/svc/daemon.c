@@ -187,6 +187,17 @@ static void on_status(void *arg, struct ipc *c, uint32_t id, const void *in, int
 		log_error("control channel: cannot answer");
 }
 
+static void on_who(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	struct daemon *d = arg;
+	struct ctl_who_reply m = { 0 };
+
+	if (d->ops->who)
+		d->ops->who(d, in, &m, &d->loop.tick);
+	if (ipc_reply(c, id, &ctl_who_reply_desc, &m, NULL) < 0)
+		log_error("control channel: cannot answer");
+}
+
 static void on_peers(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct daemon *d = arg;
@@ -200,6 +211,7 @@ static const struct ipc_rule ctl_rules[] = {
 	{ &ctl_conf_desc, ~0u, on_conf },       { &ctl_cert_desc, ~0u, on_cert },     { &ctl_channel_desc, ~0u, on_channel },
 	{ &ctl_listen_desc, ~0u, on_listen },   { &ctl_reload_desc, ~0u, on_reload }, { &ctl_drain_desc, ~0u, on_drain },
 	{ &ctl_status_desc, ~0u, on_status },   { &ctl_peers_desc, ~0u, on_peers },
+	{ &ctl_who_desc, ~0u, on_who },
 };
 
 /* Without master nobody restarts a peer or stops us: the next start must find the sockets free. */

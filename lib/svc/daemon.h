@@ -52,6 +52,9 @@ struct daemon_ops {
 	/* For surat status. */
 	uint64_t (*sessions)(struct daemon *d);
 
+	/* For surat who and kick; the answer lives in the arena. */
+	void (*who)(struct daemon *d, const struct ctl_who *ask, struct ctl_who_reply *r, struct arena *a);
+
 	/* How many peers of a kind will say HELLO (qmgr). */
 	void (*peers)(struct daemon *d, enum channel_kind kind, uint64_t count);
 };

@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "pop3d/parent.h"
 #include "svc/msg_auth.h"
 #include "svc/msg_resolve.h"
 #include "svc/msg_session.h"
+#include "svc/session_parent.h"
 
 struct rig {
 	struct loop loop;
-	struct parent p;
+	struct session_parent p;
 	struct ipc auth, login;
 	bool auth_is_mute;
 	struct ticket_user user;
@@ -57,7 +57,7 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 static const struct ipc_ops auth_ops = { "auth", auth_rules, 1, on_lost, NULL };
 static const struct ipc_ops login_ops = { "login", NULL, 0, on_lost, NULL };
 
-static pid_t fake_spawn(struct daemon *d, const struct start *start, int fd, struct err *err)
+static pid_t fake_spawn(struct session_parent *p, struct child_start *start, int fd, struct err *err)
 {
 	struct rig *g = rig;
 
@@ -73,6 +73,8 @@ static pid_t fake_spawn(struct daemon *d, const struct start *start, int fd, str
 	return 1000000 + (pid_t)g->n_spawned;
 }
 
+static const struct session_kind pop3 = { "pop3", fake_spawn, NULL };
+
 static void on_log(void *arg, enum log_level level, const char *line)
 {
 	struct rig *g = arg;
@@ -87,7 +89,7 @@ static void link_up(struct rig *g, enum channel_kind kind, struct ipc *far, cons
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	ipc_init(far, &g->loop, ops, g);
 	ipc_attach(far, &fds[0]);
-	parent_attach(&g->p, kind, &fds[1]);
+	session_parent_attach(&g->p, kind, &fds[1]);
 }
 
 static int setup(void **state)
@@ -99,8 +101,7 @@ static int setup(void **state)
 	str_init(&g->log, 1 << 20);
 	log_set_sink(on_log, g);
 	assert_int_equal(loop_init(&g->loop, &err), 0);
-	parent_init(&g->p, NULL, &g->loop);
-	g->p.spawn = fake_spawn;
+	session_parent_init(&g->p, &pop3, NULL, &g->loop);
 	g->p.max_per_user = 2;
 	g->p.is_root = true;
 	g->fd = g->child_fd = -1;
@@ -116,7 +117,7 @@ static int teardown(void **state)
 {
 	struct rig *g = *state;
 
-	parent_fini(&g->p);
+	session_parent_fini(&g->p);
 	ipc_close(&g->auth);
 	ipc_close(&g->login);
 	if (g->fd >= 0)
@@ -259,11 +260,11 @@ static void test_limit(void **state)
 	ask(g, true, "192.0.2.2", NULL);
 	assert_int_equal(g->status, MSG_OK);
 	/* one ends: there is room again */
-	parent_reap(&g->p, 1000001, 0);
+	session_parent_reap(&g->p, 1000001, 0);
 	ask(g, true, "192.0.2.1", NULL);
 	assert_int_equal(g->status, MSG_OK);
 	assert_int_equal(g->p.n_children, 3);
-	parent_reap(&g->p, 4242, 0);
+	session_parent_reap(&g->p, 4242, 0);
 	assert_int_equal(g->p.n_children, 3);
 }
 
@@ -292,7 +293,7 @@ static void test_failures(void **state)
 	g->auth_is_mute = false;
 	link_up(g, CHAN_TICKET, &g->auth, &auth_ops);
 	ask(g, true, "192.0.2.1", NULL);
-	parent_reap(&g->p, 1000001, SIGSEGV);
+	session_parent_reap(&g->p, 1000001, SIGSEGV);
 	assert_non_null(strstr(g->log.p, "pop3(tito)<1000001><S1>: killed by signal 11"));
 }
 
@@ -350,11 +351,11 @@ static void test_drain(void **state)
 	g->p.on_empty = on_empty;
 	g->p.on_empty_arg = &is_empty;
 	ask(g, true, "192.0.2.1", NULL);
-	parent_drain(&g->p);
+	session_parent_drain(&g->p);
 	ask(g, true, "192.0.2.1", NULL);
 	assert_int_equal(g->status, MSG_TEMP);
 	assert_false(is_empty);
-	parent_reap(&g->p, 1000001, 0);
+	session_parent_reap(&g->p, 1000001, 0);
 	assert_true(is_empty);
 }
 
