@@ -46,11 +46,12 @@ bool imap_parse_skip(struct imap_parse *p, char c);
 /* Takes the word (letters, digits, ". - _ = +") only when it is z, ASCII case aside. Source: imap_parse.c */
 bool imap_parse_skip_word(struct imap_parse *p, const char *z);
 
-/* Exactly one space; what: the noun that is to follow, for the message. Source: imap_parse.c */
+/* A space; more are taken too, as clients know it from Dovecot. what: the noun that is to follow, for the message.
+ * Source: imap_parse.c */
 int imap_parse_sp(struct imap_parse *p, const char *what, struct err *err) WARN_UNUSED;
 
-/* Nothing may follow. Source: imap_parse.c */
-int imap_parse_end(const struct imap_parse *p, struct err *err) WARN_UNUSED;
+/* Nothing but spaces may follow. Source: imap_parse.c */
+int imap_parse_end(struct imap_parse *p, struct err *err) WARN_UNUSED;
 
 /* A parenthesized list: after begin call more with the number of items taken so far; it says true and stands at an
  * item, or false and has taken the ")". An empty list is legal here. Bounded by depth_max. Source: imap_parse.c */
@@ -62,14 +63,13 @@ int imap_parse_list_more(struct imap_parse *p, size_t n_items, bool *more_r, str
 int imap_parse_word(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 int imap_parse_atom(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 
-/* string: quoted or a literal, of any length; a literal holds no NUL unless it is a literal8. In quotes bytes over 127
- * are taken as they are (RFC 9051, and what clients send). nstring: NIL gives p NULL. astring: also an atom, where
- * "]", "%", "*" and "\" are taken as well, since passwords come so. pattern: list-mailbox of LIST. An empty string is
- * a span with p not NULL. Source: imap_parse_string.c */
+/* string: quoted or a literal, of any length, without NUL bytes; no literal8. In quotes bytes over 127 are taken as
+ * they are (RFC 9051, and what clients send). nstring: NIL gives p NULL. astring: also an atom, where "]", "%", "*" and "\"
+ * are taken as well, since passwords come so; it is LIST's list-mailbox too. An empty string is a span with p not NULL.
+ * Source: imap_parse_string.c */
 int imap_parse_string(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 int imap_parse_nstring(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 int imap_parse_astring(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
-int imap_parse_pattern(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 
 /* An astring; INBOX in any case becomes "INBOX", also before a separator sep ("inbox/x"; 0: only alone). UTF-7 or UTF-8
  * as the client wrote it. Source: imap_parse_string.c */
@@ -92,7 +92,7 @@ enum imap_flag {
 
 /* In an arena; a keyword stands there once, as first written. */
 struct imap_flags {
-	unsigned system;
+	unsigned bits;
 	struct span *keywords;
 	size_t n;
 };

@@ -1,4 +1,4 @@
-/* imap_seqset.h: sets of sequence numbers or UIDs, kept as ranges, written in short (RFC 3501 section 9) */
+/* imap_seqset.h: sets of sequence numbers or UIDs, kept as ranges (RFC 3501 section 9) */
 #ifndef PROTO_IMAP_SEQSET_H
 #define PROTO_IMAP_SEQSET_H
 
@@ -42,11 +42,13 @@ uint32_t imap_seqset_greatest(const struct imap_seqset *set);
 bool imap_seqset_has(const struct imap_seqset *set, uint32_t n);
 uint64_t imap_seqset_count(const struct imap_seqset *set);
 
-/* Start zeroed; gives the numbers of the ranges in order, false after the last. Source: imap_seqset.c */
+/* Where imap_seqset_next is; zeroed: before the first. */
 struct imap_seqset_iter {
 	size_t i;
 	uint32_t past;                  /* numbers of range i already given */
 };
+
+/* Gives the numbers of the ranges in order, false after the last. Source: imap_seqset.c */
 bool imap_seqset_next(const struct imap_seqset *set, struct imap_seqset_iter *it, uint32_t *n_r);
 
 /* Adds lo..hi; lo is not below the last range's lo. Grows in a. Source: imap_seqset.c */
@@ -55,13 +57,14 @@ void imap_seqset_add(struct imap_seqset *set, struct arena *a, uint32_t lo, uint
 /* Appends "1:3,7,9:*"; nothing for the empty set. -1 at out's limit. Source: imap_seqset.c */
 int imap_seqset_format(struct str *out, const struct imap_seqset *set) WARN_UNUSED;
 
-/* Numbers in the order they come (COPYUID pairs two lists), runs as ranges. put and end: -1 at out's limit.
- * Source: imap_seqset.c */
 struct imap_seqset_writer {
 	struct str *out;
-	uint32_t lo, hi;
+	uint32_t lo, hi;                /* the run that is not written yet; 0: none */
 	bool has_any;
 };
+
+/* Numbers in the order they come (COPYUID pairs two lists), runs as ranges; out gets nothing if there is none.
+ * -1 at out's limit. Source: imap_seqset.c */
 void imap_seqset_write_begin(struct imap_seqset_writer *w, struct str *out);
 int imap_seqset_write(struct imap_seqset_writer *w, uint32_t n) WARN_UNUSED;
 int imap_seqset_write_end(struct imap_seqset_writer *w) WARN_UNUSED;
