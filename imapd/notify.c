@@ -123,7 +123,7 @@ static bool find_mount(struct span all, uint64_t id)
 
 	while (all.n) {
 		span_cut(all, '\n', &line, &all);
-		if (!span_word(&line, " ", &word) || !span_u64(word, UINT64_MAX, &found) || found != id)
+		if (!span_word(&line, " ", &word) || span_u64(word, UINT64_MAX, &found) < 0 || found != id)
 			continue;
 		while (span_word(&line, " ", &word)) {
 			if (span_eqz(word, "-"))

@@ -1,5 +1,7 @@
 #include "proto/imap_id.h"
 
+#include <strings.h>
+
 #include "base/attr.h"
 #include "proto/imap_quote.h"
 
@@ -56,11 +58,7 @@ int imap_id_print(struct str *out, const char *setting)
 	size_t start = out->n;
 	int rc = 0;
 
-	while (rc == 0 && span_word(&rest, " ", &field)) {
-		if (!span_word(&rest, " ", &value)) {
-			start = out->n;
-			break;
-		}
+	while (rc == 0 && span_word(&rest, " ", &field) && span_word(&rest, " ", &value)) {
 		if (span_eqz(value, "*"))
 			value = truth(field);
 		rc = str_addc(out, out->n == start ? '(' : ' ');
@@ -78,9 +76,7 @@ static bool is_named(const char *setting, struct span field)
 	struct span rest = span_z(setting), word;
 
 	while (span_word(&rest, " ", &word)) {
-		if (span_eqz(word, "*"))
-			return true;
-		if (word.n == field.n && span_starts_nocase(word, field))
+		if (span_eqz(word, "*") || (word.n == field.n && strncasecmp(word.p, field.p, word.n) == 0))
 			return true;
 	}
 	return false;

@@ -18,7 +18,7 @@ struct imap_id {
 int imap_id_parse(struct imap_parse *p, struct imap_id *id_r, struct err *err) WARN_UNUSED;
 
 /* Appends the answer's list for imap_id_send: "name * version 3": pairs of a field and its value, "*" for what is true;
- * NIL for an empty setting or an odd number of words. -1 at out's limit. Source: imap_id.c */
+ * a word without a value is left out. NIL for an empty setting. -1 at out's limit. Source: imap_id.c */
 int imap_id_print(struct str *out, const char *setting) WARN_UNUSED;
 
 /* Appends "name=x, version=y": the client's fields that imap_id_log names, "*" for all; false when there are none. What
