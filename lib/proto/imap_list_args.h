@@ -26,7 +26,7 @@ struct imap_list {
 	struct span reference;
 	struct span *patterns;          /* in the arena, one at least */
 	size_t n;
-	unsigned returns;
+	unsigned returns;               /* with what the selection options imply */
 	unsigned status;                /* enum imap_status_item, with IMAP_LIST_STATUS */
 };
 

@@ -64,9 +64,9 @@ int imap_parse_word(struct imap_parse *p, const char *what, struct span *v_r, st
 int imap_parse_atom(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 
 /* string: quoted or a literal, of any length, without NUL bytes; no literal8. In quotes bytes over 127 are taken as
- * they are (RFC 9051, and what clients send). nstring: NIL gives p NULL. astring: also an atom, where "]", "%", "*" and "\"
- * are taken as well, since passwords come so; it is LIST's list-mailbox too. An empty string is a span with p not NULL.
- * Source: imap_parse_string.c */
+ * they are (RFC 9051, and what clients send). nstring: NIL gives p NULL. astring: also an atom, where "]", "%", "*" and
+ * "\" are taken as well, since passwords come so; it is LIST's list-mailbox too. An empty string is a span with p not
+ * NULL. Source: imap_parse_string.c */
 int imap_parse_string(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 int imap_parse_nstring(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;
 int imap_parse_astring(struct imap_parse *p, const char *what, struct span *v_r, struct err *err) WARN_UNUSED;

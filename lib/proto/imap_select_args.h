@@ -16,7 +16,7 @@ struct imap_select {
 	bool is_condstore;              /* also true with QRESYNC */
 	bool is_qresync;                /* the caller checks that it was enabled */
 	uint32_t uidvalidity;
-	uint64_t modseq;
+	uint64_t modseq;                /* the last one known to the client */
 	bool has_known_uids;
 	struct imap_seqset known_uids;
 	bool has_match;                 /* sequence match data: the two sets pair number by number */

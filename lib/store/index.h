@@ -5,14 +5,16 @@
  *
  * what is found at open                    what is done
  * no environment, or another version       made anew
- * clean                                    used, its folders are compared with the directory times
+ * clean, size and time as the mark says    used, its folders are compared with the directory times
+ * clean, but another file (backup, damage) set aside and made anew
  * dirty, our instance                      used the same: page cache and file agree
  * dirty, another instance                  set aside and made anew: the machine went down with writes unsynced
  * a session of the user died by a signal   the same (the parent tells)
  * unreadable, MDB_CORRUPTED, ...           the same, also in the middle of a session
  * no room, read-only, a network mount      an environment in memory, for this session only
  *
- * Every call may find the environment broken: then it answers -1 with ERR_SYS, and index_renew makes a new one.
+ * Every call may find the environment broken: then it answers -1 with ERR_SYS, and index_renew makes a new one. Sessions
+ * that have the old one open find the new one at their next index_begin.
  */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
@@ -35,11 +37,11 @@ struct index_options {
 	bool is_memory;                 /* INDEX=MEMORY */
 };
 
-/* When a directory or file was looked at last. */
+/* The time of a directory when it was looked at last (mailbox_disk.c says when that is trusted). */
 struct index_time {
 	int64_t s;
 	uint32_t ns;
-	uint32_t is_young;              /* less than 2 s old when read: one more look is due */
+	uint32_t due_s;                 /* one more look is due from this second since 1970 on; 0: none */
 };
 
 /* A file as it was read: another inode, size or time means it changed. */
@@ -53,14 +55,18 @@ struct index_folder {
 	uint32_t id;                    /* key of its messages; never reused in this environment */
 	uint32_t validity, uid_next;
 	uint32_t n, n_unseen, n_deleted, n_recent;
-	uint32_t first_unseen;          /* its sequence number, 0: none */
-	uint64_t bytes;                 /* sum of the sizes that are known (STATUS=SIZE) */
-	uint32_t n_unsized;             /* messages whose size is not known yet */
+	uint32_t first_unseen, first_unseen_uid;        /* its sequence number and UID, 0: none */
+	uint32_t first_recent;          /* messages from this UID on are recent: no session has had them */
+	uint32_t first_new;             /* no message below this UID is in new/; 0: none is */
+	uint32_t n_unsized;             /* messages whose vsize is not known yet */
+	uint32_t n_gone;                /* entries in the log of expunges; kept by index_gone_add */
+	uint32_t reserved;
+	uint64_t bytes;                 /* sum of the vsizes that are known (STATUS=SIZE) */
 	uint64_t modseq;                /* HIGHESTMODSEQ; never falls, above all that was told before a rebuild */
+	uint64_t flags_modseq, gone_modseq;     /* of the last change of flags, of the last expunge */
 	uint64_t gone_floor;            /* expunges at or below this modseq are not in the log */
 	struct index_time new_time, cur_time;
-	struct index_file uidlist, keywords;
-	uint32_t uid_promised;          /* dovecot-uidlist: UIDs below are durable (uidlist.h) */
+	struct index_file uidlist;      /* dovecot-uidlist as it was read or written last */
 };
 
 enum index_flag {
@@ -70,7 +76,7 @@ enum index_flag {
 #define INDEX_SYSTEM_FLAGS 31u
 #define INDEX_KEYWORDS 26
 
-enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2, INDEX_RECENT = 4 };
+enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2 };
 
 /* The fixed part of a message. */
 struct index_msg {
@@ -94,12 +100,14 @@ enum index_part { INDEX_NAME, INDEX_KEYS, INDEX_BODY, INDEX_PARTS };
  * that is possible. Blocks. Source: index.c */
 int index_open(struct index **x_r, const struct index_options *opt, struct err *err) WARN_UNUSED;
 
-/* Syncs and writes "clean" when it wrote and nobody else has it open; sets *x to NULL. Blocks. Source: index.c */
+/* Syncs and writes "clean" when it is dirty and nobody else has it open; sets *x to NULL. Takes NULL. Blocks.
+ * Source: index.c */
 void index_close(struct index **x);
 
-/* For a session that has been quiet: syncs, marks clean and gives back map and descriptors until the next index_begin.
- * No transaction may be open. Blocks. Source: index.c */
-void index_rest(struct index *x);
+/* For a session that has been quiet for a second: gives back map and descriptors until the next index_begin. What was
+ * written less than 30 s ago stays dirty: call it again after so many milliseconds as it returns (0: need not be), then it
+ * syncs and marks clean. No transaction may be open. Blocks. Source: index.c */
+unsigned index_rest(struct index *x);
 
 /* Sets the environment aside and makes a new, empty one. No transaction may be open. Source: index.c */
 int index_renew(struct index *x, struct err *err) WARN_UNUSED;
@@ -127,12 +135,20 @@ void index_end(struct index_txn *t);
 
 /* ---- folders: name as on disk: "" for INBOX, ".Sent", ".a.b" ---- */
 
-/* 1 found, 0 none, -1. put with id 0 draws one and starts modseq above all before (milliseconds since 1970, shifted).
- * delete forgets all messages too. Source: index_folder.c */
+/* 1 found, 0 none, -1. put with id 0 draws one and starts modseq above all before (milliseconds since 1970, shifted), and
+ * gone_floor there. delete forgets all messages too; rename replaces what had the name. Source: index_folder.c */
 int index_folder_get(struct index_txn *t, struct span name, struct index_folder *f_r, struct err *err) WARN_UNUSED;
 int index_folder_put(struct index_txn *t, struct span name, struct index_folder *f, struct err *err) WARN_UNUSED;
 int index_folder_delete(struct index_txn *t, struct span name, struct err *err) WARN_UNUSED;
 int index_folder_rename(struct index_txn *t, struct span from, struct span to, struct err *err) WARN_UNUSED;
+
+/* What the next change of a folder gets: above f->modseq and not below the clock, so that it is also above what was
+ * told from an index in memory meanwhile. Source: index_folder.c */
+uint64_t index_folder_next_modseq(const struct index_folder *f);
+
+/* All folders by name; fn returns false to stop. The table must not be changed meanwhile. Source: index_folder.c */
+int index_folder_walk(struct index_txn *t, bool (*fn)(void *arg, struct span name, const struct index_folder *f),
+		      void *arg, struct err *err) WARN_UNUSED;
 
 /* ---- messages ---- */
 
@@ -156,8 +172,8 @@ int index_part_walk(struct index_txn *t, uint32_t folder, uint32_t from, enum in
 
 /* ---- the log of expunges, for VANISHED (RFC 7162) ---- */
 
-/* Adds; forgets the oldest over 10,000 entries per folder and raises f->gone_floor then (put f afterwards). walk: those above modseq, in
- * any order. Source: index_gone.c */
+/* Adds; forgets the oldest over 10,000 entries per folder and raises f->gone_floor then (put f afterwards). walk: those
+ * above modseq, in any order. Source: index_gone.c */
 int index_gone_add(struct index_txn *t, struct index_folder *f, uint64_t modseq, uint32_t uid, struct err *err) WARN_UNUSED;
 int index_gone_walk(struct index_txn *t, uint32_t folder, uint64_t modseq, void (*fn)(void *arg, uint32_t uid), void *arg,
 		    struct err *err) WARN_UNUSED;
