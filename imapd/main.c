@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/params.h"
 #include "imapd/child.h"
 #include "imapd/notify.h"
 #include "svc/session_parent.h"

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "imapd/watch.h"
 
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
@@ -122,7 +123,7 @@ static bool find_mount(struct span all, uint64_t id)
 
 	while (all.n) {
 		span_cut(all, '\n', &line, &all);
-		if (!span_word(&line, " ", &word) || !span_u64(word, UINT64_MAX, &found) || found != id)
+		if (!span_word(&line, " ", &word) || span_u64(word, UINT64_MAX, &found) < 0 || found != id)
 			continue;
 		while (span_word(&line, " ", &word)) {
 			if (span_eqz(word, "-"))

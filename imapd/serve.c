@@ -1,66 +1,53 @@
 #include "imapd/serve.h"
 
-#include <fcntl.h>
-#include <poll.h>
+#include <sys/socket.h>
 
-#include "io/stream.h"
+#include "imapd/session.h"
 
-#define LINE_MAX_BYTES 8192u
-
-struct serve {
-	struct stream io;
-};
-
-static int get_line(struct serve *s, struct span *line_r)
+static void apologise(const struct session *s, const struct err *err)
 {
-	struct err err = ERR_INIT;
+	char text[512];
+	int n = snprintf(text, sizeof(text), "* BYE [UNAVAILABLE] Internal error: the mailbox cannot be opened.\r\n"
+			 "%.300s NO [UNAVAILABLE] Internal error: the mailbox cannot be opened.\r\n", s->start->tag);
 
-	for (;;) {
-		enum io_rc rc = stream_getline(&s->io, LINE_MAX_BYTES, line_r, NULL);
-		struct pollfd p = { s->io.fd, POLLIN, 0 };
-
-		if (rc == IO_OK)
-			return 0;
-		if (rc != IO_AGAIN || stream_flush(&s->io, &err) == IO_ERR)
-			return -1;
-		rc = stream_fill(&s->io, &err);
-		if (rc != IO_OK && (rc != IO_AGAIN || poll(&p, 1, 1800000) == 0))
-			return -1;
-	}
+	session_log_error(s, err);
+	(void)!send(s->io.fd, text, (size_t)n, MSG_NOSIGNAL);
 }
 
-static int answer(struct serve *s, struct span line)
+static int open_store(struct session *s, const char *host, struct err *err)
 {
-	struct span tag, verb;
+	const struct imap_start *start = s->start;
+	struct mail_store_options opt = {
+		.home = start->home, .mail = start->mail, .index = start->index, .host = host,
+		.instance = start->instance, .quota = start->quota, .is_suspect = start->had_crash,
+	};
+	struct err why = ERR_INIT;
 
-	if (!span_word(&line, " ", &tag))
-		return stream_putz(&s->io, "* BAD No tag.\r\n");
-	if (!span_word(&line, " ", &verb))
-		verb = SPAN_NULL;
-	if (span_eq_nocase(verb, "LOGOUT")) {
-		(void)!stream_putf(&s->io, "* BYE Logging out\r\n%.*s OK Logout completed.\r\n", SPAN_ARG(tag));
+	if (mail_store_open(&s->store, &opt, err) < 0)
 		return -1;
-	}
-	if (span_eq_nocase(verb, "CAPABILITY") && stream_putz(&s->io, "* CAPABILITY IMAP4rev1\r\n") < 0)
-		return -1;
-	if (span_eq_nocase(verb, "CAPABILITY") || span_eq_nocase(verb, "NOOP"))
-		return stream_putf(&s->io, "%.*s OK Completed.\r\n", SPAN_ARG(tag));
-	return stream_putf(&s->io, "%.*s BAD Unknown command.\r\n", SPAN_ARG(tag));
+	/* a session without its Drafts is better than none */
+	if (folder_defaults(&s->store, start->conf->mailbox_defaults, &why) < 0)
+		session_log_error(s, &why);
+	return 0;
 }
 
 void serve_run(const struct imap_start *start, int fd)
 {
-	struct serve *s = &(struct serve){ 0 };
 	struct err err = ERR_INIT;
-	struct span line;
+	char host[256];
+	struct session s;
 
-	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	stream_init(&s->io, fd, 65536 + start->input.n, 65536);
-	BUG(str_add_span(&s->io.in, start->input) < 0);
-	if (stream_putf(&s->io, "%s OK [CAPABILITY IMAP4rev1] Logged in\r\n", start->tag) == 0) {
-		while (get_line(s, &line) == 0 && answer(s, line) == 0)
-			;
+	if (gethostname(host, sizeof(host)) < 0)
+		snprintf(host, sizeof(host), "localhost");
+	host[sizeof(host) - 1] = '\0';
+	session_init(&s, fd, start);
+	if (open_store(&s, host, &err) < 0) {
+		apologise(&s, &err);
+	} else {
+		watch_init(&s.watch, start->watch_fd);
+		session_run(&s);
+		session_unselect(&s);
+		mail_store_close(&s.store);
 	}
-	(void)!stream_flush(&s->io, &err);
-	stream_fini(&s->io);
+	session_fini(&s);
 }

@@ -24,7 +24,7 @@ static int fill(struct service *svc, const struct conf *layer, struct err *err)
 	const char *proto;
 
 	if (login_conf_read(&svc->conf, layer, &svc->arena, err) < 0 || auth_conf_read(&auth, layer, &svc->arena, err) < 0 ||
-	    global_conf_read(&global, layer, &svc->arena, err) < 0)
+	    imapd_conf_read(&svc->imap, layer, &svc->arena, err) < 0 || global_conf_read(&global, layer, &svc->arena, err) < 0)
 		return -1;
 	proto = svc->conf.login_protocol == LOGIN_PROTOCOL_POP3 ? "pop3" :
 		svc->conf.login_protocol == LOGIN_PROTOCOL_IMAP ? "imap" : svc->name;

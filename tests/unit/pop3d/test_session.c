@@ -15,6 +15,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/params.h"
 #include "pop3d/child.h"
 #include "pop3d/mailbox.h"
 
