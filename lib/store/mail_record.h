@@ -25,6 +25,7 @@ struct mail_keys {
 	struct span message_id;         /* normalised; empty: none */
 	struct span references;         /* message ids in order, NUL between: References, else the first of In-Reply-To */
 	bool is_cut;                    /* a field was too long to keep whole: look into the file */
+	int sent_zone_min;              /* of the Date field, east of UTC: SENTON and the like want the day as written */
 };
 
 /* Where a part lies in the file. */
@@ -35,6 +36,7 @@ struct mail_part {
 	struct span charset;
 	uint64_t header_offset, body_offset;
 	struct mime_size header, body;
+	struct mime_size inner;         /* MIME_MESSAGE: header of the message in it, which begins at body_offset; text follows */
 };
 
 struct mail_body {
@@ -69,7 +71,7 @@ int mail_body_encode(struct str *out, const struct mail_body *b) WARN_UNUSED;
 int mail_body_decode(struct mail_body *b_r, struct span blob) WARN_UNUSED;
 
 /* The part of that section (RFC 3501 section 6.4.5: "1", "1.2", "" the whole message); for the parts of a message/rfc822
- * its own numbers continue. 1 found, 0 none, -1 damaged. next: walks all, *pos 0 at first; false at the end.
+ * its own numbers continue. "1" of a message that is no multipart is its body, with the header of the whole. 1 found, 0 none, -1 damaged. next: walks all, *pos 0 at first; false at the end.
  * Source: mail_record_codec.c */
 int mail_record_part(struct span parts, struct span section, struct mail_part *p_r) WARN_UNUSED;
 bool mail_record_next(struct span parts, size_t *pos, struct mail_part *p_r);
