@@ -2,21 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/str.h"
-#include "store/dotlock.h"
+#include "store/textfile.h"
 
-#define LOCK KEYWORDS_NAME ".lock"
 #define LOCK_WAIT_MS 10000
 #define TEXT_MAX (INDEX_KEYWORDS * (KEYWORD_MAX + 8u))
 
-static bool is_same(const struct index_file *f, const struct stat *st)
+static struct index_file file_of(const struct stat *st)
 {
-	return f->ino == st->st_ino && f->size == (uint64_t)st->st_size && f->s == st->st_mtim.tv_sec &&
-	       f->ns == st->st_mtim.tv_nsec;
+	return (struct index_file){ st->st_ino, (uint64_t)st->st_size, st->st_mtim.tv_sec, st->st_mtim.tv_nsec };
 }
 
 /* RFC 3501 section 9: flag-keyword is an atom; "\" begins flags that are not ours to define. */
@@ -66,6 +62,7 @@ int keywords_format(const struct keywords *k, struct str *out)
 int keywords_read(struct keywords *k, int dir, struct err *err)
 {
 	char text[TEXT_MAX + 1];
+	struct index_file now;
 	struct stat st;
 	ssize_t n = 0;
 	int fd;
@@ -75,7 +72,8 @@ int keywords_read(struct keywords *k, int dir, struct err *err)
 			return err_sys(err, "cannot look at " KEYWORDS_NAME);
 		st = (struct stat){ 0 };
 	}
-	if (is_same(&k->seen, &st))
+	now = file_of(&st);
+	if (memcmp(&k->seen, &now, sizeof(now)) == 0)
 		return 0;
 	fd = st.st_ino ? openat(dir, KEYWORDS_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
 	if (fd < 0 && st.st_ino && errno != ENOENT && errno != ELOOP)
@@ -86,58 +84,51 @@ int keywords_read(struct keywords *k, int dir, struct err *err)
 		close(fd);
 	if (n < 0)
 		return err_sys(err, "cannot read " KEYWORDS_NAME);
-	k->seen = (struct index_file){ st.st_ino, (uint64_t)st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec };
+	k->seen = file_of(&st);
 	keywords_parse(k, (struct span){ text, (size_t)n });
 	return 0;
 }
 
-static int write_file(struct keywords *k, int dir, int lock, struct err *err)
+static int replace(struct keywords *k, int dir, struct textfile *f, struct err *err)
 {
 	struct str text = STR_INIT(TEXT_MAX);
 	struct stat st;
-	int rc = 0;
+	int rc = -1;
 
-	if (keywords_format(k, &text) < 0 || write(lock, text.p, text.n) != (ssize_t)text.n || fsync(lock) < 0 ||
-	    renameat(dir, LOCK, dir, KEYWORDS_NAME) < 0)
-		rc = err_sys(err, "cannot write " KEYWORDS_NAME);
-	else if (fsync(dir) < 0)
-		rc = err_sys(err, "cannot sync " KEYWORDS_NAME);
+	if (keywords_format(k, &text) < 0)
+		err_set(err, ERR_SYS, KEYWORDS_NAME " gets too long");
+	else
+		rc = textfile_replace(f, str_span(&text), err);
 	str_fini(&text);
-	if (rc == 0 && fstat(lock, &st) == 0)
-		k->seen = (struct index_file){ st.st_ino, (uint64_t)st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec };
-	if (rc < 0)
-		k->seen.ino = UINT64_MAX;
+	k->seen.ino = UINT64_MAX;
+	if (rc == 0 && fstatat(dir, KEYWORDS_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		k->seen = file_of(&st);
 	return rc;
 }
 
 static int add(struct keywords *k, int dir, struct span name, struct err *err)
 {
-	int lock = dotlock_take(dir, LOCK, LOCK_WAIT_MS), i = -1, rc;
+	struct textfile f;
+	int i = -1, rc = textfile_lock(&f, dir, KEYWORDS_NAME, LOCK_WAIT_MS, err);
 
-	if (lock < 0)
-		return err_sys(err, "cannot make " LOCK);
+	if (rc < 0)
+		return -1;
 	rc = keywords_read(k, dir, err);
 	if (rc == 0)
 		i = lookup(k, name);
 	if (rc == 0 && i < 0) {
 		for (i = 0; i < INDEX_KEYWORDS && k->name[i].n; i++)
 			;
-		if (i == INDEX_KEYWORDS)
+		if (i == INDEX_KEYWORDS) {
 			rc = err_set(err, ERR_PERM, "this folder has %d keywords already", INDEX_KEYWORDS);
-	} else {
-		dotlock_drop(dir, LOCK, lock);
-		return rc < 0 ? -1 : i;
+		} else {
+			k->name[i] = arena_span(&k->arena, name);
+			rc = replace(k, dir, &f, err);
+			if (rc < 0)
+				k->name[i] = SPAN_NULL;
+		}
 	}
-	if (rc == 0) {
-		k->name[i] = arena_span(&k->arena, name);
-		rc = write_file(k, dir, lock, err);
-		if (rc < 0)
-			k->name[i] = SPAN_NULL;
-	}
-	if (rc < 0)
-		dotlock_drop(dir, LOCK, lock);
-	else
-		close(lock);
+	textfile_unlock(&f);
 	return rc < 0 ? -1 : i;
 }
 

@@ -58,6 +58,7 @@ static int fill(struct mailbox *b, struct err *err)
 	index_end(&t);
 	fill_status(&b->now, &f);
 	b->now.n_recent = claim.n_recent;
+	b->is_volatile = claim.is_volatile;
 	b->n = f.n;
 	p->validity = f.validity;
 	p->id = f.id;

@@ -447,7 +447,10 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 	maildir_scan_sort(&l->scan);
 	lock = d->lock;
 	d->lock = -1;
-	return uidlist_sync_held(&l->uids, &l->scan, lock, err);
+	if (uidlist_sync_held(&l->uids, &l->scan, lock, err) < 0)
+		return -1;
+	d->is_volatile = l->uids.is_volatile;
+	return 0;
 }
 
 static int refresh_all(struct disk *d, struct look *l, struct err *err)
@@ -649,6 +652,26 @@ static int claim(struct disk *d, struct err *err)
 
 /* ---- transactions ---- */
 
+/* The list is locked and the one we know, so that numbers of our own can be appended. It is longer when an APPEND failed after them. */
+static int hold_list(struct disk *d, struct err *err)
+{
+	for (int turn = 0; turn < RESCANS; turn++) {
+		struct look l = { 0 };
+		enum uidlist_rc rc = extend(d, NULL, 0, err);
+		int all;
+
+		if (rc != UIDLIST_OTHER)
+			return rc < 0 ? -1 : 0;
+		all = look_around(&l, d->store, d->md, &d->f, err);
+		if (all == 0)
+			all = refresh_all(d, &l, err);
+		look_end(&l);
+		if (all < 0)
+			return -1;
+	}
+	return err_set(err, ERR_TEMP, UIDLIST_NAME " changes all the time");
+}
+
 static int begin_once(struct disk *d, unsigned flags, struct err *err)
 {
 	int rc;
@@ -674,8 +697,7 @@ static int begin_once(struct disk *d, unsigned flags, struct err *err)
 	d->n_recent = d->f.n_recent;
 	if ((flags & DISK_TAKE_NEW) && claim(d, err) < 0)
 		return -1;
-	/* a list that was read whole has taken the lock with it */
-	return flags & DISK_LOCK ? lock_list(d, err) : 0;
+	return flags & DISK_LOCK ? hold_list(d, err) : 0;
 }
 
 /* What an attempt leaves, but for the lock. */
@@ -778,7 +800,7 @@ static int read_once(struct mail_store *s, const char *folder, const struct mail
 		if (rc == 0)
 			*f_r = (struct index_folder){ 0 };
 		if (rc >= 0 && !was_updated) {
-			*claim = (struct disk_claim){ f_r->first_recent, f_r->n_recent };
+			*claim = (struct disk_claim){ f_r->first_recent, f_r->n_recent, f_r->uidlist.ino == 0 };
 			rc = is_current(s, md, f_r, flags, err);
 		}
 		if (rc > 0)
@@ -788,7 +810,7 @@ static int read_once(struct mail_store *s, const char *folder, const struct mail
 			return -1;
 		if (mailbox_disk_begin(&d, s, folder, md, flags, err) < 0)
 			return -1;
-		*claim = (struct disk_claim){ d.recent_from, d.n_recent };
+		*claim = (struct disk_claim){ d.recent_from, d.n_recent, d.is_volatile || d.f.uidlist.ino == 0 };
 		rc = mailbox_disk_commit(&d, err);
 		mailbox_disk_end(&d);
 		if (rc < 0)

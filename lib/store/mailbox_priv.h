@@ -50,9 +50,10 @@ struct disk {
 /* ---- mailbox_disk.c ---- */
 
 /* Begins a read transaction *t with the folder's record, brought up to date with the disk before; flags: only DISK_TAKE_NEW. claim, may
- * be NULL, gets recent_from and n_recent. The caller ends t. Source: mailbox_disk.c */
+ * be NULL, gets recent_from and n_recent as of before. The caller ends t. Source: mailbox_disk.c */
 struct disk_claim {
 	uint32_t recent_from, n_recent;
+	bool is_volatile;
 };
 int mailbox_disk_read(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags, struct index_txn *t,
 		      struct index_folder *f_r, struct disk_claim *claim, struct err *err) WARN_UNUSED;

@@ -176,6 +176,7 @@ static int sync_once(struct mailbox *b, struct walking *w, struct err *err)
 		return -1;
 	w->is_rebuilt = f.id != p->id || index_generation(b->store->index) != p->generation;
 	w->first_recent = claim.recent_from;
+	b->is_volatile = claim.is_volatile;
 	if (f.validity != p->validity) {
 		p->is_lost = true;
 	} else if ((f.modseq != p->modseq || w->is_rebuilt) && !follow_unloaded(b, &f, &claim, w->is_rebuilt)) {
