@@ -60,35 +60,45 @@ static int filter(const struct fetch_range *r, const struct imap_fetch_item *it,
 	return rc;
 }
 
-/* HEADER, HEADER.FIELDS or TEXT of the message that begins at offset and has at most that size. */
-static int message_section(const struct fetch_file *file, const struct imap_fetch_item *it, uint64_t offset, struct mime_size size,
+/* HEADER or HEADER.FIELDS. */
+static int header_section(const struct imap_fetch_item *it, const struct fetch_range *header, struct str *text,
+			  struct fetch_piece *p, struct err *err)
+{
+	if (it->text != IMAP_FETCH_HEADER)
+		return filter(header, it, text, p, err);
+	p->kind = FETCH_PIECE_RANGE;
+	p->range = *header;
+	return 0;
+}
+
+/* HEADER, HEADER.FIELDS or TEXT of a part that is a message. */
+static int message_section(const struct fetch_file *file, const struct imap_fetch_item *it, const struct mail_part *part,
 			   struct str *text, struct fetch_piece *p, struct err *err)
 {
-	struct fetch_range header;
+	struct mime_size rest = part->body;
 
-	if (fetch_range_header(file->fd, offset, size.octets, &header, err) < 0)
-		return -1;
-	if (it->text == IMAP_FETCH_FIELDS || it->text == IMAP_FETCH_FIELDS_NOT)
-		return filter(&header, it, text, p, err);
-	p->kind = FETCH_PIECE_RANGE;
-	p->range = header;
-	if (it->text == IMAP_FETCH_TEXT) {
-		p->range.offset = offset + header.octets;
-		p->range.octets = size.octets - header.octets;
-		p->range.crlf_octets = size.crlf_octets - header.crlf_octets;
-	}
+	if (part->kind != MIME_MESSAGE)
+		return 0;
+	set_range(p, file->fd, part->body_offset, part->inner);
+	if (it->text != IMAP_FETCH_TEXT)
+		return header_section(it, &p->range, text, p, err);
+	rest.octets -= part->inner.octets;
+	rest.crlf_octets -= part->inner.crlf_octets;
+	set_range(p, file->fd, part->body_offset + part->inner.octets, rest);
 	return 0;
 }
 
 int fetch_section_find(const struct fetch_file *file, const struct imap_fetch_item *it, struct str *text,
 		       struct fetch_piece *p_r, struct err *err)
 {
+	struct fetch_range header;
 	struct mail_part part;
 	int rc;
 
 	*p_r = (struct fetch_piece){ .kind = FETCH_PIECE_NIL };
 	if (!fetch_section_needs_parts(it))
-		return message_section(file, it, 0, (struct mime_size){ .octets = file->octets }, text, p_r, err);
+		return fetch_range_header(file->fd, 0, file->octets, &header, err) < 0
+			       ? -1 : header_section(it, &header, text, p_r, err);
 	rc = find_part(file, it, &part, err);
 	if (rc <= 0)
 		return rc;
@@ -102,10 +112,8 @@ int fetch_section_find(const struct fetch_file *file, const struct imap_fetch_it
 			p_r->encoding = part.encoding;
 		return 0;
 	}
-	if (it->n_parts > 0) {
-		/* only of a part that is a message */
-		return part.kind == MIME_MESSAGE ? message_section(file, it, part.body_offset, part.body, text, p_r, err) : 0;
-	}
+	if (it->n_parts > 0)
+		return message_section(file, it, &part, text, p_r, err);
 	if (it->text == IMAP_FETCH_TEXT) {
 		set_range(p_r, file->fd, part.body_offset, part.body);
 		return 0;

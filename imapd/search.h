@@ -1,6 +1,6 @@
 /* search.h: evaluates the keys of SEARCH, SORT and THREAD, the cheapest first
  *
- *   VIEW (flags, sets) -> FACTS (dates, sizes) -> KEYS (subject, addresses) -> BODY (the Date as written) -> FILE
+ *   VIEW (flags, sets) -> FACTS (dates, sizes) -> KEYS (subject, addresses, zone of the Date) -> FILE
  *
  * After each stage a message is in, out, or not decided; only those go on to the next.
  */
@@ -16,7 +16,7 @@
 struct session;
 struct command;
 
-enum search_stage { SEARCH_VIEW, SEARCH_FACTS, SEARCH_KEYS, SEARCH_BODY, SEARCH_FILE };
+enum search_stage { SEARCH_VIEW, SEARCH_FACTS, SEARCH_KEYS, SEARCH_FILE };
 enum search_verdict { SEARCH_OUT = 0, SEARCH_IN = 1, SEARCH_OPEN = 2 };
 
 /* A message as far as it is known; what is not is NULL. */
@@ -25,7 +25,6 @@ struct search_msg {
 	const struct mailbox_msg *v;
 	const struct index_msg *facts;          /* sent_s as the record has it, when INDEX_HAS_RECORD */
 	const struct mail_keys *keys;
-	const struct mail_body *body;
 	bool has_file;                          /* the leaves tell */
 };
 

@@ -1,9 +1,6 @@
 #include "imapd/search.h"
 
-#include "proto/date.h"
-
 #define DAY_S 86400
-#define DATE_MAX 200            /* bytes of a Date field that are looked at */
 
 static enum search_verdict verdict(bool yes)
 {
@@ -22,47 +19,19 @@ static enum search_verdict compare_day(enum imap_search_op op, int64_t have, int
 	return verdict(op == IMAP_SEARCH_SENTON ? have == day : have >= day);
 }
 
-/* The first string of an envelope, quoted; false when it is NIL or a literal. */
-static bool envelope_date(struct span envelope, char buf[DATE_MAX], struct span *date_r)
-{
-	size_t i, n = 0;
-
-	if (!span_starts(envelope, "(\""))
-		return false;
-	for (i = 2; i < envelope.n && envelope.p[i] != '"' && n < DATE_MAX; i++) {
-		if (envelope.p[i] == '\\' && i + 1 < envelope.n)
-			i++;
-		buf[n++] = envelope.p[i];
-	}
-	*date_r = (struct span){ buf, n };
-	return true;
-}
-
 /* The calendar day of the Date field where it was written (RFC 3501 section 6.4.4: disregarding time and timezone). */
 static enum search_verdict eval_sent(const struct search_node *n, const struct search_msg *m)
 {
-	char buf[DATE_MAX];
-	struct span date;
-	int64_t s;
-	int offset;
+	enum search_verdict early, late;
 
-	if (m->body) {
-		if (envelope_date(m->body->envelope, buf, &date) && date_parse(date, &s, &offset) == 0)
-			return compare_day(n->op, day_of(s + (int64_t)offset * 60), n->day);
-		if (!m->facts)
-			return SEARCH_OPEN;
-		return compare_day(n->op, day_of(m->facts->internal_s + (int64_t)date_local_offset_min(m->facts->internal_s) * 60),
-				   n->day);
-	}
-	if (m->facts && m->facts->state & INDEX_HAS_RECORD) {
-		/* no zone is further from UTC than a day */
-		enum search_verdict early = compare_day(n->op, day_of(m->facts->sent_s - DAY_S), n->day);
-		enum search_verdict late = compare_day(n->op, day_of(m->facts->sent_s + DAY_S), n->day);
-
-		if (early == late && (n->op != IMAP_SEARCH_SENTON || day_of(m->facts->sent_s) != n->day))
-			return early;
-	}
-	return SEARCH_OPEN;
+	if (!m->facts || !(m->facts->state & INDEX_HAS_RECORD))
+		return SEARCH_OPEN;
+	if (m->keys)
+		return compare_day(n->op, day_of(m->facts->sent_s + (int64_t)m->keys->sent_zone_min * 60), n->day);
+	/* no zone is further from UTC than a day */
+	early = compare_day(n->op, day_of(m->facts->sent_s - DAY_S), n->day);
+	late = compare_day(n->op, day_of(m->facts->sent_s + DAY_S), n->day);
+	return early == late && (n->op != IMAP_SEARCH_SENTON || day_of(m->facts->sent_s) != n->day) ? early : SEARCH_OPEN;
 }
 
 static enum search_verdict eval_facts(const struct search_node *n, const struct index_msg *m)

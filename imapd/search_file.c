@@ -258,7 +258,7 @@ static int see_parts(struct search_file *x, struct span parts, struct err *err)
 			return -1;
 		if (p.kind == MIME_MESSAGE) {
 			embedded = p.body_offset;
-			if (x->in_header.n_left && see_header(x, embedded, p.body.octets, false, err) < 0)
+			if (x->in_header.n_left && see_header(x, embedded, p.inner.octets, false, err) < 0)
 				return -1;
 		}
 		is_text = p.kind == MIME_TEXT;

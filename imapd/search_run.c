@@ -40,7 +40,7 @@ static bool look_into_file(struct run *r, size_t i, const struct mail_body *body
 static bool stage_one(void *arg, size_t i, const struct index_msg *facts, const struct mail_keys *keys, const struct mail_body *body)
 {
 	struct run *r = arg;
-	struct search_msg m = { (uint32_t)i + 1, &r->box->v[i], facts, keys, body, false };
+	struct search_msg m = { (uint32_t)i + 1, &r->box->v[i], facts, keys, false };
 	enum search_verdict v = SEARCH_OPEN;
 
 	if (r->stage != SEARCH_FILE || look_into_file(r, i, body, &m))
@@ -123,14 +123,9 @@ static int run_stages(struct run *r, struct err *err)
 		if ((r->plan.needs_sizes && ensure_sizes(r, err) < 0) || run_stage(r, SEARCH_FACTS, what, err) < 0)
 			return -1;
 	}
-	if (has_stage(r, SEARCH_KEYS)) {
+	if (has_stage(r, SEARCH_KEYS) || (r->n_open && r->plan.has_sent)) {
 		what |= MAILBOX_KEYS;
 		if (run_stage(r, SEARCH_KEYS, what, err) < 0)
-			return -1;
-	}
-	if (r->n_open && r->plan.has_sent) {
-		what |= MAILBOX_BODY;
-		if (run_stage(r, SEARCH_BODY, what, err) < 0)
 			return -1;
 	}
 	if (r->n_open && r->plan.n_leaves) {

@@ -190,35 +190,44 @@ static int fold_decoded(struct str *out, struct span value)
 	return rc;
 }
 
-int sort_key_address(struct str *out, struct span value)
+static int add_display(struct str *out, const struct rfc822_address *a)
 {
-	struct rfc822_list l;
-	int rc = 0;
+	int rc;
 
-	rfc822_list_init(&l, value);
-	if (rfc822_list_next(&l) && l.a.has_local)
-		rc = sort_key_fold(out, str_span(&l.a.local));
-	rfc822_list_fini(&l);
+	if (a->has_name && a->name.n)
+		return fold_decoded(out, str_span(&a->name));
+	if (!a->has_local)
+		return 0;
+	rc = sort_key_fold(out, str_span(&a->local));
+	if (rc == 0 && a->has_domain)
+		rc = str_addc(out, '@') < 0 ? -1 : sort_key_fold(out, str_span(&a->domain));
 	return rc;
 }
 
-int sort_key_display(struct str *out, struct span value)
+int sort_key_first(struct str *address, struct str *display, struct span value)
 {
 	struct rfc822_list l;
 	int rc = 0;
 
 	rfc822_list_init(&l, value);
 	if (rfc822_list_next(&l)) {
-		if (l.a.has_name && l.a.name.n)
-			rc = fold_decoded(out, str_span(&l.a.name));
-		else if (l.a.has_local) {
-			rc = sort_key_fold(out, str_span(&l.a.local));
-			if (rc == 0 && l.a.has_domain)
-				rc = str_addc(out, '@') < 0 ? -1 : sort_key_fold(out, str_span(&l.a.domain));
-		}
+		if (address && l.a.has_local)
+			rc = sort_key_fold(address, str_span(&l.a.local));
+		if (rc == 0 && display)
+			rc = add_display(display, &l.a);
 	}
 	rfc822_list_fini(&l);
 	return rc;
+}
+
+int sort_key_address(struct str *out, struct span value)
+{
+	return sort_key_first(out, NULL, value);
+}
+
+int sort_key_display(struct str *out, struct span value)
+{
+	return sort_key_first(NULL, out, value);
 }
 
 int64_t sort_key_date(struct span value, int64_t fallback_s)

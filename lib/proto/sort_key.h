@@ -23,6 +23,9 @@ int sort_key_subject(struct str *out, struct span value, bool *is_reply_r) WARN_
 int sort_key_address(struct str *out, struct span value) WARN_UNUSED;
 int sort_key_display(struct str *out, struct span value) WARN_UNUSED;
 
+/* Both in one walk; either may be NULL. Source: sort_key.c */
+int sort_key_first(struct str *address, struct str *display, struct span value) WARN_UNUSED;
+
 /* Seconds since 1970 in UTC of a Date field, fallback_s (the internal date) when it is none. Source: sort_key.c */
 int64_t sort_key_date(struct span value, int64_t fallback_s);
 
