@@ -29,6 +29,7 @@ static const struct cmd table[] = {
 	{ "RENAME", cmd_rename, ANY, 0 },
 	{ "SEARCH", cmd_search, SEL, CMD_UID | CMD_NO_EXPUNGE },
 	{ "SELECT", cmd_select, ANY, CMD_NO_SYNC },
+	{ "SETQUOTA", cmd_setquota, ANY, 0 },
 	{ "SORT", cmd_sort, SEL, CMD_UID | CMD_NO_EXPUNGE },
 	{ "STATUS", cmd_status, ANY, 0 },
 	{ "STORE", cmd_store, SEL, CMD_UID | CMD_NO_EXPUNGE },

@@ -259,7 +259,7 @@ static int receive(struct notify_client *c, struct watch_msg *m, int fds[2])
 		if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
 			memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0) < 2 * sizeof(int) ? sizeof(int) : 2 * sizeof(int));
 	}
-	return n == sizeof(*m) ? 1 : -1;
+	return n == sizeof(*m) && !(h.msg_flags & MSG_TRUNC) ? 1 : -1;
 }
 
 static void on_client(uv_poll_t *h, int status, int events)
@@ -305,7 +305,6 @@ int notify_add(struct notify *n)
 	BUG(uv_poll_init(&n->loop->uv, &c->poll, c->fd) != 0);
 	c->poll.data = c;
 	uv_poll_start(&c->poll, UV_READABLE, on_client);
-	uv_unref((uv_handle_t *)&c->poll);
 	return fds[1];
 }
 
@@ -373,7 +372,6 @@ void notify_init(struct notify *n, struct loop *loop)
 	BUG(uv_poll_init(&loop->uv, &n->poll, n->fd) != 0);
 	n->poll.data = n;
 	uv_poll_start(&n->poll, UV_READABLE, on_events);
-	uv_unref((uv_handle_t *)&n->poll);
 }
 
 void notify_fini(struct notify *n)

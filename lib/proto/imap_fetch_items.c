@@ -223,9 +223,15 @@ static bool macro(struct builder *b, struct span word)
 {
 	static const enum imap_fetch_kind kinds[] = { IMAP_FETCH_FLAGS, IMAP_FETCH_INTERNALDATE, IMAP_FETCH_SIZE,
 	                                              IMAP_FETCH_ENVELOPE, IMAP_FETCH_STRUCTURE };
-	size_t i, n = span_eq_nocase(word, "FAST") ? 3 : span_eq_nocase(word, "ALL") ? 4 : span_eq_nocase(word, "FULL") ? 5 : 0;
 	struct err unused;
+	size_t i, n = 0;
 
+	if (span_eq_nocase(word, "FAST"))
+		n = 3;
+	else if (span_eq_nocase(word, "ALL"))
+		n = 4;
+	else if (span_eq_nocase(word, "FULL"))
+		n = 5;
 	for (i = 0; i < n; i++)
 		(void)!add_simple(b, kinds[i], &unused);
 	return n > 0;

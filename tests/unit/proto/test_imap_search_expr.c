@@ -103,6 +103,7 @@ static void test_keys(void **state)
 		{ "SUBJECT \"\xc3\xa9\xff\"", "(HEADER Subject: <\xc3\xa9\xef\xbf\xbd>)" },
 		{ "CHARSET iso-8859-1 SUBJECT {1}\r\n\xe9 TEXT a", "(AND (HEADER Subject: <\xc3\xa9>) (TEXT <a>))" },
 		{ "CHARSET KOI8-R TEXT \"\xc1\" BODY \"\xc2\"", "(AND (TEXT <\xd0\xb0>) (BODY <\xd0\xb1>))" },
+		{ "CHARSET windows-1255 TEXT \"\xf9\" BODY \"\xf9\"", "(AND (TEXT <\xd7\xa9>) (BODY <\xd7\xa9>))" },
 		{ "", "!Missing search key" },
 		{ "FOO", "!Unknown search key FOO" },
 		{ "NOT", "!Missing search key" },

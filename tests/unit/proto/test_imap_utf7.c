@@ -73,7 +73,8 @@ static void test_invalid(void **state)
 		{ "less than a unit", SPAN_LIT("&A-") },
 		{ "less than a unit, two digits", SPAN_LIT("&AA-") },
 	};
-	static const char *const utf8[] = { "a\tb", "\x7f", "caf\xe9", "\xc3", "\xed\xa0\x80", "\xc0\x80", "\xf4\x90\x80\x80" };
+	static const char *const utf8[] = { "a\tb", "\x7f", "caf\xe9", "\xc3", "\xed\xa0\x80", "\xc0\x80",
+	                                    "\xf4\x90\x80\x80" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
