@@ -31,7 +31,7 @@ static size_t result_bytes(const struct dlv_rcpt_result *r)
 	for (size_t i = 0; i < r->news.n; i++) {
 		const struct route_new *nw = (const struct route_new *)r->news.v + i;
 
-		n += 32 + nw->address.n + nw->as_user.n;
+		n += 40 + nw->address.n + nw->as_user.n + nw->via.n;
 	}
 	return n;
 }
@@ -139,16 +139,25 @@ static void on_result(struct job *j, size_t slot, const struct dlv_rcpt_result *
 		pool_submit(&j->agent->pool, new_work(j, slot));
 		return;
 	}
+	if (word == POOL_COMMAND && r->target.mailbox_transport.n) {
+		target_pass((const struct dlv_rcpt *)j->m->rcpts.v + slot, r->target.mailbox_transport, &j->arena, &both);
+		settle(j, slot, &both);
+		return;
+	}
 	if (word == POOL_COMMAND && r->target.user[0] && r->target.what != CHILD_COMMAND) {
 		target_use_mailbox_command(&r->target, &j->arena);
 		r->result.news = job_copy_news(&j->arena, res->news);
 		pool_submit(&j->agent->pool, new_work(j, slot));
 		return;
 	}
-	/* What .forward named beside the user waited for mailbox_command to succeed. */
-	if (r->target.what == CHILD_COMMAND && res->status == DLV_SENT && r->result.news.n) {
+	/* What .forward named beside the user waited for mailbox_command; a user it refuses becomes a recipient like them, to
+	 * be returned alone. */
+	if (r->target.what == CHILD_COMMAND && res->status != DLV_DEFERRED && r->result.news.n) {
+		const struct dlv_rcpt *asked = (const struct dlv_rcpt *)j->m->rcpts.v + slot;
+
 		both.status = DLV_EXPANDED;
-		both.news = r->result.news;
+		both.news = res->status == DLV_SENT ? r->result.news :
+			job_add_news(&j->arena, r->result.news, asked->address, SPAN_NULL);
 	}
 	settle(j, slot, &both);
 }

@@ -93,7 +93,8 @@ static void log_result(const struct job *j, const struct dlv_rcpt *r, const stru
 	if (r->orig.n && !(r->orig.n == to.n && strncasecmp(r->orig.p, to.p, to.n) == 0))
 		orig = arena_printf(&a, " orig_to=<%.*s>,", SPAN_ARG(r->orig));
 	scratch = arena_strndup(&a, res->text.p, res->text.n);
-	text = res->status == DLV_EXPANDED ? arena_printf(&a, "forwarded as %s", j->qid) : scratch;
+	text = res->status == DLV_EXPANDED && !span_starts(res->text, "passed to ") ?
+		arena_printf(&a, "forwarded as %s", j->qid) : scratch;
 	log_info("%s: to=<%.*s>,%s relay=%.*s, delay=%s, delays=%s/%s/0/%s, dsn=%.*s, status=%s (%s)", j->qid,
 		 SPAN_ARG(to), orig, SPAN_ARG(j->m->transport), d[0], d[1], d[2], d[3], SPAN_ARG(res->dsn),
 		 names[res->status], text);
@@ -108,8 +109,20 @@ struct ipc_list job_copy_news(struct arena *a, struct ipc_list from)
 		const struct route_new *f = (const struct route_new *)from.v + i;
 
 		((struct route_new *)to.v)[i] =
-			(struct route_new){ arena_span(a, f->address), f->kind, arena_span(a, f->as_user) };
+			(struct route_new){ arena_span(a, f->address), f->kind, arena_span(a, f->as_user),
+					    arena_span(a, f->via) };
 	}
+	return to;
+}
+
+struct ipc_list job_add_news(struct arena *a, struct ipc_list from, struct span address, struct span via)
+{
+	struct ipc_list to = { arena_alloc(a, (from.n + 1) * sizeof(struct route_new)), from.n };
+	struct route_new *v = to.v;
+
+	if (from.n)
+		memcpy(v, from.v, from.n * sizeof(*v));
+	v[to.n++] = (struct route_new){ .address = address, .kind = RCPT_ADDRESS, .via = via };
 	return to;
 }
 

@@ -42,6 +42,9 @@ bool job_settle(struct job *j, size_t slot, const struct dlv_rcpt_result *res);
 /* A copy of a list of struct route_new in the arena. Source: job.c */
 struct ipc_list job_copy_news(struct arena *a, struct ipc_list from);
 
+/* The list, in the arena, with one address more, which is not copied. Source: job.c */
+struct ipc_list job_add_news(struct arena *a, struct ipc_list from, struct span address, struct span via);
+
 /* Postfix's delays: "0.02", "1.2", "12", two digits at most before it counts in full. Source: job.c */
 void job_print_delay(char *out, size_t size, uint64_t ms);
 

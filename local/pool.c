@@ -15,6 +15,7 @@
 #include "local/forward.h"
 #include "local/serve.h"
 #include "svc/daemon_log.h"
+#include "svc/msg_queue.h"
 
 #define CHILD_FD 5
 #define RCPTS_BYTES 12000       /* of recipients in one frame beside a body of IPC_BODY_MAX */
@@ -142,6 +143,17 @@ static struct item *take_item(struct pool_worker *w, uint64_t id, uint64_t slot)
 	return NULL;
 }
 
+/* A user's process names its own rights for commands and files, and no transports. */
+static void keep_to_own(struct ipc_list news, const char *user)
+{
+	for (size_t i = 0; i < news.n; i++) {
+		struct route_new *v = (struct route_new *)news.v + i;
+
+		v->as_user = v->kind == RCPT_ADDRESS ? SPAN_NULL : span_z(user);
+		v->via = SPAN_NULL;
+	}
+}
+
 static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct pool_worker *w = arg;
@@ -162,6 +174,7 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 		return;
 	}
 	w->idle_since_ms = clock_mono_ms();
+	keep_to_own(m->news, it->job->rcpts[it->slot].target.user);
 	if (m->more || it->news.n) {
 		msg_resolve_gather(&it->news, &m->news, &it->job->arena);
 		res.news = it->news;
@@ -272,7 +285,7 @@ static struct child_rcpt to_child(struct pool_work *w, size_t slot)
 		.quota_bytes = t->quota_bytes,
 		.quota_count = t->quota_count,
 		.chain = r->delivered_to,
-		.has_command = t->mailbox_command.n > 0,
+		.has_command = t->mailbox_command.n > 0 || t->mailbox_transport.n > 0,
 	};
 }
 

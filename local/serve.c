@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "local/forward.h"
+#include "local/job.h"
 #include "local/mbox.h"
 #include "store/quota.h"
 
@@ -29,6 +30,7 @@ struct waiting {
 	uint64_t size;
 	const char *text;
 	struct ipc_list news;
+	struct span address;
 };
 
 struct serve {
@@ -94,6 +96,14 @@ static void close_boxes(struct serve *v)
 	v->n_boxes = 0;
 }
 
+/* The user's own copy is refused, but others wait for theirs: it becomes a recipient like them, to be returned alone. */
+static void apart(struct serve *v, struct child_result *res, struct span address)
+{
+	res->news = job_add_news(&v->arena, res->news, arena_span(&v->arena, address), SPAN_NULL);
+	res->status = DLV_EXPANDED;
+	res->text = SPAN_LIT("forwarded");
+}
+
 static void commit(struct serve *v)
 {
 	struct err results[BATCH_MAX];
@@ -106,7 +116,9 @@ static void commit(struct serve *v)
 		struct child_result res = { .id = w->id, .slot = w->slot, .status = DLV_SENT, .dsn = SPAN_LIT("2.0.0"),
 					    .text = span_z(w->text), .is_lazy = 1, .news = w->news };
 
-		if (results[i].kind != ERR_NONE)
+		if (results[i].kind != ERR_NONE && w->news.n && !err_is_temporary(&results[i]))
+			apart(v, &res, w->address);
+		else if (results[i].kind != ERR_NONE)
 			serve_failure(&res, &results[i]);
 		else if (w->news.n)
 			res.status = DLV_EXPANDED;
@@ -217,6 +229,7 @@ static int to_mailbox(struct serve *v, const struct child_job *job, const struct
 			nw->as_user = arena_span(&v->arena, nw->as_user);
 		}
 		w.text = w.text ? w.text : "delivered to maildir";
+		w.address = arena_span(&v->arena, r->address);
 		return to_maildir(v, job, l, r, r->base, r->path, last, w, err);
 	}
 	if (to_mbox(v, l, r, arena_path(&v->arena, r->base, r->path), err) < 0)
@@ -245,9 +258,10 @@ static int to_user(struct serve *v, const struct child_job *job, const struct le
 		return 1;
 	}
 	rc = to_mailbox(v, job, l, r, last, res, NULL, err);
-	/* Its own copy does not fit, but others wait for theirs: later, rather than a bounce for all. */
-	if (rc < 0 && f.news.n && !err_is_temporary(err))
-		err->kind = ERR_TEMP;
+	if (rc < 0 && f.news.n && !err_is_temporary(err)) {
+		apart(v, res, r->address);
+		rc = 1;
+	}
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/macro.h"
+#include "local/job.h"
 #include "svc/msg_queue.h"
 
 #define PASSWD_MAX (1024 * 1024)
@@ -137,32 +138,15 @@ static int relay_name(void *arg, struct span name, struct str *out, struct err *
 	return v.n == 0 ? 0 : str_add_span(out, v) < 0 ? err_set(err, ERR_CONF, "luser_relay is too long") : 1;
 }
 
-/* True when *res has its answer. No agent behind local speaks another protocol yet, so all such mail waits. */
-static bool has_transport(const struct settings *s, const char *general, const struct conf_list *maps,
-			  const struct dlv_rcpt *r, struct dlv_rcpt_result *res)
+/* The user's value in maps, else the general one. 0, or -1 when *res has its answer. */
+static int find_own(const struct conf_list *maps, const char *general, const struct dlv_rcpt *r, struct arena *a,
+		    struct span *value_r, struct dlv_rcpt_result *res)
 {
 	struct str value = STR_INIT(MACRO_MAX);
 	struct err err = ERR_INIT;
 	enum map_rc rc = settings_lookup(maps, r->user, &value, &err);
 
-	str_fini(&value);
-	if (rc == MAP_TEMP)
-		log_warn("%s", err.msg);
-	if (rc == MAP_NONE && !general[0])
-		return false;
-	verdict(res, DLV_DEFERRED, "4.3.0", rc == MAP_TEMP ? "table lookup failure" : "mail transport unavailable");
-	return true;
-}
-
-/* 0, or -1 when *res has its answer. */
-static int find_mailbox_command(const struct settings *s, const struct dlv_rcpt *r, struct arena *a, struct target *t,
-				struct dlv_rcpt_result *res)
-{
-	struct str value = STR_INIT(MACRO_MAX);
-	struct err err = ERR_INIT;
-	enum map_rc rc = settings_lookup(&s->local.mailbox_command_maps, r->user, &value, &err);
-
-	t->mailbox_command = arena_span(a, rc == MAP_FOUND ? str_span(&value) : span_z(s->local.mailbox_command));
+	*value_r = arena_span(a, rc == MAP_FOUND ? str_span(&value) : span_z(general));
 	str_fini(&value);
 	if (rc != MAP_TEMP)
 		return 0;
@@ -170,15 +154,28 @@ static int find_mailbox_command(const struct settings *s, const struct dlv_rcpt 
 	return verdict(res, DLV_DEFERRED, "4.3.0", "table lookup failure");
 }
 
+void target_pass(const struct dlv_rcpt *r, struct span via, struct arena *a, struct dlv_rcpt_result *res)
+{
+	res->news = job_add_news(a, res->news, r->address, via);
+	res->status = DLV_EXPANDED;
+	res->dsn = SPAN_LIT("2.0.0");
+	res->text = span_z(arena_printf(a, "passed to %.*s", SPAN_ARG(via)));
+}
+
 static int unknown_user(const struct settings *s, const struct dlv_rcpt *r, struct arena *a,
 			struct dlv_rcpt_result *res)
 {
 	struct str to = STR_INIT(2000);
-	struct route_new *news;
 	struct err err = ERR_INIT;
+	struct span via = SPAN_NULL;
 
-	if (has_transport(s, s->local.fallback_transport, &s->local.fallback_transport_maps, r, res))
+	if (!r->is_passed &&
+	    find_own(&s->local.fallback_transport_maps, s->local.fallback_transport, r, a, &via, res) < 0)
 		return -1;
+	if (via.n) {
+		target_pass(r, via, a, res);
+		return -1;
+	}
 	if (!s->local.luser_relay[0])
 		return verdict(res, DLV_BOUNCED, "5.1.1", arena_printf(a, "unknown user: \"%.*s\"", SPAN_ARG(r->user)));
 	if (macro_expand(&to, span_z(s->local.luser_relay), relay_name, (void *)(uintptr_t)r, &err) < 0) {
@@ -186,11 +183,8 @@ static int unknown_user(const struct settings *s, const struct dlv_rcpt *r, stru
 		log_warn("luser_relay: %s", err.msg);
 		return verdict(res, DLV_DEFERRED, "4.3.5", "mail system configuration error");
 	}
-	news = arena_new(a, struct route_new);
-	news->address = arena_span(a, str_span(&to));
-	news->kind = RCPT_ADDRESS;
+	res->news = job_add_news(a, res->news, arena_span(a, str_span(&to)), SPAN_NULL);
 	str_fini(&to);
-	res->news = (struct ipc_list){ news, 1 };
 	return verdict(res, DLV_EXPANDED, "2.0.0", "forwarded");
 }
 
@@ -213,17 +207,22 @@ static int find_system_user(const struct settings *s, const struct dlv_rcpt *r, 
 {
 	int rc = span_has_nul(r->user) ? 0 : find_user(arena_strndup(a, r->user.p, r->user.n), a, t);
 
-	if (has_transport(s, s->local.mailbox_transport, &s->local.mailbox_transport_maps, r, res))
-		return -1;
 	if (rc < 0)
 		return verdict(res, DLV_DEFERRED, "4.3.0", "user lookup error");
+	if (!r->is_passed && find_own(&s->local.mailbox_transport_maps, s->local.mailbox_transport, r, a,
+				      &t->mailbox_transport, res) < 0)
+		return -1;
+	/* As told by their own .forward: the mailbox, not the .forward again. */
+	t->what = rc == 0 || r->is_final || span_eqz(r->as_user, t->user) ? CHILD_BOX : CHILD_USER;
+	if (t->mailbox_transport.n && t->what == CHILD_BOX) {
+		target_pass(r, t->mailbox_transport, a, res);
+		return -1;
+	}
 	if (rc == 0)
 		return unknown_user(s, r, a, res);
 	if (s->local.require_home_directory && access(t->home, F_OK) < 0)
 		return verdict(res, DLV_DEFERRED, "4.2.0", "home directory is not there");
-	/* As told by their own .forward: the mailbox, not the .forward again. */
-	t->what = r->is_final || span_eqz(r->as_user, t->user) ? CHILD_BOX : CHILD_USER;
-	if (find_mailbox_command(s, r, a, t, res) < 0)
+	if (find_own(&s->local.mailbox_command_maps, s->local.mailbox_command, r, a, &t->mailbox_command, res) < 0)
 		return -1;
 	set_mailbox(s, t, a);
 	set_quota(s, t, r->quota, s->local.mailbox_size_limit);

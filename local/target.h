@@ -18,6 +18,7 @@ struct target {
 	const char *key;                /* recipients with the same key may share a process */
 	struct span address;            /* command or path */
 	struct span mailbox_command;    /* what delivers in place of writing to the mailbox, or empty */
+	struct span mailbox_transport;  /* the same: "transport:nexthop", stronger */
 	uint64_t quota_bytes, quota_count;
 };
 
@@ -25,6 +26,9 @@ struct target {
  * password file, so it may block on name services. Source: target.c */
 int target_find(const struct settings *s, struct span transport, const struct dlv_rcpt *r, struct arena *a,
 		struct target *t_r, struct dlv_rcpt_result *res) WARN_UNUSED;
+
+/* *res hands r to another transport, beside what res->news has already. Source: target.c */
+void target_pass(const struct dlv_rcpt *r, struct span via, struct arena *a, struct dlv_rcpt_result *res);
 
 /* Makes t the run of its mailbox_command. Source: target.c */
 void target_use_mailbox_command(struct target *t, struct arena *a);

@@ -8,6 +8,13 @@
 
 #define NAME_MAX_BYTES 320
 
+void attempt_mechs(const struct session *s, struct str *out)
+{
+	if (s->svc->conf.ssl == SSL_REQUIRED && !session_may_plaintext(s))
+		return;
+	BUG(sasl_list(&s->srv->sasl, session_may_plaintext(s), out) < 0);
+}
+
 static void set_user(struct session *s, struct span name)
 {
 	free(s->user);
@@ -34,8 +41,10 @@ static void failed(struct session *s, enum auth_status status, struct span text)
 	if (status != AUTH_TEMP)
 		s->n_attempts++;
 	s->proto->failed(s, status, text);
-	if (s->n_attempts >= s->svc->conf.login_max_failures)
-		session_end(s, "Disconnected: Too many authentication failures");
+	if (s->n_attempts < s->svc->conf.login_max_failures)
+		return;
+	s->proto->refuse(s, REFUSE_FAILED);
+	session_end(s, "Disconnected: Too many authentication failures");
 }
 
 static void on_result(void *arg, const struct sasl_result *r)

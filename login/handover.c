@@ -32,6 +32,7 @@ static void on_started(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	} else {
 		s->proto->failed(s, rc == IPC_OK && m->status == MSG_NO ? AUTH_REFUSED : AUTH_TEMP,
 				 rc == IPC_OK ? m->text : SPAN_NULL);
+		s->proto->refuse(s, REFUSE_FAILED);
 		session_end(s, "Disconnected: Internal login failure");
 	}
 	session_run(s);
@@ -47,6 +48,7 @@ void handover_start(struct session *s, struct span ticket)
 		.remote_addr = span_z(s->remote),
 		.local_addr = span_z(s->local),
 		.session = span_z(s->id),
+		.tag = span_z(s->tag),
 		.input = s->is_tls ? SPAN_NULL : stream_peek(&s->io),
 	};
 	int fd = -1;
@@ -66,5 +68,6 @@ void handover_start(struct session *s, struct span ticket)
 	if (fd >= 0)
 		close(fd);
 	s->proto->failed(s, AUTH_TEMP, SPAN_NULL);
+	s->proto->refuse(s, REFUSE_FAILED);
 	session_end(s, "Disconnected: Internal login failure");
 }

@@ -19,16 +19,6 @@ static void greet(struct session *s)
 	session_put(s, "+OK %s\r\n", s->svc->conf.login_greeting);
 }
 
-static void forget(struct session *s)
-{
-	free(s->name);
-	s->name = NULL;
-	free(s->user);
-	s->user = NULL;
-	s->mech[0] = '\0';
-	s->tried_plaintext = false;
-}
-
 static void bad(struct session *s, const char *text)
 {
 	s->n_bad++;
@@ -41,18 +31,11 @@ static bool may_user(const struct session *s)
 	return sasl_mech(&s->srv->sasl, SPAN_LIT("PLAIN")) && session_may_plaintext(s);
 }
 
-static void add_mechs(struct session *s, struct str *out)
-{
-	if (s->svc->conf.ssl == SSL_REQUIRED && !session_may_plaintext(s))
-		return;
-	BUG(sasl_list(&s->srv->sasl, session_may_plaintext(s), out) < 0);
-}
-
 static void cmd_capa(struct session *s, struct span args)
 {
 	struct str mechs = STR_INIT(4096);
 
-	add_mechs(s, &mechs);
+	attempt_mechs(s, &mechs);
 	session_put(s, "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n");
 	if (session_offers_tls(s))
 		session_put(s, "STLS\r\n");
@@ -108,7 +91,7 @@ static void list_mechs(struct session *s)
 	struct str mechs = STR_INIT(4096);
 	struct span all, one;
 
-	add_mechs(s, &mechs);
+	attempt_mechs(s, &mechs);
 	all = str_span(&mechs);
 	session_put(s, "+OK\r\n");
 	while (span_word(&all, " ", &one))
@@ -230,7 +213,8 @@ static void refuse(struct session *s, enum refusal why)
 
 	if (why == REFUSE_NO_MECHANISM || why == REFUSE_BAD_USER)
 		s->n_bad++;
-	session_put(s, "-ERR %s\r\n", texts[why]);
+	if (texts[why])
+		session_put(s, "-ERR %s\r\n", texts[why]);
 }
 
 const struct protocol pop3_protocol = {
@@ -240,7 +224,7 @@ const struct protocol pop3_protocol = {
 	.parent = "pop3d",
 	.greet = greet,
 	.input = input,
-	.forget = forget,
+	.forget = session_forget,
 	.challenge = challenge,
 	.failed = failed,
 	.refuse = refuse,

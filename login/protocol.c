@@ -4,7 +4,7 @@
 
 #include "base/attr.h"
 
-static const struct protocol *const all[] = { &pop3_protocol };
+static const struct protocol *const all[] = { &pop3_protocol, &imap_protocol };
 
 const struct protocol *protocol_find(const char *name)
 {

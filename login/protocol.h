@@ -10,7 +10,8 @@ struct session;
 
 /* Why a session is refused or ends early; the protocol finds the words. */
 enum refusal { REFUSE_LINE_TOO_LONG, REFUSE_TIMEOUT, REFUSE_TOO_MANY_BAD, REFUSE_TOO_MANY_CONNECTIONS, REFUSE_PLAINTEXT,
-	       REFUSE_NO_MECHANISM, REFUSE_BAD_BASE64, REFUSE_CANCELLED, REFUSE_BAD_USER, REFUSE_SHUTDOWN };
+	       REFUSE_NO_MECHANISM, REFUSE_BAD_BASE64, REFUSE_CANCELLED, REFUSE_BAD_USER, REFUSE_SHUTDOWN,
+	       REFUSE_FAILED };
 
 struct protocol {
 	const char *name;               /* service for auth, tickets and ALPN: "pop3" */
@@ -33,9 +34,9 @@ struct protocol {
 	void (*refuse)(struct session *s, enum refusal why);
 };
 
-extern const struct protocol pop3_protocol;
+extern const struct protocol pop3_protocol, imap_protocol;
 
-/* By a service's name or login_protocol: "pop3", "pop3s", …; NULL when there is none. Source: protocol.c */
+/* By a service's name or login_protocol: "pop3", "imaps", …; NULL when there is none. Source: protocol.c */
 const struct protocol *protocol_find(const char *name);
 
 /* "pop3s", "imaps": TLS from the first byte. Source: protocol.c */

@@ -28,6 +28,7 @@ struct service {
 	bool is_implicit_tls;
 	bool may_cleartext;             /* passwords outside of TLS */
 	struct login_conf conf;
+	struct imapd_conf imap;         /* what ID says and logs */
 	struct cidr *trusted;
 	size_t n_trusted;
 };

@@ -24,13 +24,13 @@ static int fill(struct service *svc, const struct conf *layer, struct err *err)
 	const char *proto;
 
 	if (login_conf_read(&svc->conf, layer, &svc->arena, err) < 0 || auth_conf_read(&auth, layer, &svc->arena, err) < 0 ||
-	    global_conf_read(&global, layer, &svc->arena, err) < 0)
+	    imapd_conf_read(&svc->imap, layer, &svc->arena, err) < 0 || global_conf_read(&global, layer, &svc->arena, err) < 0)
 		return -1;
 	proto = svc->conf.login_protocol == LOGIN_PROTOCOL_POP3 ? "pop3" :
 		svc->conf.login_protocol == LOGIN_PROTOCOL_IMAP ? "imap" : svc->name;
 	svc->proto = protocol_find(proto);
 	if (!svc->proto)
-		return err_set(err, ERR_CONF, "master.cf: service %s: login does not speak %s; say -o login_protocol=pop3",
+		return err_set(err, ERR_CONF, "master.cf: service %s: login does not speak %s; say -o login_protocol=imap",
 			       svc->name, proto);
 	svc->log_tag = strcmp(global.syslog_name, "dovecot") == 0 ? svc->proto->dovecot_tag :
 		arena_printf(&svc->arena, "%s/%s:", global.syslog_name, svc->proto->log_tag);

@@ -159,6 +159,7 @@ void session_destroy(struct session *s)
 	str_fini(&s->initial);
 	free(s->user);
 	free(s->name);
+	free(s->tag);
 	free(s->tls_error);
 	server_remove(s->srv, s);
 }
@@ -215,6 +216,16 @@ void session_put(struct session *s, const char *fmt, ...)
 void session_starttls(struct session *s)
 {
 	s->phase = SESSION_FLUSH_FOR_TLS;
+}
+
+void session_forget(struct session *s)
+{
+	free(s->name);
+	free(s->user);
+	free(s->tag);
+	s->name = s->user = s->tag = NULL;
+	s->mech[0] = '\0';
+	s->tried_plaintext = false;
 }
 
 bool session_is_local(const struct session *s)

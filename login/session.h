@@ -19,6 +19,7 @@
 #include "io/stream.h"
 #include "login/protocol.h"
 #include "login/server.h"
+#include "proto/imap_frame.h"
 #include "svc/sasl.h"
 
 #define SESSION_IN_MAX 16384u           /* the longest SASL line fits; also what may be pipelined behind a login */
@@ -59,6 +60,8 @@ struct session {
 	struct sasl_exchange exchange;
 	char *user;                     /* of the attempt, later in canonical form */
 	char *name;                     /* what USER said */
+	char *tag;                      /* of the IMAP command that was read last */
+	struct imap_frame frame;
 	char mech[24];                  /* of the last attempt */
 	uint8_t mech_step;              /* responses seen of it */
 	struct str initial;             /* of the attempt that begins */
@@ -94,6 +97,9 @@ bool session_is_local(const struct session *s);
 /* TLS can be started. Source: session.c */
 bool session_offers_tls(const struct session *s);
 
+/* For protocol->forget: who and how of the attempts so far. Source: session.c */
+void session_forget(struct session *s);
+
 /* A call is out: no input until session_resume, which its reply handler calls first and session_run last.
  * Source: session.c */
 void session_await(struct session *s);
@@ -106,6 +112,9 @@ void session_unwatch(struct session *s);
 
 /* mech in any case; initial: decoded, or NULL. Answers the client itself, later. Source: attempt.c */
 void attempt_begin(struct session *s, struct span mech, const struct span *initial);
+
+/* Appends " PLAIN SCRAM-SHA-256": what may be offered now. Source: attempt.c */
+void attempt_mechs(const struct session *s, struct str *out);
 
 /* USER and PASS, LOGIN: as PLAIN. Source: attempt.c */
 void attempt_password(struct session *s, struct span user, struct span password);

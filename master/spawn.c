@@ -389,7 +389,7 @@ bool spawn_is_wanted(const struct config *c, const struct program *program)
 
 	if (!program->is_wanted_by_listener || mastercf_find(&c->services, program->name))
 		return true;
-	/* pop3d has no socket of its own: it comes with those who hand sessions to it */
+	/* pop3d and imapd have no socket of their own: they come with those who hand sessions to it */
 	for (i = 0; i < topology_n_channels; i++) {
 		const struct channel *row = &topology_channels[i];
 

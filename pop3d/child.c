@@ -6,16 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "io/sandbox.h"
 #include "pop3d/mailbox.h"
 #include "pop3d/session.h"
-#include "svc/daemon_log.h"
-
-#define CLIENT_FD 5
 
 /* The mailbox is opened, and made if it is missing, as the user; from then on nothing else can be reached. */
-static int lock_in(const struct start *start, struct mailbox *box, struct err *err)
+static int lock_in(const struct child_start *start, struct mailbox *box, struct err *err)
 {
 	struct sandbox_path paths[2] = { { start->mail, SB_READ | SB_WRITE }, { start->index, SB_READ | SB_WRITE } };
 	struct sandbox sb = { .may = SB_OPEN | SB_CHANGE_FILES, .paths = paths, .n_paths = start->index[0] ? 2 : 1 };
@@ -31,7 +27,7 @@ static int lock_in(const struct start *start, struct mailbox *box, struct err *e
 	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
 }
 
-int child_serve(const struct start *start, int fd, struct err *err)
+int child_serve(const struct child_start *start, int fd, struct err *err)
 {
 	static const char sorry[] = "-ERR [SYS/TEMP] Internal error: the mailbox cannot be opened.\r\n";
 	struct mailbox box;
@@ -46,22 +42,4 @@ int child_serve(const struct start *start, int fd, struct err *err)
 	session_run(&s, fd, start, &box);
 	mailbox_close(&box);
 	return 0;
-}
-
-void child_run(struct daemon *d, const struct start *start, int fd)
-{
-	struct err err = ERR_INIT;
-	int rc = 0;
-
-	daemon_child(d, start->log_tag);
-	if (dup2(fd, CLIENT_FD) < 0)
-		_exit(1);
-	close(DAEMON_CTL_FD);
-	closefrom(CLIENT_FD + 1);
-	if (child_serve(start, CLIENT_FD, &err) < 0) {
-		log_error("pop3(%s)<%d><%s>: %s", start->user, (int)getpid(), start->session, err.msg);
-		rc = 1;
-	}
-	daemon_log_flush();
-	_exit(rc);
 }

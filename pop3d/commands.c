@@ -111,7 +111,7 @@ static int put_uidl(struct session *s, const struct message *m, const char *befo
 
 	/* the id that a server before us has told wins */
 	rc = r && r->pop3_id.n && r->pop3_id.n <= 70 ? str_add_span(&text, r->pop3_id) :
-						      pop3_uidl(&text, s->start->conf->pop3_uidl_format, &id);
+						      pop3_uidl(&text, s->conf->pop3_uidl_format, &id);
 	if (rc == 0)
 		rc = session_putf(s, "%s%zu %s\r\n", before, number_of(s, m), text.p);
 	str_fini(&text);
@@ -182,7 +182,7 @@ static int cmd_retr(struct session *s, struct message *m, struct span args)
 	if (rc < 0)
 		return -1;
 	s->n_retr++;
-	if (!s->start->conf->pop3_no_flag_updates)
+	if (!s->conf->pop3_no_flag_updates)
 		mailbox_set_seen(s->box, m);
 	return 0;
 }

@@ -9,46 +9,17 @@
 #include <unistd.h>
 
 #include "proto/pop3.h"
+#include "store/mail_location.h"
 #include "store/quota.h"
 
 #define LOCK_NAME "surat-pop3-session.lock"
 
 /* ---- open ---- */
 
-/* What exists above the mailbox comes from configuration and is taken as it is; what is below is the user's. */
-static const char *split_path(struct arena *a, const char *home, const char *mail, const char **rest_r)
-{
-	size_t n = strlen(home);
-	char *base, *slash;
-	struct stat st;
-
-	if (n > 1 && strncmp(mail, home, n) == 0 && mail[n] == '/' && stat(home, &st) == 0) {
-		*rest_r = mail + n + 1;
-		return home;
-	}
-	base = arena_strdup(a, mail);
-	do {
-		slash = strrchr(base, '/');
-		*slash = '\0';
-	} while (slash > base && stat(base, &st) < 0 && errno == ENOENT);
-	*rest_r = mail + (slash - base) + 1;
-	return slash > base ? base : "/";
-}
-
 int mailbox_open(struct mailbox *b, const char *home, const char *mail, struct err *err)
 {
-	const char *base, *rest;
-	char *path;
-	size_t n;
-
 	*b = (struct mailbox)MAILBOX_INIT;
-	if (mail[0] != '/')
-		return err_set(err, ERR_CONF, "mail_location: \"%s\" is not an absolute path", mail);
-	path = arena_strdup(&b->arena, mail);
-	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
-		path[n - 1] = '\0';
-	base = split_path(&b->arena, home, path, &rest);
-	return maildir_open(&b->md, base, rest, MAILDIR_CREATE, err);
+	return mail_location_open(&b->md, home, mail, err);
 }
 
 int mailbox_lock(struct mailbox *b, struct err *err)

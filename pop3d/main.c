@@ -5,11 +5,17 @@
  * Child (the user, blocking): one for each session, Landlocked to that Maildir, no socket of its own, no exec.
  * Peers: login (session), auth (ticket), master (control). Files: the mailboxes.
  */
-#include "pop3d/parent.h"
-
-#include <string.h>
-
+#include "conf/params.h"
+#include "pop3d/child.h"
 #include "proto/pop3.h"
+#include "svc/session_parent.h"
+
+struct pop3d {
+	struct session_parent parent;
+	struct pop3d_conf conf;
+};
+
+static const struct session_kind kind = { "pop3", session_parent_fork, child_serve };
 
 static void on_empty(void *arg)
 {
@@ -18,19 +24,11 @@ static void on_empty(void *arg)
 
 static int read_conf(struct daemon *d, struct err *err)
 {
-	struct parent *p = d->state;
-	struct global_conf global;
-	struct login_conf login;
+	struct pop3d *p = d->state;
 
-	if (pop3d_conf_read(&p->conf, d->conf, &d->arena, err) < 0 ||
-	    global_conf_read(&global, d->conf, &d->arena, err) < 0 || login_conf_read(&login, d->conf, &d->arena, err) < 0 ||
-	    pop3_uidl_check(p->conf.pop3_uidl_format, err) < 0)
+	if (pop3d_conf_read(&p->conf, d->conf, &d->arena, err) < 0 || pop3_uidl_check(p->conf.pop3_uidl_format, err) < 0)
 		return -1;
-	p->max_per_user = login.mail_max_userip_connections;
-	p->is_root = d->is_root;
-	p->is_sandboxed = global.sandbox;
-	p->log_tag = strcmp(global.syslog_name, "dovecot") == 0 ? "dovecot:" : "pop3";
-	return 0;
+	return session_parent_read_conf(&p->parent, &kind, d, &p->conf, err);
 }
 
 static int on_init(struct daemon *d, struct err *err)
@@ -42,36 +40,41 @@ static int on_init(struct daemon *d, struct err *err)
 
 static int on_start(struct daemon *d, struct err *err)
 {
-	struct parent *p = d->state;
+	struct session_parent *p = &((struct pop3d *)d->state)->parent;
 
-	parent_init(p, d, &d->loop);
+	session_parent_init(p, &kind, d, &d->loop);
 	p->on_empty = on_empty;
 	p->on_empty_arg = d;
 	return 0;
 }
 
-static void on_channel(struct daemon *d, enum channel_kind kind, bool is_server, struct span peer, int *fd)
+static void on_channel(struct daemon *d, enum channel_kind channel, bool is_server, struct span peer, int *fd)
 {
-	parent_attach(d->state, kind, fd);
+	session_parent_attach(&((struct pop3d *)d->state)->parent, channel, fd);
 }
 
 static void on_drain(struct daemon *d)
 {
-	parent_drain(d->state);
+	session_parent_drain(&((struct pop3d *)d->state)->parent);
 }
 
 static uint64_t sessions(struct daemon *d)
 {
-	return ((struct parent *)d->state)->n_children;
+	return ((struct pop3d *)d->state)->parent.n_children;
+}
+
+static void on_who(struct daemon *d, const struct ctl_who *ask, struct ctl_who_reply *r, struct arena *a)
+{
+	session_parent_who(&((struct pop3d *)d->state)->parent, ask, r, a);
 }
 
 int main(int argc, char **argv)
 {
-	static struct parent parent;
+	static struct pop3d pop3d;
 	static const struct daemon_ops ops = {
 		.name = "pop3d", .init = on_init, .start = on_start, .channel = on_channel, .reload = read_conf,
-		.drain = on_drain, .sessions = sessions,
+		.drain = on_drain, .sessions = sessions, .who = on_who,
 	};
 
-	return daemon_main(argc, argv, &ops, &parent);
+	return daemon_main(argc, argv, &ops, &pop3d);
 }

@@ -123,7 +123,7 @@ static void add_statistics(const struct session *s, struct str *out)
 {
 	const char *p;
 
-	for (p = s->start->conf->pop3_logout_format; *p; p++) {
+	for (p = s->conf->pop3_logout_format; *p; p++) {
 		uint64_t v;
 
 		if (*p != '%' || !p[1]) {
@@ -171,7 +171,7 @@ static int welcome(struct session *s)
 {
 	struct err err = ERR_INIT;
 
-	if (s->start->conf->pop3_lock_session && mailbox_lock(s->box, &err) < 0) {
+	if (s->conf->pop3_lock_session && mailbox_lock(s->box, &err) < 0) {
 		if (err.kind == ERR_TEMP)
 			return refuse(s, "IN-USE", "Mailbox is locked by another session.", &err);
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be locked.", &err);
@@ -197,12 +197,13 @@ static void update(struct session *s)
 	s->reason = "Logged out";
 }
 
-void session_run(struct session *s, int fd, const struct start *start, struct mailbox *box)
+void session_run(struct session *s, int fd, const struct child_start *start, struct mailbox *box)
 {
 	struct span line;
 
-	*s = (struct session){ .box = box, .start = start, .idle_ms = start->conf->pop3_idle_timeout_ms };
-	box->has_fast_sizes = start->conf->pop3_fast_size_lookups;
+	*s = (struct session){ .box = box, .start = start, .conf = start->conf };
+	s->idle_ms = s->conf->pop3_idle_timeout_ms;
+	box->has_fast_sizes = s->conf->pop3_fast_size_lookups;
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	stream_init(&s->io, fd, IN_MAX + (unsigned)start->input.n, OUT_MAX);
 	BUG(str_add_span(&s->io.in, start->input) < 0);

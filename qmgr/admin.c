@@ -1,5 +1,6 @@
-/* A session: idle --LIST--> listing --rows sent--> idle; idle --ACT--> acting, a slice per commit --> idle. A
- * message that is being tried is told and obeys when nobody works on it any more; others are changed on disk. */
+/* A session: idle --LIST, SHOW--> telling --rows sent--> idle; idle --ACT--> acting, a slice per commit --> idle. A
+ * message that is being tried is told and obeys when nobody works on it any more; others are changed on disk. Of the
+ * places for guests none is kept by one who says or takes nothing. */
 #include "qmgr/admin.h"
 
 #include <errno.h>
@@ -21,15 +22,18 @@
 #define ACT_SLICE 500
 #define SESSIONS_MAX 32
 #define GUESTS_MAX 24           /* the rest is left to root */
+#define GUEST_IDLE_MS 30000
 
 struct session {
 	struct admin *adm;
 	struct ipc ipc;
-	uv_timer_t *timer;              /* runs while listing */
+	uv_timer_t *timer;              /* the next turn of telling */
 	uint64_t after;                 /* cursor */
 	uint64_t count;
 	struct str rows;
-	bool is_flushing;               /* visit stopped because rows are full */
+	size_t sent;                    /* bytes of rows */
+	bool has_more;                  /* of a list, behind rows */
+	uint64_t seen_ms;               /* when the peer last said or took something */
 	enum adm_what what;
 	uint64_t one;                   /* id, or 0 for all */
 	struct write_job *job;          /* being filled */
@@ -45,6 +49,7 @@ struct admin {
 	int fd;
 	uid_t owner;
 	uv_poll_t *poll;
+	uv_timer_t *idle;               /* looks for guests that sleep */
 	size_t n_sessions;
 	TAILQ_HEAD(, session) sessions;
 };
@@ -77,47 +82,44 @@ static void done(struct session *s, const char *text)
 	struct adm_done m = { s->count, span_z(text) };
 
 	s->ipc.phase = s->is_guest ? PHASE_GUEST : PHASE_IDLE;
+	s->seen_ms = clock_mono_ms();
 	if (ipc_send(&s->ipc, &adm_done_desc, &m, NULL) < 0)
 		log_warn("queue socket: an answer could not be sent");
 }
 
-/* ---- list ---- */
+/* ---- list and show ---- */
 
 static bool add_row(void *arg, uint64_t id, struct span record)
 {
 	struct session *s = arg;
 	struct adm_row row = { id, (uint32_t)record.n, active_find(s->adm->q, id) != NULL };
 
-	if (record.n > IPC_FRAME_MAX - 1024)
-		return true;            /* thousands of recipients: show tells more */
 	if (s->rows.n && s->rows.n + sizeof(row) + record.n > ROWS_BYTES) {
-		s->is_flushing = true;
+		s->has_more = true;
 		return false;
 	}
-	if (str_add(&s->rows, &row, sizeof(row)) < 0 || str_add_span(&s->rows, record) < 0)
+	if (record.n > ADM_RECORD_MAX || str_add(&s->rows, &row, sizeof(row)) < 0 || str_add_span(&s->rows, record) < 0)
 		return true;
 	s->after = id;
 	s->count++;
 	return true;
 }
 
-/* One frame of rows; false when it was the last. */
-static bool send_rows(struct session *s, struct err *err)
+/* The next rows of a list into the empty buffer; false when there are none. */
+static bool gather(struct session *s, struct err *err)
 {
-	struct adm_rows m;
 	uint64_t last;
-	enum queue_rc rc;
 
+	if (!s->has_more)
+		return false;
+	s->has_more = false;
 	str_reset(&s->rows);
-	s->is_flushing = false;
-	rc = queue_list(s->adm->q->queue, s->after, SIZE_MAX, add_row, s, &last, err);
-	m.data = str_span(&s->rows);
-	if (s->rows.n && ipc_send(&s->ipc, &adm_rows_desc, &m, NULL) < 0)
-		rc = QUEUE_NONE;
-	return rc == QUEUE_FOUND && s->is_flushing;
+	s->sent = 0;
+	return queue_list(s->adm->q->queue, s->after, SIZE_MAX, add_row, s, &last, err) != QUEUE_ERR && s->rows.n;
 }
 
-static void on_list_turn(uv_timer_t *t)
+/* A frame at a time until all is said or the reader is slow; on_drained goes on then. */
+static void on_turn(uv_timer_t *t)
 {
 	struct session *s = t->data;
 	struct err err = ERR_INIT;
@@ -125,26 +127,47 @@ static void on_list_turn(uv_timer_t *t)
 	if (!s)
 		return;
 	while (!ipc_is_full(&s->ipc)) {
-		if (send_rows(s, &err))
-			continue;
-		uv_timer_stop(s->timer);
-		str_fini(&s->rows);
-		done(s, err.kind == ERR_NONE ? "" : err.msg);
-		return;
+		struct adm_rows m;
+
+		if (s->sent == s->rows.n && !gather(s, &err)) {
+			str_fini(&s->rows);
+			s->sent = 0;
+			done(s, err.kind == ERR_NONE ? "" : err.msg);
+			return;
+		}
+		m.data = span_sub(str_span(&s->rows), s->sent, ROWS_BYTES);
+		s->sent += m.data.n;
+		if (ipc_send(&s->ipc, &adm_rows_desc, &m, NULL) < 0)
+			return;         /* the channel is lost */
 	}
+}
+
+static void on_drained(void *arg, struct ipc *c)
+{
+	struct session *s = arg;
+
+	s->seen_ms = clock_mono_ms();
+	if (c->phase == PHASE_BUSY && !s->out)
+		uv_timer_start(s->timer, on_turn, 0, 0);
+}
+
+static void begin_rows(struct session *s)
+{
+	s->ipc.phase = PHASE_BUSY;
+	s->seen_ms = clock_mono_ms();
+	s->sent = 0;
+	uv_timer_start(s->timer, on_turn, 0, 0);
 }
 
 static void on_list(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct session *s = arg;
 
-	c->phase = PHASE_BUSY;
 	s->after = 0;
 	s->count = 0;
-	uv_timer_start(s->timer, on_list_turn, 0, 1);
+	s->has_more = true;
+	begin_rows(s);
 }
-
-/* ---- show ---- */
 
 static void on_show(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
@@ -152,27 +175,33 @@ static void on_show(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 	struct qmgr *q = s->adm->q;
 	const struct adm_show *m = in;
 	struct adm_message reply = { .is_active = active_find(q, m->qid) != NULL };
+	struct span record = SPAN_NULL, body = SPAN_NULL;
 	struct queue_view v = { 0 };
 	struct err err = ERR_INIT;
 	uint64_t due;
 	bool held, large;
 	int out = -1;
 
-	if (queue_view_begin(q->queue, &v, &err) == 0 &&
-	    queue_view_record(&v, m->qid, &reply.record, &err) == QUEUE_FOUND) {
+	if (queue_view_begin(q->queue, &v, &err) == 0 && queue_view_record(&v, m->qid, &record, &err) == QUEUE_FOUND) {
 		reply.found = 1;
-		if (queue_decode_head(reply.record, &due, &held, &large) == 0 && large) {
+		if (queue_decode_head(record, &due, &held, &large) == 0 && large) {
 			if (queue_large_open(q->queue, m->qid, &out, &err) < 0)
 				log_warn("queue socket: %s", err.msg);
-		} else if (queue_view_body(&v, m->qid, &reply.body, &err) != QUEUE_FOUND) {
-			reply.body = SPAN_NULL;
+		} else if (queue_view_body(&v, m->qid, &body, &err) != QUEUE_FOUND) {
+			body = SPAN_NULL;
 		}
-		if (reply.record.n + reply.body.n > IPC_FRAME_MAX - 1024)
-			reply.body = SPAN_NULL;
 	}
+	if (str_add_span(&s->rows, record) < 0 || str_add_span(&s->rows, body) < 0)
+		str_reset(&s->rows);
+	else
+		reply.record = record.n;
+	reply.body = s->rows.n - reply.record;
+	queue_view_end(&v);
+	s->count = reply.found;
+	s->has_more = false;
 	if (ipc_send(&s->ipc, &adm_message_desc, &reply, &out) < 0)
 		log_warn("queue socket: an answer could not be sent");
-	queue_view_end(&v);
+	begin_rows(s);
 }
 
 /* ---- act ---- */
@@ -330,6 +359,7 @@ static void on_act(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 	const struct adm_act *m = in;
 
 	s->count = 0;
+	s->seen_ms = clock_mono_ms();
 	if (m->what > ADM_DELETE || (s->is_guest && m->what != ADM_RETRY)) {
 		done(s, s->is_guest ? "only root and the owner of the queue may do that" : "unknown request");
 		return;
@@ -356,7 +386,24 @@ static const struct ipc_rule rules[] = {
 	{ &adm_act_desc, PHASE_IDLE | PHASE_GUEST, on_act },
 };
 
-static const struct ipc_ops ops = { "admin", rules, ARRAY_LEN(rules), on_lost, NULL };
+static const struct ipc_ops ops = { "admin", rules, ARRAY_LEN(rules), on_lost, on_drained };
+
+void admin_expire(struct admin *adm, uint64_t now_ms)
+{
+	struct session *s, *next;
+
+	for (s = TAILQ_FIRST(&adm->sessions); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (s->is_guest && !s->out && now_ms >= s->seen_ms + GUEST_IDLE_MS)
+			session_free(s);
+	}
+}
+
+static void on_idle(uv_timer_t *t)
+{
+	if (t->data)
+		admin_expire(t->data, clock_mono_ms());
+}
 
 void admin_serve(struct admin *adm, bool is_guest, int *fd)
 {
@@ -364,7 +411,8 @@ void admin_serve(struct admin *adm, bool is_guest, int *fd)
 
 	s->adm = adm;
 	s->is_guest = is_guest;
-	str_init(&s->rows, 2 * IPC_FRAME_MAX);
+	s->seen_ms = clock_mono_ms();
+	str_init(&s->rows, ADM_RECORD_MAX + QUEUE_INLINE_MAX);
 	s->timer = xnew(uv_timer_t);
 	uv_timer_init(&adm->q->loop->uv, s->timer);
 	s->timer->data = s;
@@ -432,6 +480,10 @@ struct admin *admin_new(struct qmgr *q, int *fd, uid_t owner)
 	adm->fd = *fd;
 	*fd = -1;
 	TAILQ_INIT(&adm->sessions);
+	adm->idle = xnew(uv_timer_t);
+	uv_timer_init(&q->loop->uv, adm->idle);
+	adm->idle->data = adm;
+	uv_timer_start(adm->idle, on_idle, GUEST_IDLE_MS / 3, GUEST_IDLE_MS / 3);
 	if (adm->fd >= 0) {
 		adm->poll = xnew(uv_poll_t);
 		BUG(uv_poll_init(&q->loop->uv, adm->poll, adm->fd) != 0);
@@ -451,6 +503,8 @@ void admin_free(struct admin *adm)
 		next = TAILQ_NEXT(s, link);
 		session_free(s);
 	}
+	adm->idle->data = NULL;
+	uv_close((uv_handle_t *)adm->idle, free_handle);
 	if (adm->poll) {
 		adm->poll->data = NULL;
 		uv_close((uv_handle_t *)adm->poll, free_handle);

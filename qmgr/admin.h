@@ -19,6 +19,10 @@ struct admin *admin_new(struct qmgr *q, int *fd, uid_t owner);
 /* Serves one connection as if it had been accepted; takes *fd. For tests and for admin.c itself. Source: admin.c */
 void admin_serve(struct admin *adm, bool is_guest, int *fd);
 
+/* Ends the sessions of guests that said and took nothing for half a minute. For tests and admin.c itself. Source:
+ * admin.c */
+void admin_expire(struct admin *adm, uint64_t now_ms);
+
 /* Ends all sessions. Takes NULL. Call it before qmgr_stop. Source: admin.c */
 void admin_free(struct admin *adm);
 

@@ -249,7 +249,7 @@ static struct dlv_rcpt describe(const struct work *w)
 		.index = r->no, .address = w->address.n ? w->address : r->addr, .orig = r->orig, .kind = r->kind,
 		.as_user = r->as_user, .user = w->user, .extension = w->extension, .uid = w->uid, .gid = w->gid,
 		.maildir = w->maildir, .quota = w->quota, .is_final = r->is_final, .delivered_to = r->delivered_to,
-		.orcpt = r->orcpt, .notify = r->notify,
+		.orcpt = r->orcpt, .notify = r->notify, .is_passed = r->via.n > 0,
 	};
 }
 
@@ -384,6 +384,13 @@ void agents_pump(struct qmgr *q)
 	}
 }
 
+static void unavailable(struct work *w)
+{
+	const char *text = arena_printf(&w->a->q->loop->tick, "mail transport unavailable: %s", w->transport->name);
+
+	active_decide(w, ACTIVE_DEFERRED, "4.3.0", span_z(text));
+}
+
 void agents_queue(struct work *w)
 {
 	struct qmgr *q = w->a->q;
@@ -397,7 +404,7 @@ void agents_queue(struct work *w)
 		}
 	}
 	if (!t->was_served && q->hello_done) {
-		active_decide(w, ACTIVE_DEFERRED, "4.3.0", SPAN_LIT("mail transport unavailable"));
+		unavailable(w);
 		return;
 	}
 	TAILQ_INSERT_TAIL(&t->ready, w, link);
@@ -411,7 +418,7 @@ static void defer_all(struct transport *t)
 	while (!TAILQ_EMPTY(&t->ready)) {
 		struct work *w = TAILQ_FIRST(&t->ready);
 
-		active_decide(w, ACTIVE_DEFERRED, "4.3.0", SPAN_LIT("mail transport unavailable"));
+		unavailable(w);
 		active_step(w->a);
 	}
 }

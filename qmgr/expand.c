@@ -2,13 +2,13 @@
 
 #include "svc/msg_resolve.h"
 
-static bool same(const struct queue_rcpt *r, struct span addr, uint64_t kind, struct span as_user)
+static bool same(const struct queue_rcpt *r, const struct route_new *n)
 {
-	if (r->kind != kind)
+	if (r->kind != n->kind || !span_eq(r->via, n->via))
 		return false;
-	if (kind == QUEUE_ADDRESS)
-		return r->addr.n == addr.n && strncasecmp(r->addr.p, addr.p, addr.n) == 0;
-	return span_eq(r->addr, addr) && span_eq(r->as_user, as_user);
+	if (n->kind == QUEUE_ADDRESS)
+		return r->addr.n == n->address.n && strncasecmp(r->addr.p, n->address.p, n->address.n) == 0;
+	return span_eq(r->addr, n->address) && span_eq(r->as_user, n->as_user);
 }
 
 static size_t index_of(const struct queue_msg *m, uint32_t no, size_t at_most)
@@ -29,7 +29,7 @@ static bool is_ancestor(const struct queue_msg *m, size_t at, const struct route
 		const struct queue_rcpt *r = &m->rcpts[at];
 		size_t up;
 
-		if (same(r, n->address, n->kind, n->as_user))
+		if (same(r, n))
 			return true;
 		up = index_of(m, r->parent, at);
 		if (up == at)
@@ -46,7 +46,7 @@ static bool is_known(const struct queue_msg *m, const struct route_new *n, bool 
 	for (i = 0; i < m->n_rcpts; i++) {
 		const struct queue_rcpt *r = &m->rcpts[i];
 
-		if (!same(r, n->address, n->kind, n->as_user))
+		if (!same(r, n))
 			continue;
 		if (!is_final || r->is_final)
 			return true;
@@ -56,16 +56,23 @@ static bool is_known(const struct queue_msg *m, const struct route_new *n, bool 
 
 /* Newlines separate the Delivered-To chain, and nothing we store may carry a control character into a header or a
  * log. */
-static int check_new(const struct route_new *n, struct err *err)
+static bool has_controls(struct span s)
 {
 	size_t i;
 
-	if (n->address.n == 0 || n->address.n > 4000 || n->kind > QUEUE_INCLUDE)
-		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to something that is no recipient");
-	for (i = 0; i < n->address.n; i++) {
-		if ((unsigned char)n->address.p[i] < 32 && n->address.p[i] != '\t')
-			return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to a recipient with control characters");
+	for (i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] < 32 && s.p[i] != '\t')
+			return true;
 	}
+	return false;
+}
+
+static int check_new(const struct route_new *n, struct err *err)
+{
+	if (n->address.n == 0 || n->address.n > 4000 || n->via.n > 4000 || n->kind > QUEUE_INCLUDE)
+		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to something that is no recipient");
+	if (has_controls(n->address) || has_controls(n->via))
+		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to a recipient with control characters");
 	return 0;
 }
 
@@ -111,7 +118,7 @@ int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *ne
 	chain = chain_of(&parent, is_forward, a);
 	sender = has_sender ? arena_span(a, sender) : SPAN_NULL;
 	for (i = 0; i < news->n; i++) {
-		bool is_final = is_ancestor(m, parent_at, &v[i]);
+		bool is_final = v[i].via.n || is_ancestor(m, parent_at, &v[i]);
 		struct queue_rcpt *r;
 
 		if (is_known(m, &v[i], is_final))
@@ -123,8 +130,9 @@ int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *ne
 		r->is_final = is_final;
 		r->addr = arena_span(a, v[i].address);
 		r->as_user = arena_span(a, v[i].as_user);
+		r->via = arena_span(a, v[i].via);
 		r->orig = parent.orig.n ? parent.orig : parent.addr;
-		r->delivered_to = chain;
+		r->delivered_to = r->via.n ? parent.delivered_to : chain;       /* passed on, not forwarded */
 		/* RFC 3461 5.2.7.3: behind a list with an owner the first sender hears of nobody's delivery */
 		r->sender = has_sender && m->sender.n ? sender : parent.sender;
 		if (!has_sender) {

@@ -4,9 +4,10 @@
 #include "qmgr/writer.h"
 
 #include "base/mem.h"
+#include "svc/msg_admin.h"
 
 #define LAZY_MS 1000
-#define RECORD_MAX ((size_t)64 << 20)
+#define RECORD_MAX ADM_RECORD_MAX
 
 struct job_list {
 	struct write_job *head, **tail;

@@ -97,7 +97,7 @@ static void local_postmaster(struct way *w)
 
 static void local_unknown(struct way *w, struct span base)
 {
-	if (local_has_fallback(&w->r->local))
+	if (!w->q->via.n && local_has_fallback(&w->r->local))
 		local_user(w, base, w->l.ext);
 	else if (span_eqz(base, "postmaster") && !w->q->is_final)
 		local_postmaster(w);
@@ -250,7 +250,7 @@ static void route_error(struct way *w, bool is_retry)
 	}
 	w->out->action = is_retry || dsn.p[0] == '4' ? ROUTE_DEFER : ROUTE_REJECT;
 	w->out->dsn = dsn;
-	w->out->text = rest.n ? span_trim(rest) : SPAN_LIT("undeliverable");
+	w->out->text = rest.n ? span_trim(rest) : SPAN_LIT("Address is undeliverable");
 }
 
 /* Virtual mailboxes that another transport serves still have to exist where a table of them is kept. */
@@ -270,11 +270,21 @@ static void route_foreign(struct way *w)
 		deliver(w);
 }
 
+/* local's word on the transport goes before all tables; its own nexthop serves one without. */
+static enum map_rc find_transport(struct way *w, struct err *err)
+{
+	if (!w->q->via.n)
+		return transport_find(&w->t, w->r, &w->l, w->q->sender, w->a, err);
+	w->t = (struct transport){ SPAN_LIT("error"), span_z(w->r->global.myhostname) };
+	transport_apply(&w->t, w->q->via);
+	return MAP_FOUND;
+}
+
 static void route_transport(struct way *w)
 {
 	struct err err = ERR_INIT;
 
-	if (transport_find(&w->t, w->r, &w->l, w->q->sender, w->a, &err) == MAP_TEMP)
+	if (find_transport(w, &err) == MAP_TEMP)
 		fail(w, &err);
 	else if (span_eqz(w->t.name, "local"))
 		route_local(w);

@@ -1,7 +1,6 @@
 #include "resolve/transport.h"
 
-/* "name:nexthop" into *t; an empty part leaves what is there. */
-static void apply(struct transport *t, struct span value)
+void transport_apply(struct transport *t, struct span value)
 {
 	struct span name, nexthop;
 
@@ -10,7 +9,7 @@ static void apply(struct transport *t, struct span value)
 	nexthop = span_trim(nexthop);
 	if (name.n)
 		t->name = name;
-	if (nexthop.n)
+	if (nexthop.n || span_eqz(name, "error") || span_eqz(name, "retry"))
 		t->nexthop = nexthop;
 }
 
@@ -47,12 +46,12 @@ static enum map_rc for_others(struct transport *t, const struct rules *r, const 
 	if (value.n)
 		t->nexthop = value;
 	if (l->class == ADDR_RELAY) {
-		apply(t, span_z(r->resolve.relay_transport));
+		transport_apply(t, span_z(r->resolve.relay_transport));
 		return MAP_FOUND;
 	}
 	value = span_z(r->resolve.default_transport);
 	rc = by_sender(r, &r->sender_transport_maps, sender, a, &value, err);
-	apply(t, value);
+	transport_apply(t, value);
 	return rc == MAP_TEMP ? rc : MAP_FOUND;
 }
 
@@ -63,10 +62,10 @@ static enum map_rc for_class(struct transport *t, const struct rules *r, const s
 	switch (l->class) {
 	case ADDR_LOCAL:
 		t->nexthop = span_z(r->global.myhostname);
-		apply(t, span_z(r->resolve.local_transport));
+		transport_apply(t, span_z(r->resolve.local_transport));
 		return MAP_FOUND;
 	case ADDR_VIRTUAL_MAILBOX:
-		apply(t, span_z(r->resolve.virtual_transport));
+		transport_apply(t, span_z(r->resolve.virtual_transport));
 		return MAP_FOUND;
 	case ADDR_VIRTUAL_ALIAS:
 		*t = (struct transport){ SPAN_LIT("error"), SPAN_LIT("5.1.1 User unknown in virtual alias table") };
@@ -93,6 +92,6 @@ enum map_rc transport_find(struct transport *t, const struct rules *r, const str
 	span_cut(hit.value, ':', &name, &rest);
 	if (span_trim(name).n)
 		t->nexthop = l->domain;         /* a transport without nexthop goes to the domain, not to relayhost */
-	apply(t, hit.value);
+	transport_apply(t, hit.value);
 	return MAP_FOUND;
 }

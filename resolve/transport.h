@@ -15,4 +15,8 @@ struct transport {
 enum map_rc transport_find(struct transport *t, const struct rules *r, const struct lookup *l, struct span sender,
 			   struct arena *a, struct err *err);
 
+/* Puts "name:nexthop" into *t: an empty part leaves what is there, but error: and retry: have no text then. Source:
+ * transport.c */
+void transport_apply(struct transport *t, struct span value);
+
 #endif

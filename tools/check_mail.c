@@ -62,10 +62,10 @@ void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_
 	arena_fini(&a);
 }
 
-/* A service of login is called pop3 or pop3s, or says which protocol it speaks. */
+/* A service of login is called after its protocol, or says which it speaks. */
 void check_logins(const struct conf *c, const struct mastercf *m, struct conf_errors *errors)
 {
-	static const char *const names[] = { "pop3", "pop3s" };
+	static const char *const names[] = { "pop3", "pop3s", "imap", "imaps" };
 	struct arena a = { 0 };
 	struct login_conf login;
 	struct conf layer;
@@ -78,9 +78,10 @@ void check_logins(const struct conf *c, const struct mastercf *m, struct conf_er
 		for (j = 0; j < ARRAY_LEN(names) && strcmp(m->v[i].name, names[j]) != 0; j++)
 			continue;
 		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0 && login_conf_read(&login, &layer, &a, &err) == 0 &&
-		    j == ARRAY_LEN(names) && login.login_protocol != LOGIN_PROTOCOL_POP3)
-			conf_error(errors, "%s:%u: service '%s': login speaks POP3 only so far: name the service pop3 or "
-				   "pop3s, or say -o login_protocol=pop3", m->file, m->v[i].line, m->v[i].name);
+		    j == ARRAY_LEN(names) && login.login_protocol != LOGIN_PROTOCOL_POP3 &&
+		    login.login_protocol != LOGIN_PROTOCOL_IMAP)
+			conf_error(errors, "%s:%u: service '%s': which protocol? Name the service imap, imaps, pop3 or pop3s, or say "
+				   "-o login_protocol=imap", m->file, m->v[i].line, m->v[i].name);
 		conf_fini(&layer);
 	}
 	arena_fini(&a);

@@ -17,6 +17,7 @@ struct listing {
 	struct tool *t;
 	bool is_json;
 	uint64_t count, bytes;
+	struct str rest;                /* of a row that the next frame completes */
 };
 
 static void no_loss(void *arg, struct ipc *c, const struct err *why)
@@ -189,32 +190,44 @@ static void print_json_row(struct listing *l, const struct queue_msg *m, bool is
 	fputs("]}\n", out);
 }
 
+static void print_row(struct listing *l, const struct adm_row *row, struct span record, struct arena *a)
+{
+	struct err damaged = ERR_INIT;
+	struct queue_msg m;
+
+	if (queue_decode(&m, row->id, record, a, &damaged) < 0) {
+		tool_fail(l->t, "queue", "%s", damaged.msg);
+		return;
+	}
+	if (l->is_json)
+		print_json_row(l, &m, row->is_active);
+	else
+		print_table_row(l, &m, row->is_active);
+	l->count++;
+	l->bytes += m.size;
+}
+
 static int print_rows(struct listing *l, struct span data, struct arena *a, struct err *err)
 {
-	while (data.n) {
-		struct adm_row row;
-		struct queue_msg m;
-		struct err damaged = ERR_INIT;
+	struct adm_row row;
 
-		if (data.n < sizeof(row))
+	if (l->rest.n) {
+		if (str_add_span(&l->rest, data) < 0)
 			return err_set(err, ERR_PROTO, "the queue manager sent a broken list");
+		data = str_span(&l->rest);
+	}
+	while (data.n >= sizeof(row)) {
 		memcpy(&row, data.p, sizeof(row));
-		data = span_from(data, sizeof(row));
-		if (row.len > data.n)
-			return err_set(err, ERR_PROTO, "the queue manager sent a broken list");
-		if (queue_decode(&m, row.id, span_sub(data, 0, row.len), a, &damaged) == 0) {
-			if (l->is_json)
-				print_json_row(l, &m, row.is_active);
-			else
-				print_table_row(l, &m, row.is_active);
-			l->count++;
-			l->bytes += m.size;
-		} else {
-			tool_fail(l->t, "queue", "%s", damaged.msg);
-		}
-		data = span_from(data, row.len);
+		if (row.len > data.n - sizeof(row))
+			break;
+		print_row(l, &row, span_sub(data, sizeof(row), row.len), a);
+		data = span_from(data, sizeof(row) + row.len);
 		arena_reset(a);
 	}
+	if (l->rest.n)
+		str_drop(&l->rest, l->rest.n - data.n);
+	else if (str_add_span(&l->rest, data) < 0)
+		return err_set(err, ERR_PROTO, "the queue manager sent a broken list");
 	return 0;
 }
 
@@ -231,7 +244,7 @@ static void print_sum(const struct listing *l)
 
 static int do_list(struct tool *t, struct ipc *c, bool is_json)
 {
-	struct listing l = { .t = t, .is_json = is_json };
+	struct listing l = { .t = t, .is_json = is_json, .rest = STR_INIT(ADM_RECORD_MAX + IPC_FRAME_MAX) };
 	struct arena rows = { 0 }, frame = { 0 };
 	struct err err = ERR_INIT;
 	struct ipc_msg m;
@@ -246,6 +259,8 @@ static int do_list(struct tool *t, struct ipc *c, bool is_json)
 			const struct adm_done *d = ipc_decode(&adm_done_desc, m.body, &frame, &err);
 
 			rc = d && d->text.n == 0 ? 1 : d ? err_set(&err, ERR_SYS, "%.*s", SPAN_ARG(d->text)) : -1;
+			if (rc == 1 && l.rest.n)
+				rc = err_set(&err, ERR_PROTO, "the queue manager sent a broken list");
 		} else {
 			in = ipc_decode(&adm_rows_desc, m.body, &frame, &err);
 			rc = in ? print_rows(&l, in->data, &rows, &err) : -1;
@@ -254,6 +269,7 @@ static int do_list(struct tool *t, struct ipc *c, bool is_json)
 	}
 	arena_fini(&rows);
 	arena_fini(&frame);
+	str_fini(&l.rest);
 	if (rc < 0)
 		return lost(t, &err);
 	print_sum(&l);
@@ -319,34 +335,80 @@ static void copy_file(FILE *out, int fd)
 		fwrite(buf, 1, (size_t)n, out);
 }
 
+/* Record and body, one after the other, into *rows; 0, or -1. */
+static int take_rows(struct ipc *c, struct str *rows, struct err *err)
+{
+	struct arena frame = { 0 };
+	struct ipc_msg m;
+	int rc = 0;
+
+	while (rc == 0) {
+		const struct adm_rows *in = NULL;
+
+		if (ipc_wait(c, &m, ANSWER_MS, err) != IPC_OK)
+			rc = -1;
+		else if (m.type == MSG_ADM_DONE)
+			rc = 1;
+		else if (!(in = ipc_decode(&adm_rows_desc, m.body, &frame, err)))
+			rc = -1;
+		else if (str_add_span(rows, in->data) < 0)
+			rc = err_set(err, ERR_PROTO, "the message is too large to show");
+		arena_reset(&frame);
+	}
+	arena_fini(&frame);
+	return rc < 0 ? -1 : 0;
+}
+
+static int print_message(struct tool *t, uint64_t id, const struct adm_message *in, struct span rows, int fd)
+{
+	struct arena a = { 0 };
+	struct err err = ERR_INIT;
+	struct queue_msg msg;
+	int rc = TOOL_OK;
+
+	if (rows.n != in->record + in->body)
+		rc = tool_fail(t, "queue", "the queue manager sent a broken message");
+	else if (queue_decode(&msg, id, span_sub(rows, 0, in->record), &a, &err) < 0)
+		rc = tool_fail(t, "queue", "%s", err.msg);
+	if (rc == TOOL_OK) {
+		print_envelope(t->out, &msg, in->is_active);
+		fputc('\n', t->out);
+		if (fd >= 0)
+			copy_file(t->out, fd);
+		else
+			fwrite(rows.p + in->record, 1, in->body, t->out);
+	}
+	arena_fini(&a);
+	return rc;
+}
+
 static int do_show(struct tool *t, struct ipc *c, uint64_t id)
 {
 	struct adm_show ask = { id };
 	struct arena a = { 0 };
+	struct str rows = STR_INIT(ADM_RECORD_MAX + IPC_FRAME_MAX);
 	struct err err = ERR_INIT;
-	struct ipc_msg m;
+	struct ipc_msg m = { .fd = -1 };
 	const struct adm_message *in = NULL;
-	struct queue_msg msg;
 	char name[QUEUE_ID_LEN + 1];
-	int rc = TOOL_OK;
+	int rc, fd = -1;
 
-	if (ipc_send(c, &adm_show_desc, &ask, NULL) == 0 && ipc_wait(c, &m, ANSWER_MS, &err) == IPC_OK)
+	if (ipc_send(c, &adm_show_desc, &ask, NULL) == 0 && ipc_wait(c, &m, ANSWER_MS, &err) == IPC_OK) {
+		fd = m.fd;
+		m.fd = -1;
 		in = ipc_decode(&adm_message_desc, m.body, &a, &err);
-	if (!in) {
+	}
+	if (!in || take_rows(c, &rows, &err) < 0) {
 		rc = lost(t, &err);
 	} else if (!in->found) {
 		queue_id_print(name, id);
 		rc = tool_fail(t, "queue", "there is no such message: %s", name);
-	} else if (queue_decode(&msg, id, in->record, &a, &err) < 0) {
-		rc = tool_fail(t, "queue", "%s", err.msg);
 	} else {
-		print_envelope(t->out, &msg, in->is_active);
-		fputc('\n', t->out);
-		if (m.fd >= 0)
-			copy_file(t->out, m.fd);
-		else
-			fwrite(in->body.p ? in->body.p : "", 1, in->body.n, t->out);
+		rc = print_message(t, id, in, str_span(&rows), fd);
 	}
+	if (fd >= 0)
+		close(fd);
+	str_fini(&rows);
 	arena_fini(&a);
 	return rc;
 }

@@ -115,7 +115,7 @@ static const int always[] = {
 	CALL(set_robust_list), CALL(get_robust_list), CALL(rseq), CALL(membarrier), CALL(sched_yield),
 	CALL(sched_getaffinity), CALL(getcpu), CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn),
 	CALL(rt_sigpending), CALL(sigaltstack), CALL(restart_syscall), CALL(exit), CALL(exit_group), CALL(clock_gettime),
-	CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday), CALL(time), CALL(times),
+	CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday), CALL(time), CALL(times), CALL(alarm), CALL(setitimer),
 	CALL(getrandom), CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
 	CALL(getresuid), CALL(getresgid), CALL(getgroups), CALL(getrlimit), CALL(getrusage), CALL(uname), CALL(sysinfo), END,
 };

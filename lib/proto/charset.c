@@ -121,6 +121,16 @@ static ptrdiff_t convert_iconv(iconv_t cd, struct span in, bool is_end, struct s
 	return (ptrdiff_t)(in.n - n);
 }
 
+/* Some decoders (windows-1255, windows-1258) hold a letter back for the accent that may follow: this asks for it. */
+static int flush(iconv_t cd, struct str *out)
+{
+	char buf[STEP], *to = buf;
+	size_t room = sizeof(buf);
+
+	iconv(cd, NULL, NULL, &to, &room);
+	return str_add(out, buf, sizeof(buf) - room);
+}
+
 static ptrdiff_t convert(struct charset *c, struct span in, bool is_end, struct str *out)
 {
 	if (c->kind == CHARSET_ICONV)
@@ -155,8 +165,8 @@ int charset_convert(struct charset *c, struct span in, bool is_end, struct str *
 		used = convert(c, (struct span){ c->held, c->n_held }, true, out);
 		c->n_held = 0;
 	}
-	if (is_end && c->kind == CHARSET_ICONV)
-		iconv(c->cd, NULL, NULL, NULL, NULL);
+	if (used >= 0 && is_end && c->kind == CHARSET_ICONV)
+		return flush(c->cd, out);
 	return used < 0 ? -1 : 0;
 }
 

@@ -142,8 +142,8 @@ static void field_bytes(struct mime *m, const char *p, size_t n)
 			field_add(m, p, n);
 		return;
 	}
-	m->field_state = FIELD_KEPT;
-	if (!m->ev->header) {
+	m->field_state = m->n_field + (size_t)(colon - p) > NAME_MAX_BYTES ? FIELD_SKIPPED : FIELD_KEPT;
+	if (m->field_state == FIELD_KEPT && !m->ev->header) {
 		struct span name = { p, (size_t)(colon - p) };
 
 		if (m->n_field) {

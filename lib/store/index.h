@@ -37,11 +37,11 @@ struct index_options {
 	bool is_memory;                 /* INDEX=MEMORY */
 };
 
-/* When a directory or file was looked at last. */
+/* The time of a directory when it was looked at last (mailbox_disk.c says when that is trusted). */
 struct index_time {
 	int64_t s;
 	uint32_t ns;
-	uint32_t is_young;              /* less than 2 s old when read: one more look is due */
+	uint32_t due_s;                 /* one more look is due from this second since 1970 on; 0: none */
 };
 
 /* A file as it was read: another inode, size or time means it changed. */
@@ -55,16 +55,18 @@ struct index_folder {
 	uint32_t id;                    /* key of its messages; never reused in this environment */
 	uint32_t validity, uid_next;
 	uint32_t n, n_unseen, n_deleted, n_recent;
-	uint32_t first_unseen;          /* its sequence number, 0: none */
-	uint64_t bytes;                 /* sum of the sizes that are known (STATUS=SIZE) */
-	uint32_t n_unsized;             /* messages whose size is not known yet */
+	uint32_t first_unseen, first_unseen_uid;        /* its sequence number and UID, 0: none */
+	uint32_t first_recent;          /* messages from this UID on are recent: no session has had them */
+	uint32_t first_new;             /* no message below this UID is in new/; 0: none is */
+	uint32_t n_unsized;             /* messages whose vsize is not known yet */
 	uint32_t n_gone;                /* entries in the log of expunges; kept by index_gone_add */
+	uint32_t reserved;
+	uint64_t bytes;                 /* sum of the vsizes that are known (STATUS=SIZE) */
 	uint64_t modseq;                /* HIGHESTMODSEQ; never falls, above all that was told before a rebuild */
+	uint64_t flags_modseq, gone_modseq;     /* of the last change of flags, of the last expunge */
 	uint64_t gone_floor;            /* expunges at or below this modseq are not in the log */
 	struct index_time new_time, cur_time;
-	struct index_file uidlist, keywords;
-	uint32_t uid_promised;          /* dovecot-uidlist: UIDs below are durable (uidlist.h) */
-	uint32_t reserved;
+	struct index_file uidlist;      /* dovecot-uidlist as it was read or written last */
 };
 
 enum index_flag {
@@ -74,7 +76,7 @@ enum index_flag {
 #define INDEX_SYSTEM_FLAGS 31u
 #define INDEX_KEYWORDS 26
 
-enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2, INDEX_RECENT = 4 };
+enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2 };
 
 /* The fixed part of a message. */
 struct index_msg {

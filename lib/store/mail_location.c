@@ -1,5 +1,9 @@
 #include "store/mail_location.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
 static int add_var(struct str *out, char c, struct span name, const char *home, struct err *err)
 {
 	struct span local, domain, v;
@@ -117,4 +121,43 @@ int mail_location_expand(struct mail_location *out_r, const struct account *a, c
 		}
 	}
 	return 0;
+}
+
+/* What exists above the mailbox comes from configuration and is taken as it is; what is below is the user's. */
+static const char *split_path(struct arena *a, const char *home, const char *mail, const char **rest_r)
+{
+	size_t n = strlen(home);
+	char *base, *slash;
+	struct stat st;
+
+	if (n > 1 && strncmp(mail, home, n) == 0 && mail[n] == '/' && stat(home, &st) == 0) {
+		*rest_r = mail + n + 1;
+		return home;
+	}
+	base = arena_strdup(a, mail);
+	do {
+		slash = strrchr(base, '/');
+		*slash = '\0';
+	} while (slash > base && stat(base, &st) < 0 && errno == ENOENT);
+	*rest_r = mail + (slash - base) + 1;
+	return slash > base ? base : "/";
+}
+
+int mail_location_open(struct maildir *md, const char *home, const char *mail, struct err *err)
+{
+	struct arena a = { 0 };
+	const char *base, *rest;
+	char *path;
+	size_t n;
+	int rc;
+
+	if (mail[0] != '/')
+		return err_set(err, ERR_CONF, "mail_location: \"%s\" is not an absolute path", mail);
+	path = arena_strdup(&a, mail);
+	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
+	base = split_path(&a, home, path, &rest);
+	rc = maildir_open(md, base, rest, MAILDIR_CREATE, err);
+	arena_fini(&a);
+	return rc;
 }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "store/account.h"
+#include "store/maildir.h"
 
 #define MAIL_LOCATION_DEFAULT "maildir:~/Maildir"
 
@@ -25,5 +26,10 @@ int mail_location_vars(struct str *out, struct span template, struct span name, 
  * Source: mail_location.c */
 int mail_location_expand(struct mail_location *out_r, const struct account *a, const char *template,
 			 struct arena *arena, struct err *err) WARN_UNUSED;
+
+/* Opens the Maildir at the absolute path mail, made with its missing folders if need be. What exists above it, or home
+ * with all above, comes from configuration and is taken as it is; below, links are not followed. home: where the user's
+ * own folders begin, or "". -1 ERR_SYS, ERR_CONF. Source: mail_location.c */
+int mail_location_open(struct maildir *md, const char *home, const char *mail, struct err *err) WARN_UNUSED;
 
 #endif

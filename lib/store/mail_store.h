@@ -27,6 +27,7 @@ struct mail_store {
 	struct index *index;
 	struct quota_limit quota;
 	const char *host;
+	const char *folders;            /* mailbox_defaults, for special uses; set by folder_defaults, borrowed */
 	uint64_t last_ms;               /* for unique base names */
 	unsigned n_names;
 	struct arena arena;

@@ -50,6 +50,7 @@ struct mailbox {
 	const char *folder;             /* as on disk: "", ".Sent" */
 	struct maildir md;
 	bool is_read_only;              /* EXAMINE: nothing of new/ moves to cur/, no flags change */
+	bool is_volatile;               /* dovecot-uidlist cannot be written: UIDs hold for this session only (UIDNOTSTICKY) */
 	struct keywords keywords;
 	struct mailbox_status now;      /* as of the last sync */
 	struct mailbox_msg *v;          /* the view, by uid; v[i] is sequence number i + 1. Loaded by mailbox_load */

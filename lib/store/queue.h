@@ -58,6 +58,7 @@ struct queue_rcpt {
 	struct span dsn;                /* "4.4.1" of the last attempt */
 	struct span text;               /* its words */
 	struct span mta;                /* the host that said them, or empty */
+	struct span via;                /* "transport:nexthop" that local passed it to, or empty */
 };
 
 /* A message without its body. Spans and recipients belong to the arena given to queue_decode. */

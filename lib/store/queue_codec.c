@@ -1,10 +1,11 @@
 /* Records of the queue. A fixed head that the indexes need (version, flags, due), then numbers as LEB128 and strings as
  * length and bytes, all in one order. A field may be added at the end of the envelope or of a recipient under a new
- * version; the reader keeps reading the old ones. */
+ * version; the reader keeps reading the old ones. Version 2 is version 1 with via at the end of each recipient; a record
+ * that needs no via stays one of version 1. */
 #include "store/queue_priv.h"
 
 
-enum { VERSION = 1, HEAD = 10, HEAD_HELD = 1, HEAD_LARGE = 2, MIN_RCPT = 18 };
+enum { VERSION = 1, VERSION_VIA = 2, HEAD = 10, HEAD_HELD = 1, HEAD_LARGE = 2, MIN_RCPT = 18 };
 
 static int put_num(struct str *out, uint64_t v)
 {
@@ -24,7 +25,7 @@ static int put_span(struct str *out, struct span s)
 	return put_num(out, s.n) < 0 || str_add_span(out, s) < 0 ? -1 : 0;
 }
 
-static int put_rcpt(struct str *out, const struct queue_rcpt *r)
+static int put_rcpt(struct str *out, const struct queue_rcpt *r, int version)
 {
 	const uint64_t nums[] = { r->no, r->parent, r->depth, r->attempts, r->kind, r->state, r->notify, r->action,
 				  r->is_final };
@@ -41,7 +42,18 @@ static int put_rcpt(struct str *out, const struct queue_rcpt *r)
 		if (put_span(out, spans[i]) < 0)
 			return -1;
 	}
-	return 0;
+	return version == VERSION_VIA ? put_span(out, r->via) : 0;
+}
+
+static int version_of(const struct queue_msg *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_rcpts; i++) {
+		if (m->rcpts[i].via.n)
+			return VERSION_VIA;
+	}
+	return VERSION;
 }
 
 void queue_record_set_due(char *record, uint64_t due_ms)
@@ -57,7 +69,8 @@ int queue_encode(struct str *out, const struct queue_msg *m)
 	const uint64_t nums[] = { m->arrival_ms, m->size, m->flags, m->next_no };
 	const struct span spans[] = { m->sender, m->envid, m->client_name, m->client_addr, m->helo, m->protocol,
 				      m->sasl_method, m->sasl_user };
-	char head[HEAD] = { VERSION, (char)((m->held ? HEAD_HELD : 0) | (m->large ? HEAD_LARGE : 0)) };
+	int version = version_of(m);
+	char head[HEAD] = { (char)version, (char)((m->held ? HEAD_HELD : 0) | (m->large ? HEAD_LARGE : 0)) };
 	size_t i;
 
 	queue_record_set_due(head, m->due_ms);
@@ -74,7 +87,7 @@ int queue_encode(struct str *out, const struct queue_msg *m)
 	if (put_num(out, m->n_rcpts) < 0)
 		return -1;
 	for (i = 0; i < m->n_rcpts; i++) {
-		if (put_rcpt(out, &m->rcpts[i]) < 0)
+		if (put_rcpt(out, &m->rcpts[i], version) < 0)
 			return -1;
 	}
 	return 0;
@@ -135,7 +148,7 @@ static int get_span(struct span *in, struct span *s_r)
 	return 0;
 }
 
-static int get_rcpt(struct span *in, struct queue_rcpt *r)
+static int get_rcpt(struct span *in, struct queue_rcpt *r, int version)
 {
 	struct span *spans[] = { &r->addr, &r->orig, &r->orcpt, &r->as_user, &r->delivered_to, &r->sender, &r->dsn,
 		&r->text,
@@ -151,7 +164,7 @@ static int get_rcpt(struct span *in, struct queue_rcpt *r)
 		if (get_span(in, spans[i]) < 0)
 			return -1;
 	}
-	return 0;
+	return version == VERSION_VIA ? get_span(in, &r->via) : 0;
 }
 
 static int get_envelope(struct span *in, struct queue_msg *m, uint64_t *n_rcpts_r)
@@ -175,7 +188,7 @@ int queue_decode_head(struct span record, uint64_t *due_ms_r, bool *held_r, bool
 	uint64_t due = 0;
 	size_t i;
 
-	if (record.n < HEAD || record.p[0] != VERSION)
+	if (record.n < HEAD || (record.p[0] != VERSION && record.p[0] != VERSION_VIA))
 		return -1;
 	for (i = 0; i < 8; i++)
 		due |= (uint64_t)(unsigned char)record.p[2 + i] << (8 * i);
@@ -204,7 +217,7 @@ int queue_decode(struct queue_msg *m_r, uint64_t id, struct span record, struct 
 		struct queue_rcpt *r = &m.rcpts[i];
 
 		/* Numbers name mailbox files: one that came twice would let one delivery hide another. */
-		if (get_rcpt(&in, r) < 0 || r->no >= m.next_no || (i > 0 && r->no <= r[-1].no))
+		if (get_rcpt(&in, r, record.p[0]) < 0 || r->no >= m.next_no || (i > 0 && r->no <= r[-1].no))
 			goto damaged;
 		m.n_rcpts++;
 	}

@@ -52,6 +52,9 @@ struct daemon_ops {
 	/* For surat status. */
 	uint64_t (*sessions)(struct daemon *d);
 
+	/* For surat who and kick; the answer lives in the arena. */
+	void (*who)(struct daemon *d, const struct ctl_who *ask, struct ctl_who_reply *r, struct arena *a);
+
 	/* How many peers of a kind will say HELLO (qmgr). */
 	void (*peers)(struct daemon *d, enum channel_kind kind, uint64_t count);
 };
@@ -62,7 +65,8 @@ struct daemon {
 	struct loop loop;
 	struct ipc ctl;
 	struct arena arena;             /* for the process's life */
-	struct conf *conf;              /* current snapshot; old ones stay until the process ends its use (see reload) */
+	struct conf *conf;              /* current snapshot; who uses it beyond a reload takes a reference */
+	struct conf *before;            /* the one that a failed reload puts back */
 	struct sandbox sandbox;
 	const char *program;            /* from INIT, in arena */
 	const char *config_directory;

@@ -5,7 +5,8 @@
 #include "io/ipc.h"
 
 enum msg_ctl { MSG_CTL_INIT = 0x100, MSG_CTL_CONF, MSG_CTL_CERT, MSG_CTL_CHANNEL, MSG_CTL_LISTEN, MSG_CTL_RELOAD,
-	       MSG_CTL_DRAIN, MSG_CTL_STATUS, MSG_CTL_STATUS_REPLY, MSG_CTL_READY, MSG_CTL_FAILED, MSG_CTL_PEERS };
+	       MSG_CTL_DRAIN, MSG_CTL_STATUS, MSG_CTL_STATUS_REPLY, MSG_CTL_READY, MSG_CTL_FAILED, MSG_CTL_PEERS,
+	       MSG_CTL_WHO, MSG_CTL_WHO_REPLY };
 
 /* master -> daemon, the first two messages, before any right is given away. instance and
  * ticket_key (for daemons that serve TLS, else empty) are drawn by master at its start. */
@@ -46,6 +47,16 @@ IPC_STRUCT(ctl_peers, CTL_PEERS_FIELDS)
 
 #define CTL_STATUS_REPLY_FIELDS(S, U64, STR, LIST) U64(S, sessions) STR(S, text)
 IPC_STRUCT(ctl_status_reply, CTL_STATUS_REPLY_FIELDS)
+
+/* master -> imapd and pop3d, a call of surat who or kick: the sessions with a process id above after, in their order, of
+ * the user or with the session id match ("": all); is_kick ends them. since: seconds since 1970. */
+#define CTL_WHO_FIELDS(S, U64, STR, LIST) U64(S, after) U64(S, is_kick) STR(S, match)
+IPC_STRUCT(ctl_who, CTL_WHO_FIELDS)
+#define CTL_SESSION_FIELDS(S, U64, STR, LIST)                                                                    \
+	STR(S, user) STR(S, service) U64(S, pid) STR(S, remote_addr) STR(S, session) U64(S, since)
+IPC_STRUCT(ctl_session, CTL_SESSION_FIELDS)
+#define CTL_WHO_REPLY_FIELDS(S, U64, STR, LIST) U64(S, has_more) LIST(S, sessions, ctl_session)
+IPC_STRUCT(ctl_who_reply, CTL_WHO_REPLY_FIELDS)
 
 /* daemon -> master: the start or the reload failed, why, and what remedies it; after a failed start it exits. */
 #define CTL_FAILED_FIELDS(S, U64, STR, LIST) STR(S, text)

@@ -23,7 +23,7 @@ struct ipc_list msg_resolve_part(const struct ipc_list *all, size_t from)
 	if (from >= all->n)
 		return (struct ipc_list){ 0 };
 	for (i = from; i < all->n; i++) {
-		bytes += 40 + v[i].address.n + v[i].as_user.n;
+		bytes += 48 + v[i].address.n + v[i].as_user.n + v[i].via.n;
 		if (i > from && bytes > PART_BYTES)
 			break;
 	}
@@ -39,6 +39,7 @@ void msg_resolve_gather(struct ipc_list *to, const struct ipc_list *part, struct
 	if (to->n)
 		memcpy(v, to->v, to->n * sizeof(*v));
 	for (i = 0; i < part->n; i++)
-		v[to->n + i] = (struct route_new){ arena_span(a, from[i].address), from[i].kind, arena_span(a, from[i].as_user) };
+		v[to->n + i] = (struct route_new){ arena_span(a, from[i].address), from[i].kind, arena_span(a, from[i].as_user),
+						   arena_span(a, from[i].via) };
 	*to = (struct ipc_list){ v, to->n + part->n };
 }

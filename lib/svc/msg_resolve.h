@@ -36,15 +36,17 @@ IPC_STRUCT(ptr_name, PTR_NAME_FIELDS)
 
 /* qmgr: where does this recipient go. kind: enum rcpt_kind of msg_queue.h; as_user: whose rights a command, file or
  * include has ("" for default_privs). is_final: the address came out of its own expansion, so no alias applies to it. offset: of an
- * expansion's members, how many are known already. */
+ * expansion's members, how many are known already. via: the transport that local chose for it, "transport:nexthop", in
+ * place of the one of its class. */
 enum route_action { ROUTE_DELIVER, ROUTE_EXPAND, ROUTE_REJECT, ROUTE_DEFER };
 
 #define ROUTE_GET_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final) \
-	U64(S, offset)
+	U64(S, offset) STR(S, via)
 IPC_STRUCT(route_query, ROUTE_GET_FIELDS)
 
-/* A recipient that takes the place of the one that was asked for. */
-#define ROUTE_NEW_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, as_user)
+/* A recipient that takes the place of the one that was asked for. via: the transport it goes to whatever tables say
+ * (mailbox_transport, fallback_transport), or empty. */
+#define ROUTE_NEW_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, as_user) STR(S, via)
 IPC_STRUCT(route_new, ROUTE_NEW_FIELDS)
 
 /* As many of all, a list of struct route_new, from there on as a frame holds; at least one. Source: msg_resolve.c */

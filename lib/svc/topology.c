@@ -12,6 +12,7 @@ const struct program topology_programs[] = {
 	{ "qmgr", NULL, "_surat-queue", false, false },
 	{ "local", NULL, NULL, false, false },
 	{ "pop3d", NULL, NULL, false, true },
+	{ "imapd", NULL, NULL, false, true },
 	{ "smtpd", NULL, "_surat-smtpd", true, true },
 	{ "login", NULL, "_surat-login", true, true },
 };
@@ -26,9 +27,11 @@ const struct channel topology_channels[] = {
 	{ CHAN_AUTH, "login", "auth" },
 	{ CHAN_PAM, "auth", "auth-pam" },
 	{ CHAN_TICKET, "pop3d", "auth" },
+	{ CHAN_TICKET, "imapd", "auth" },
 	{ CHAN_QUEUE, "smtpd", "qmgr" },
 	{ CHAN_DELIVER, "local", "qmgr" },
 	{ CHAN_SESSION, "login", "pop3d" },
+	{ CHAN_SESSION, "login", "imapd" },
 };
 const size_t topology_n_channels = ARRAY_LEN(topology_channels);
 

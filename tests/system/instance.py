@@ -14,7 +14,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SURAT_BUILD", ROOT / "build")).resolve()
-DAEMONS = ("resolve", "anvil", "auth", "qmgr", "local", "pop3d", "smtpd", "login")
+DAEMONS = ("resolve", "anvil", "auth", "qmgr", "local", "pop3d", "imapd", "smtpd", "login")
 IS_ROOT = os.geteuid() == 0
 
 SUBMISSION = ("-o syslog_name=surat/submission -o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject "
@@ -25,6 +25,8 @@ ROWS = [
     ("submissions", 465, "smtpd", SUBMISSION + " -o smtpd_tls_wrappermode=yes"),
     ("pop3", 110, "login", "-o login_protocol=pop3"),
     ("pop3s", 995, "login", "-o login_protocol=pop3 -o login_tls_wrappermode=yes"),
+    ("imap", 143, "login", "-o login_protocol=imap"),
+    ("imaps", 993, "login", "-o login_protocol=imap -o login_tls_wrappermode=yes"),
 ]
 
 

@@ -258,6 +258,85 @@ def test_luser_relay(world):
         i.surat("reload")
 
 
+@contextlib.contextmanager
+def settings(world, **values):
+    before = dict(world.i.settings)
+    world.i.settings.update(values)
+    world.i.write_config()
+    world.i.surat("reload")
+    try:
+        yield
+    finally:
+        world.i.settings = before
+        world.i.write_config()
+        world.i.surat("reload")
+
+
+def test_mailbox_transport_that_nobody_serves(world):
+    """The letter waits under the transport's name, and is delivered once the setting is gone and a retry asked for."""
+    to = f"{world.ani.pw_name}@example.com"
+    with settings(world, mailbox_transport="lmtp:unix:private/dovecot-lmtp"):
+        since = len(world.i.log_text())
+        world.send(to)
+        world.i.wait_log(f"to=<{to}>, relay=local", since=since)
+        line = world.i.wait_log("status=deferred (mail transport unavailable: lmtp)", since=since)
+        assert f"to=<{to}>" in line
+    assert len(queue_ids(world.i)) == 1
+    world.i.surat("queue", "delete", "ALL")
+
+
+@pytest.mark.parametrize("name, to, value, words", [
+    ("mailbox_transport", "ani", "local", "status=sent (delivered to maildir)"),
+    ("mailbox_transport", "ani", "discard:", "status=sent"),
+    ("fallback_transport", "nobodyhere", "virtual", "relay=virtual"),
+    ("fallback_transport", "nobodyhere", "error:5.7.1 gone for good", "dsn=5.7.1, status=bounced (gone for good)"),
+    ("fallback_transport", "nobodyhere", "retry:4.3.2 not today", "dsn=4.3.2, status=deferred (not today)"),
+    ("fallback_transport", "nobodyhere", "local", "dsn=5.1.1, status=bounced"),
+])
+def test_transports_behind_local(world, name, to, value, words):
+    address = f"{world.users[to].pw_name if to in world.users else to}@example.com"
+    boxes = f"users:{world.i.dir}/data inline:{{nobodyhere@example.com=nobodyhere/Maildir/}}"
+    with settings(world, **{name: value, "local_recipient_maps": "", "virtual_mailbox_maps": boxes}):
+        since = len(world.i.log_text())
+        m = world.send(address)
+        world.i.wait_log(f"status=sent (passed to {value})", since=since)
+        line = world.i.wait_log(words, since=since)
+        assert f"to=<{address}>" in line, line
+        if value == "local" and to == "ani":
+            wait_file(world.box(world.ani), m)
+        if value == "virtual":
+            wait_file(world.i.mail / "nobodyhere/Maildir", m)
+    world.i.surat("queue", "delete", "ALL", check=False)
+    wait_queue_empty(world.i)
+
+
+def test_transport_maps_without_agent(world):
+    """error:, retry: and discard: in a transport table need no agent."""
+    table = "inline:{ {gone.example=error:5.1.2 no such place}, late.example=retry:later, void.example=discard: }"
+    with settings(world, transport_maps=table, mynetworks="127.0.0.0/8"), contextlib.closing(smtp(world.i)) as s:
+        s.mail(f"{world.ani.pw_name}@example.com")
+        code, words = s.rcpt("x@gone.example")
+        assert code == 550 and words.startswith(b"5.1.2 ") and b"no such place" in words, words
+        code, words = s.rcpt("x@late.example")
+        assert code in (450, 451), words
+        since = len(world.i.log_text())
+        world.send("x@void.example", sender=f"{world.ani.pw_name}@example.com")
+        world.i.wait_log("to=<x@void.example>, relay=none", since=since)
+        wait_queue_empty(world.i)
+
+
+def test_full_mailbox_beside_others(world):
+    """A .forward names its owner, whose mailbox is full, and somebody else: one is returned, the other delivered."""
+    sender = f"{world.ani.pw_name}@example.com"
+    with settings(world, mailbox_size_limit="1"), \
+         forward(world, world.budi, f"\\{world.budi.pw_name}, tito@virtual.example\n"):
+        since = len(world.i.log_text())
+        m = world.send(f"{world.budi.pw_name}@example.com", sender=sender)
+        wait_file(world.i.maildir("tito@virtual.example"), m)
+        world.i.wait_log("dsn=5.2.2, status=bounced", since=since)
+    wait_queue_empty(world.i)
+
+
 def test_mailbox_command_and_size_limit(world):
     i = world.i
     i.settings.update({"mailbox_command": f"cat >{i.dir}/out/command-$USER", "mailbox_size_limit": "0"})

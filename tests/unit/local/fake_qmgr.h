@@ -106,8 +106,9 @@ static void on_dlv_result(void *arg, struct ipc *c, uint32_t id, const void *in,
 		for (size_t k = 0; k < r->news.n; k++) {
 			const struct route_new *w = (const struct route_new *)r->news.v + k;
 
-			at += (size_t)snprintf(h->news + at, sizeof(h->news) - at, "%d:%.*s:%.*s;", (int)w->kind,
-					       SPAN_ARG(w->as_user), SPAN_ARG(w->address));
+			at += (size_t)snprintf(h->news + at, sizeof(h->news) - at, "%d:%.*s:%.*s%s%.*s;", (int)w->kind,
+					       SPAN_ARG(w->as_user), SPAN_ARG(w->address), w->via.n ? " via " : "",
+					       SPAN_ARG(w->via));
 		}
 	}
 }

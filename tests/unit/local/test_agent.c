@@ -397,6 +397,20 @@ static void test_quota(void **state)
 	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { r } }), DLV_SENT, "2.0.0", "");
 }
 
+/* A full mailbox keeps nothing from those whom .forward names beside it, and is returned alone. */
+static void test_full_beside_others(void **state)
+{
+	struct dlv_rcpt self = to_user("tito", "");
+
+	put_file("tito/.forward", "\\tito, x@y.org\n", TITO, 0644);
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news, "0::x@y.org;");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "one") } })->news,
+			    "0::x@y.org;0::tito+one@example.com;");
+	self.is_final = 1;
+	EXPECT(ask_one((struct ask){ .rcpts = { self } }), DLV_BOUNCED, "5.2.2", "full");
+}
+
 /* More full mailboxes in one go than a batch has room for. */
 static void test_many_full(void **state)
 {
@@ -512,6 +526,7 @@ int main(void)
 		T(test_reload),
 		TS(test_process_limit, setup_limit),
 		TS(test_quota, setup_quota),
+		TS(test_full_beside_others, setup_quota),
 		TS(test_many_full, setup_quota),
 		TS(test_luser_relay, setup_luser),
 		TS(test_mail_spool, setup_spool),

@@ -199,6 +199,9 @@ static void test_mailbox_command(void **state)
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "two") } })->news, "0::x@y.org;");
 	assert_non_null(get_file(in_root("tito/box-two")));
 	assert_int_equal(count_in("tito/Maildir/new", NULL, NULL), 0);
+	put_file("tito/box-no", "", 0, 0600);
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "no") } })->news,
+			    "0::x@y.org;0::tito+no@example.com;");
 	EXPECT(ask_one((struct ask){ .transport = "virtual",
 				     .rcpts = { to_virtual("v@x", in_root("vmail/v/"), VMAIL) } }),
 	       DLV_SENT, "2.0.0", "maildir");
@@ -216,12 +219,48 @@ static void test_maps(void **state)
 {
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.3.0",
 	       "Command died with status 1: \"/bin/false\"");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") } }), DLV_DEFERRED, "4.3.0",
-	       "mail transport unavailable");
-	EXPECT(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } }), DLV_DEFERRED, "4.3.0",
-	       "mail transport unavailable");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("iqbal", "x") } })->news,
+			    "0::iqbal+x@example.com via lmtp:unix:x;");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } })->news,
+			    "0::nemo@example.com via smtp:elsewhere;");
+	assert_non_null(strstr(q.log, "status=sent (passed to smtp:elsewhere)"));
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("outis", "") } }), DLV_BOUNCED, "5.1.1", "unknown user");
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("root", "") } }), DLV_SENT, "2.0.0", "maildir");
+}
+
+static int setup_transport(void **state)
+{
+	start_agent("mailbox_transport = lmtp:unix:private/lmtp\nmailbox_command = exit 1\nluser_relay = tito");
+	return 0;
+}
+
+/* .forward goes before mailbox_transport, and that before mailbox_command; whom it has passed on it does not pass
+ * again. */
+static void test_mailbox_transport(void **state)
+{
+	struct dlv_rcpt told, passed, gone;
+
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_EXPANDED, "2.0.0",
+	       "passed to lmtp:unix:private/lmtp");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("nemo", "") } })->news,
+			    "0::nemo@example.com via lmtp:unix:private/lmtp;");
+	put_file("tito/.forward", "\\tito, x@y.org\n", TITO, 0644);
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "two") } })->news,
+			    "0::x@y.org;0::tito+two@example.com via lmtp:unix:private/lmtp;");
+	put_file("tito/.forward", "x@y.org\n", TITO, 0644);
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news, "0::x@y.org;");
+	told = to_user("tito", "");
+	told.is_final = 1;
+	assert_string_equal(ask_one((struct ask){ .rcpts = { told } })->news,
+			    "0::tito@example.com via lmtp:unix:private/lmtp;");
+	passed = to_user("iqbal", "");
+	gone = to_user("nemo", "");
+	passed.is_final = gone.is_final = passed.is_passed = gone.is_passed = 1;
+	EXPECT(ask_one((struct ask){ .rcpts = { passed } }), DLV_BOUNCED, "5.3.0", "Command died");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { gone } })->news, "0::tito;");
+	EXPECT(ask_one((struct ask){ .transport = "virtual",
+				     .rcpts = { to_virtual("v@x", in_root("vmail/v/"), VMAIL) } }),
+	       DLV_SENT, "2.0.0", "maildir");
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, stop_agent)
@@ -238,6 +277,7 @@ int main(void)
 		T(test_loop),
 		T(test_argv),
 		cmocka_unit_test_setup_teardown(test_maps, setup_maps, stop_agent),
+		cmocka_unit_test_setup_teardown(test_mailbox_transport, setup_transport, stop_agent),
 		cmocka_unit_test_setup_teardown(test_mailbox_command, setup_mailbox_command, stop_agent),
 	};
 

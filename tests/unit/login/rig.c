@@ -115,7 +115,10 @@ static void on_session(void *arg, struct ipc *c, uint32_t id, const void *in, in
 		g->child = *fd;
 		*fd = -1;
 	}
-	if (r.status == MSG_OK)
+	snprintf(g->service, sizeof(g->service), "%.*s", SPAN_ARG(m->service));
+	if (r.status == MSG_OK && m->tag.n)
+		dprintf(g->child, "%.*s OK Logged in\r\n", SPAN_ARG(m->tag));
+	else if (r.status == MSG_OK)
 		(void)!send(g->child, "+OK Logged in.\r\n", 16, MSG_NOSIGNAL);
 	assert_int_equal(ipc_reply(c, id, &session_started_desc, &r, &theirs), 0);
 }
@@ -148,14 +151,14 @@ static void on_log(void *arg, enum log_level level, const char *line)
 
 /* ---- the worker ---- */
 
-static void link_up(struct rig *g, enum channel_kind kind, struct ipc *far, const struct ipc_ops *ops)
+static void link_up(struct rig *g, enum channel_kind kind, const char *peer, struct ipc *far, const struct ipc_ops *ops)
 {
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	ipc_init(far, &g->loop, ops, g);
 	ipc_attach(far, &fds[0]);
-	server_attach(&g->srv, kind, SPAN_LIT("pop3d"), &fds[1]);
+	server_attach(&g->srv, kind, span_z(peer), &fds[1]);
 }
 
 static void make_certificate(struct rig *g, const struct conf *c)
@@ -201,9 +204,10 @@ void rig_open(struct rig *g, const char *service, const char *options)
 	str_fini(&text);
 	assert_int_equal(loop_init(&g->loop, &err), 0);
 	server_init(&g->srv, &g->loop);
-	link_up(g, CHAN_AUTH, &g->auth, &auth_ops);
-	link_up(g, CHAN_ANVIL, &g->anvil, &anvil_ops);
-	link_up(g, CHAN_SESSION, &g->parent, &parent_ops);
+	link_up(g, CHAN_AUTH, "auth", &g->auth, &auth_ops);
+	link_up(g, CHAN_ANVIL, "anvil", &g->anvil, &anvil_ops);
+	link_up(g, CHAN_SESSION, "pop3d", &g->parent, &parent_ops);
+	link_up(g, CHAN_SESSION, "imapd", &g->imap_parent, &parent_ops);
 	g->svc = service_new(service, &c, &err);
 	if (!g->svc)
 		fail_msg("%s", err.msg);
@@ -228,6 +232,7 @@ void rig_close(struct rig *g)
 	ipc_close(&g->auth);
 	ipc_close(&g->anvil);
 	ipc_close(&g->parent);
+	ipc_close(&g->imap_parent);
 	if (g->child >= 0)
 		close(g->child);
 	loop_fini(&g->loop);

@@ -15,7 +15,7 @@ struct rig {
 	struct loop loop;
 	struct server srv;
 	struct service *svc;
-	struct ipc auth, anvil, parent; /* the far ends */
+	struct ipc auth, anvil, parent, imap_parent; /* the far ends */
 	/* what the fakes saw */
 	unsigned n_starts, n_aborts, n_redeems;
 	char last_initial[256], last_mech[32];
@@ -23,7 +23,7 @@ struct rig {
 	bool was_secure;
 	uint64_t anvil_count;
 	unsigned n_connects, n_disconnects;
-	char input[4096], ticket[32], session[32];
+	char input[4096], ticket[32], session[32], service[8];
 	bool was_tls;
 	/* what they do */
 	bool auth_is_mute, parent_refuses, parent_is_mute;

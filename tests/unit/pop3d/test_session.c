@@ -15,6 +15,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/params.h"
 #include "pop3d/child.h"
 #include "pop3d/mailbox.h"
 
@@ -23,7 +25,7 @@
 
 static char root[64], mail[256];
 static struct pop3d_conf conf;
-static struct start start;
+static struct child_start start;
 
 struct client {
 	int fd, log;
@@ -59,7 +61,7 @@ static int setup(void **state)
 	assert_int_equal(chmod(root, 0755), 0);
 	snprintf(mail, sizeof(mail), "%s/Maildir", root);
 	read_conf("");
-	start = (struct start){ .user = "tito@example.com", .system_user = "", .home = root, .mail = mail, .index = "",
+	start = (struct child_start){ .user = "tito@example.com", .system_user = "", .home = root, .mail = mail, .index = "",
 				.session = "S1", .conf = &conf, .is_sandboxed = true };
 	return 0;
 }

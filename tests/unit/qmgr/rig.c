@@ -58,7 +58,9 @@ static void on_route_get(void *arg, struct ipc *c, uint32_t id, const void *in, 
 		answer_crowd(c, id, m->offset);
 		return;
 	}
-	if (span_starts(m->address, "void")) {
+	if (m->via.n) {
+		span_cut(m->via, ':', &r.transport, &r.nexthop);
+	} else if (span_starts(m->address, "void")) {
 		r.transport = SPAN_LIT("discard");
 	} else if (span_starts(m->address, "far")) {
 		r.transport = SPAN_LIT("smtp");
@@ -114,6 +116,7 @@ static void on_job(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 		snprintf(s->rcpts + n, sizeof(s->rcpts) - n, "%s%.*s", i ? "," : "", SPAN_ARG(v[i].address));
 		s->nos[i] = v[i].index;
 		s->is_final = v[i].is_final;
+		s->is_passed = v[i].is_passed;
 		copy(s->delivered_to, sizeof(s->delivered_to), v[i].delivered_to);
 	}
 }
@@ -159,6 +162,13 @@ static void on_rows(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 	struct rig *r = arg;
 	struct span data = ((const struct adm_rows *)in)->data;
 
+	if (r->is_showing) {
+		size_t n = strlen(r->shown), skip = r->shown_size < r->record_size ? r->record_size - r->shown_size : 0;
+
+		r->shown_size += data.n;
+		snprintf(r->shown + n, sizeof(r->shown) - n, "%.*s", SPAN_ARG(span_from(data, skip)));
+		return;
+	}
 	while (data.n) {
 		struct adm_row row;
 
@@ -183,10 +193,10 @@ static void on_message(void *arg, struct ipc *c, uint32_t id, const void *in, in
 	struct rig *r = arg;
 	const struct adm_message *m = in;
 
-	r->has_done = true;
-	r->done.count = m->found;
-	r->shown_size = m->record.n;
-	copy(r->shown, sizeof(r->shown), m->body);
+	r->is_showing = true;
+	r->shown[0] = '\0';
+	r->shown_size = 0;
+	r->record_size = m->record;
 }
 
 static const struct ipc_rule tool_rules[] = { { &adm_rows_desc, ~0u, on_rows }, { &adm_done_desc, ~0u, on_done },
@@ -420,8 +430,14 @@ void rig_attach_tool(struct rig *r)
 		fd = rig_pair(r, &r->tool, &tool_ops, r);
 		admin_serve(r->admin, false, &fd);
 	}
-	r->has_done = false;
+	r->has_done = r->is_showing = false;
 	r->rows = r->active_rows = 0;
+}
+
+void rig_read_on(struct rig *r, int *fd)
+{
+	ipc_init(&r->tool, &r->loop, &tool_ops, r);
+	ipc_attach(&r->tool, fd);
 }
 
 void rig_list(struct rig *r)

@@ -26,7 +26,7 @@ struct seen_job {
 	char transport[16], sender[64], rcpts[256], body[400], delivered_to[64];
 	uint64_t nos[16];
 	size_t n;
-	bool is_final;
+	bool is_final, is_passed;
 	bool had_fd;
 };
 
@@ -48,7 +48,8 @@ struct rig {
 	struct adm_done done;
 	uint64_t rows, active_rows;
 	bool has_done;
-	uint64_t shown_size;
+	uint64_t shown_size, record_size;
+	bool is_showing;
 	char shown[64];
 	uint64_t next_id, ids_left, wanted;
 	struct ipc_req reqs[64];
@@ -97,6 +98,7 @@ size_t rig_messages(struct rig *r);
 void rig_stored(struct rig *r, uint64_t id, struct queue_msg *m, struct arena *a);
 void rig_logged(struct rig *r, const char *what);
 void rig_attach_tool(struct rig *r);
+void rig_read_on(struct rig *r, int *fd);     /* the tool's end again */
 void rig_list(struct rig *r);
 uint64_t rig_act(struct rig *r, enum adm_what what, uint64_t id);
 

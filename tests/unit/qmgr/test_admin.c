@@ -1,5 +1,7 @@
 #include "tests/unit/qmgr/rig.h"
 
+#include "base/clock.h"
+
 static void admin_lists_and_shows(void **state)
 {
 	struct rig *r = *state;
@@ -23,7 +25,7 @@ static void admin_lists_and_shows(void **state)
 	assert_int_equal(ipc_send(&r->tool, &adm_show_desc, &show, NULL), 0);
 	UNTIL(r, r->has_done);
 	assert_int_equal(r->done.count, 1);
-	assert_true(r->shown_size > 0);
+	assert_true(r->record_size > 0 && r->shown_size == r->record_size + strlen(rig_body));
 	assert_string_equal(r->shown, rig_body);
 	show.qid = 1;
 	rig_attach_tool(r);
@@ -142,12 +144,79 @@ static void admin_word_while_finishing(void **state)
 	}
 }
 
+static void watch_lost(void *arg, struct ipc *c, const struct err *why)
+{
+	*(bool *)arg = true;
+}
+
+static const struct ipc_ops watch_ops = { "watch", NULL, 0, watch_lost, NULL };
+
+/* A guest's place is for those who use it; root's is for ever. */
+static void admin_guest_sleeps(void **state)
+{
+	static const struct { const char *label; bool is_guest; uint64_t idle_ms; bool stays; } rows[] = {
+		{ "awake", true, 1000, true }, { "asleep", true, 31000, false }, { "root", false, 3600000, true },
+	};
+	struct rig *r = *state;
+	size_t i;
+
+	rig_attach_tool(r);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ipc guest;
+		bool is_gone = false;
+		int fd = rig_pair(r, &guest, &watch_ops, &is_gone);
+
+		admin_serve(r->admin, rows[i].is_guest, &fd);
+		rig_turns(r, 3);
+		admin_expire(r->admin, clock_mono_ms() + rows[i].idle_ms);
+		rig_turns(r, 3);
+		if (is_gone == rows[i].stays)
+			fail_msg("%s: %d", rows[i].label, is_gone);
+		ipc_close(&guest);
+	}
+}
+
+/* A reader that is slow costs no turns: qmgr waits for room in its channel, and goes on then. */
+static void admin_slow_reader(void **state)
+{
+	struct rig *r = *state;
+	struct err err = ERR_INIT;
+	struct arena a = { 0 };
+	struct str record = STR_INIT(64 << 20);
+	struct queue_txn t;
+	struct queue_msg m = { .sender = SPAN_LIT("tito@x"), .due_ms = UINT64_MAX / 2 };
+	struct adm_show show = { queue_new_ids(r->q.queue, 1) };
+	int i, fd, quiet_ms = 0;
+
+	for (i = 0; i < 60000; i++)
+		queue_add_rcpt(&m, &a)->addr = span_z(arena_printf(&a, "a-recipient-with-a-name-of-some-length-%d@x", i));
+	assert_int_equal(queue_encode(&record, &m), 0);
+	assert_int_equal(queue_begin(r->q.queue, &t, &err), 0);
+	assert_int_equal(queue_add(&t, show.qid, str_span(&record), SPAN_LIT("x"), &err), 0);
+	assert_int_equal(queue_commit(&t, &err), 0);
+	rig_attach_tool(r);
+	assert_int_equal(ipc_send(&r->tool, &adm_show_desc, &show, NULL), 0);
+	ipc_flush_unsent(&r->loop);
+	fd = dup(r->tool.fd);
+	ipc_close(&r->tool);            /* nobody reads for a while */
+	for (i = 0; i < 100 && quiet_ms < 2; i++) {
+		rig_turns(r, 3);
+		quiet_ms = uv_backend_timeout(&r->loop.uv);
+	}
+	assert_true(quiet_ms >= 2);
+	rig_read_on(r, &fd);
+	UNTIL(r, r->has_done);
+	assert_true(r->record_size == record.n && r->shown_size == record.n + 1);
+	str_fini(&record);
+	arena_fini(&a);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(admin_lists_and_shows), T(admin_with_many), T(admin_hold_release_retry),
-		T(admin_deletes_what_waits_for_an_agent), T(admin_word_while_finishing),
+		T(admin_deletes_what_waits_for_an_agent), T(admin_word_while_finishing), T(admin_guest_sleeps), T(admin_slow_reader),
 	};
 
 	return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

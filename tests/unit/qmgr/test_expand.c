@@ -108,6 +108,27 @@ static void loops_become_final(void **state)
 	arena_fini(&a);
 }
 
+/* The same address by another transport is another recipient; passing on is no forwarding. */
+static void transports_are_kept_apart(void **state)
+{
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "a@x");
+	struct err err = ERR_INIT;
+	struct route_new v[] = { { .address = SPAN_LIT("A@x"), .via = SPAN_LIT("lmtp:y") }, { .address = SPAN_LIT("b@x") },
+				 { .address = SPAN_LIT("a@x"), .via = SPAN_LIT("lmtp:y") },
+				 { .address = SPAN_LIT("a@x"), .via = SPAN_LIT("virtual") } };
+	struct ipc_list l = { v, 4 };
+
+	assert_int_equal(expand_rcpt(&m, 0, &l, false, SPAN_NULL, true, 100, &a, &err), 0);
+	assert_int_equal(m.n_rcpts, 4);
+	assert_true(span_eqz(m.rcpts[1].via, "lmtp:y") && m.rcpts[1].is_final && m.rcpts[1].delivered_to.n == 0);
+	assert_true(m.rcpts[2].via.n == 0 && !m.rcpts[2].is_final && span_eqz(m.rcpts[2].delivered_to, "a@x"));
+	assert_true(span_eqz(m.rcpts[3].via, "virtual"));
+	v[0].via = SPAN_LIT("x\ny");
+	assert_int_equal(expand_rcpt(&m, 2, &l, false, SPAN_NULL, true, 100, &a, &err), -1);
+	arena_fini(&a);
+}
+
 static void limits(void **state)
 {
 	const char *const to[] = { "next@x" }, *const empty[] = { "" }, *const control[] = { "a\nb@x" };
@@ -134,7 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inherits), cmocka_unit_test(null_sender_stays), cmocka_unit_test(twins_are_left_out),
-		cmocka_unit_test(loops_become_final), cmocka_unit_test(limits),
+		cmocka_unit_test(loops_become_final), cmocka_unit_test(transports_are_kept_apart), cmocka_unit_test(limits),
 	};
 
 	return cmocka_run_group_tests_name("expand", tests, NULL, NULL);

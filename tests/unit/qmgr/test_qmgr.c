@@ -188,6 +188,36 @@ static void forward_by_local(void **state)
 	UNTIL(r, rig_messages(r) == 0);
 }
 
+/* local hands a recipient to another transport; that is on the disk, and said again at each attempt. */
+static void passed_by_local(void **state)
+{
+	struct rig *r = *state;
+	struct route_new news[] = { { .address = SPAN_LIT("iqbal@x"), .via = SPAN_LIT("lmtp:unix:x") },
+				    { .address = SPAN_LIT("IQBAL@x"), .via = SPAN_LIT("virtual:") },
+				    { .address = SPAN_LIT("iqbal@x"), .via = SPAN_LIT("lmtp:unix:x") } };
+	struct dlv_rcpt_result v = { .index = 0, .status = DLV_EXPANDED, .news = { news, 3 } };
+	uint64_t id = rig_submit(r, "tito@x", "iqbal@x", 0);
+	struct dlv_result m = { id, 0, { &v, 1 } };
+	struct queue_msg stored;
+	struct arena a = { 0 };
+
+	UNTIL(r, r->local.n == 1);
+	assert_int_equal(ipc_send(&r->local.ipc, &dlv_result_desc, &m, NULL), 0);
+	UNTIL(r, r->local.n == 2);
+	assert_string_equal(r->local.jobs[1].transport, "virtual");
+	assert_string_equal(r->local.jobs[1].delivered_to, "");
+	assert_true(r->local.jobs[1].is_final && r->local.jobs[1].is_passed);
+	rig_sent(&r->local, 1);
+	UNTIL(r, r->q.n_active == 0);
+	rig_logged(r, "to=<iqbal@x>, relay=none");
+	rig_logged(r, "status=deferred (mail transport unavailable: lmtp)");
+	rig_stored(r, id, &stored, &a);
+	assert_int_equal(stored.n_rcpts, 3);
+	assert_true(span_eqz(stored.rcpts[1].via, "lmtp:unix:x"));
+	assert_int_equal(stored.rcpts[1].state, QUEUE_WAITING);
+	arena_fini(&a);
+}
+
 /* Lists that no frame holds come in parts and are added in one transaction. */
 static void crowd_of_resolve(void **state)
 {
@@ -395,7 +425,7 @@ static void no_agent_for_it(void **state)
 	rig_submit(r, "tito@x", "far@x", 0);
 	UNTIL(r, r->accepted == 1 && r->q.n_active == 0);
 	rig_logged(r, "to=<far@x>, relay=none");
-	rig_logged(r, "dsn=4.3.0, status=deferred (mail transport unavailable)");
+	rig_logged(r, "dsn=4.3.0, status=deferred (mail transport unavailable: smtp)");
 	assert_int_equal(rig_messages(r), 1);
 }
 
@@ -631,7 +661,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss),
 		T(nonsense_ends_only_its_channel),
-		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(crowd_of_resolve), T(crowd_over_the_limit),
+		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(passed_by_local), T(crowd_of_resolve), T(crowd_over_the_limit),
 		T(crowd_of_local), T(discarded), T(same_user_one_job),
 		T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),

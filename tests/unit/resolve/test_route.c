@@ -125,6 +125,38 @@ static void local_fallbacks(void **state)
 	RUN(LOCAL "alias_maps =\nfallback_transport = smtp:x\n", rows);
 }
 
+/* What mailbox_transport and fallback_transport name. */
+static void passed_on(void **state)
+{
+	static const struct { const char *via, *address, *want; } rows[] = {
+		{ "lmtp:unix:private/lmtp", "daemon@example.com", "deliver lmtp:unix:private/lmtp <daemon@example.com>" },
+		{ "smtp", "daemon@example.com", "deliver smtp:mx.example.com <daemon@example.com>" },
+		{ "local", "daemon+x@example.com", "deliver local:mx.example.com <daemon+x@example.com> user=daemon ext=x" },
+		{ "local:", "nosuch@example.com", "reject 5.1.1 User unknown in local recipient table" },
+		{ "virtual", "tito@example.com", "deliver virtual:mx.example.com <tito@example.com> /srv/t/ 2000:2000 quota=0" },
+		{ "virtual:", "nosuch@example.com", "reject 5.1.1 User unknown in virtual mailbox table" },
+		{ "error:5.7.1 gone away", "daemon@example.com", "reject 5.7.1 gone away" },
+		{ "error:", "daemon@example.com", "reject 5.0.0 Address is undeliverable" },
+		{ "retry:later", "daemon@example.com", "defer 4.0.0 later" },
+		{ "discard:", "daemon@example.com", "deliver discard:mx.example.com <daemon@example.com>" },
+	};
+	struct world w;
+	size_t i;
+
+	world_open(&w, LOCAL "alias_maps = inline:{daemon=x@other.example}\nvirtual_alias_maps = static:y@other.example\n"
+		   "fallback_transport = local\ntransport_maps = static:error:no\nvirtual_mailbox_base = /srv\n"
+		   "virtual_mailbox_maps = inline:{tito@example.com=t/}\nvirtual_uid_maps = static:2000\n"
+		   "virtual_gid_maps = static:2000\n");
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route out = world_ask_via(&w, rows[i].address, rows[i].via);
+		const char *got = world_dump(&w, &out);
+
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s: %s\n  got:  %s\n  want: %s", rows[i].via, rows[i].address, got, rows[i].want);
+	}
+	world_close(&w);
+}
+
 #define VALIAS "mydestination = localhost\nrecipient_delimiter = +\nvirtual_alias_domains = v.example\nalias_maps =\n"
 
 static void virtual_aliases(void **state)
@@ -273,7 +305,10 @@ static void other_domains(void **state)
 		{ "all the rest", "b@rest.example", "deliver smtp:[star] <b@rest.example>" },
 		{ "error", "b@bad.example", "reject 5.7.0 We do not write there" },
 		{ "error without code", "b@bad2.example", "reject 5.0.0 no" },
+		{ "error without text", "b@bad3.example", "reject 5.0.0 Address is undeliverable" },
 		{ "retry", "b@late.example", "defer 4.0.0 later" },
+		{ "retry without text", "b@late2.example", "defer 4.0.0 Address is undeliverable" },
+		{ "discard", "b@void.example", "deliver discard:no thanks <b@void.example>" },
 		{ "local by table", "daemon@hosted.example", "deliver local:hosted.example <daemon@hosted.example> user=daemon" },
 		{ "local domain elsewhere", "a@moved.example", "deliver smtp:[new] <a@moved.example>" },
 	};
@@ -285,7 +320,7 @@ static void other_domains(void **state)
 	RUN("mydestination = localhost, moved.example\nalias_maps =\nrelayhost = [gw.example]\nrecipient_delimiter = +\n"
 	    "transport_maps = inline:{a@t.example=lmtp:inet:h:24, t.example=slow:, .t.example=smtp:[below], nh.example=:[nh],"
 	    " same.example=:, *=smtp:[star], {bad.example=error:5.7.0 We do not write there}, bad2.example=error:no,"
-	    " late.example=retry:later, hosted.example=local:, localhost=:, moved.example=smtp:[new]}\n", transports);
+	    " {void.example=discard:no thanks}, bad3.example=error:, late2.example=retry:, late.example=retry:later, hosted.example=local:, localhost=:, moved.example=smtp:[new]}\n", transports);
 }
 
 static void domain_lists(void **state)
@@ -378,6 +413,7 @@ int main(void)
 		cmocka_unit_test(alias_destinations),
 		cmocka_unit_test(delimiters),
 		cmocka_unit_test(local_fallbacks),
+		cmocka_unit_test(passed_on),
 		cmocka_unit_test(virtual_aliases),
 		cmocka_unit_test(virtual_alias_limits),
 		cmocka_unit_test(virtual_then_local),

@@ -99,6 +99,16 @@ static inline struct route world_ask(struct world *w, const char *address, const
 	return out;
 }
 
+/* What qmgr asks once local has passed the recipient to a transport. */
+static inline struct route world_ask_via(struct world *w, const char *address, const char *via)
+{
+	struct route_query q = { .address = span_z(address), .is_final = 1, .via = span_z(via) };
+	struct route out;
+
+	route_get(&out, w->rules, &q, &w->a);
+	return out;
+}
+
 static inline struct rcpt_verdict world_check(struct world *w, const char *address)
 {
 	struct rcpt_check q = { .address = span_z(address), .sender = SPAN_LIT("a@b.example") };

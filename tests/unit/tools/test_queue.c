@@ -21,6 +21,7 @@
 struct fix {
 	char dir[64], run[80];
 	pid_t pid;
+	size_t n_more;                  /* recipients of the second letter */
 	char ids[3][QUEUE_ID_LEN + 1];
 	char *out, *err;
 	int rc;
@@ -41,7 +42,7 @@ static void fill(struct queue *q, struct fix *f)
 	struct arena a = { 0 };
 	struct err err = ERR_INIT;
 	struct queue_txn t;
-	size_t i;
+	size_t i, k;
 
 	assert_int_equal(queue_begin(q, &t, &err), 0);
 	for (i = 0; i < 3; i++) {
@@ -50,12 +51,14 @@ static void fill(struct queue *q, struct fix *f)
 			.held = i == 1,
 				       .size = 700, .arrival_ms = 1795328520000 };
 		struct queue_rcpt *r = queue_add_rcpt(&m, &a);
-		struct str record = STR_INIT(1 << 16);
+		struct str record = STR_INIT(1 << 22);
 
 		r->addr = SPAN_LIT("iqbal@far.example");
 		r->text = SPAN_LIT("connection\x1b[1m refused");
 		r->dsn = SPAN_LIT("4.4.1");
 		queue_add_rcpt(&m, &a)->state = QUEUE_CLOSED;
+		for (k = 0; k < f->n_more && i == 1; k++)
+			queue_add_rcpt(&m, &a)->addr = span_z(arena_printf(&a, "reader%zu@far.example", k));
 		assert_int_equal(queue_encode(&record, &m), 0);
 		assert_int_equal(queue_add(&t, id, str_span(&record), SPAN_LIT("Subject: x\n\nbody\n"), &err), 0);
 		queue_id_print(f->ids[i], id);
@@ -100,7 +103,7 @@ static void write_conf(const struct fix *f)
 	fclose(conf);
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, size_t n_more)
 {
 	struct fix *f = calloc(1, sizeof(*f));
 	struct queue *q;
@@ -108,6 +111,7 @@ static int set_up(void **state)
 	int ready[2];
 	char c;
 
+	f->n_more = n_more;
 	snprintf(f->dir, sizeof(f->dir), "/tmp/tool-queue-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->run, sizeof(f->run), "%s/run", f->dir);
@@ -127,6 +131,16 @@ static int set_up(void **state)
 	close(ready[0]);
 	*state = f;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, 0);
+}
+
+static int set_up_crowd(void **state)
+{
+	return set_up_with(state, 20000);
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -228,6 +242,37 @@ static void show(void **state)
 	has(f->err, "there is no such message");
 }
 
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* A record that takes many frames, between two that take none of their own. */
+static void crowd(void **state)
+{
+	struct fix *f = *state;
+
+	run(f, "list", NULL);
+	assert_int_equal(f->rc, TOOL_OK);
+	assert_int_equal(count(f->out, "reader"), 20000);
+	has(f->out, "reader19999@far.example\n");
+	has(strstr(f->out, "reader19999@"), f->ids[2]);
+	has(f->out, "-- 3 Kbytes in 3 Requests.\n");
+	run(f, "list", "-j");
+	assert_int_equal(count(f->out, "\"reader"), 20000);
+	assert_int_equal(count(f->out, "\n"), 3);
+	run(f, "show", f->ids[1]);
+	assert_int_equal(f->rc, TOOL_OK);
+	assert_int_equal(count(f->out, "recipient: reader"), 20000);
+	has(f->out, "\n\nSubject: x\n\nbody\n");
+}
+
 static void change(void **state)
 {
 	struct fix *f = *state;
@@ -284,7 +329,8 @@ static void nobody_there(void **state)
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-	const struct CMUnitTest tests[] = { T(table), T(json), T(show), T(change), T(wrong_use), T(nobody_there) };
+	const struct CMUnitTest tests[] = { T(table), T(json), T(show), T(change), T(wrong_use), T(nobody_there),
+		cmocka_unit_test_setup_teardown(crowd, set_up_crowd, tear_down) };
 
 	return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }

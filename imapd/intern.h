@@ -1,0 +1,28 @@
+/* intern.h: numbers for byte strings, the same for the same; keyed, so that nobody can choose collisions */
+#ifndef IMAPD_INTERN_H
+#define IMAPD_INTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/span.h"
+
+struct intern_slot;
+
+/* Caller's memory; init first. */
+struct intern {
+	struct arena *a;                /* of the copies */
+	struct intern_slot *slots;      /* heap */
+	size_t cap, n;
+	uint64_t seed[2];
+};
+
+/* expected: how many strings there may be, a guess. fini is idempotent. Source: intern.c */
+void intern_init(struct intern *t, struct arena *a, size_t expected);
+void intern_fini(struct intern *t);
+
+/* The number of s: 0 for the first string that came, 1 for the next new one, ... Source: intern.c */
+uint32_t intern(struct intern *t, struct span s);
+
+#endif

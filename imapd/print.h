@@ -1,0 +1,22 @@
+/* print.h: numbers and dates written by hand: answers about 100,000 messages have no time for printf */
+#ifndef IMAPD_PRINT_H
+#define IMAPD_PRINT_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+
+#define PRINT_U64_MAX 20        /* digits */
+#define PRINT_DATE_MAX 28       /* bytes of an INTERNALDATE with its quotes */
+
+/* Writes n in decimal at to, without NUL; returns the end. Source: print.c */
+char *print_u64(char *to, uint64_t n);
+
+/* Writes "22-Nov-2026 06:22:01 +0000" with quotes; returns the end. Years are kept within 0..9999. Source: print.c */
+char *print_internaldate(char *to, int64_t unix_s, int offset_min);
+
+/* Appends n in decimal. -1 at out's limit. Source: print.c */
+int print_add_u64(struct str *out, uint64_t n) WARN_UNUSED;
+
+#endif

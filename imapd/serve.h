@@ -1,0 +1,11 @@
+/* serve.h: what a child does once it is locked in */
+#ifndef IMAPD_SERVE_H
+#define IMAPD_SERVE_H
+
+#include "imapd/start.h"
+
+/* Takes fd (of the client, or of login's relay), answers the tag that logged in and serves until LOGOUT or the end of
+ * the line. Source: serve.c */
+void serve_run(const struct imap_start *start, int fd);
+
+#endif

@@ -1,0 +1,132 @@
+#include "store/textfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define STALE_S 120
+#define READ_CHUNK 16384
+
+int textfile_read(int dir, const char *name, struct str *out, struct err *err)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc = 1;
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_sys(err, "cannot open %s", name);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(err, ERR_SYS, "%s is no plain file", name);
+	}
+	for (;;) {
+		size_t want = out->max - out->n < READ_CHUNK ? out->max - out->n : READ_CHUNK;
+		char *room = want ? str_room(out, want) : NULL;
+		ssize_t got = room ? read(fd, room, want) : -1;
+
+		if (!room)
+			rc = err_set(err, ERR_SYS, "%s is too large", name);
+		else if (got < 0 && errno == EINTR)
+			continue;
+		else if (got < 0)
+			rc = err_sys(err, "cannot read %s", name);
+		if (got <= 0)
+			break;
+		str_grew(out, (size_t)got);
+	}
+	close(fd);
+	return rc;
+}
+
+static void break_stale(const struct textfile *f)
+{
+	struct stat st;
+
+	if (fstatat(f->dir, f->lock, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtime + STALE_S < (time_t)(clock_wall_ms() / 1000))
+		unlinkat(f->dir, f->lock, 0);
+}
+
+int textfile_lock(struct textfile *f, int dir, const char *name, unsigned wait_ms, struct err *err)
+{
+	unsigned waited = 0, pause = 2;
+
+	*f = (struct textfile){ .dir = dir, .fd = -1, .name = name };
+	snprintf(f->lock, sizeof(f->lock), "%s.lock", name);
+	for (;;) {
+		f->fd = openat(dir, f->lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (f->fd >= 0)
+			return 0;
+		if (errno != EEXIST)
+			return err_sys(err, "cannot make %s", f->lock);
+		if (waited >= wait_ms)
+			return err_set(err, ERR_TEMP, "%s is in use: %s stays", name, f->lock);
+		break_stale(f);
+		nanosleep(&(struct timespec){ 0, pause * 1000000L }, NULL);
+		waited += pause;
+		pause = pause < 100 ? pause * 2 : 100;
+	}
+}
+
+void textfile_unlock(struct textfile *f)
+{
+	if (f->fd < 0)
+		return;
+	close(f->fd);
+	f->fd = -1;
+	unlinkat(f->dir, f->lock, 0);
+}
+
+static int write_all(int fd, struct span s)
+{
+	while (s.n) {
+		ssize_t put = write(fd, s.p, s.n);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -1;
+		s = span_from(s, (size_t)put);
+	}
+	return 0;
+}
+
+/* Somebody who took it for stale has his own lock there now, and it is not ours to rename or remove. */
+static bool is_ours(const struct textfile *f)
+{
+	struct stat a, b;
+
+	return fstat(f->fd, &a) == 0 && fstatat(f->dir, f->lock, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+int textfile_replace(struct textfile *f, struct span text, struct err *err)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		(void)!fchmod(f->fd, st.st_mode & 0666);
+	if (write_all(f->fd, text) < 0 || fsync(f->fd) < 0)
+		rc = err_sys(err, "cannot write %s", f->lock);
+	if (!is_ours(f)) {
+		close(f->fd);
+		f->fd = -1;
+		return rc < 0 ? rc : err_set(err, ERR_TEMP, "the lock of %s was taken away", f->name);
+	}
+	if (rc == 0 && renameat(f->dir, f->lock, f->dir, f->name) < 0)
+		rc = err_sys(err, "cannot replace %s", f->name);
+	if (rc < 0) {
+		textfile_unlock(f);
+		return rc;
+	}
+	close(f->fd);
+	f->fd = -1;
+	return fsync(f->dir) < 0 ? err_sys(err, "cannot sync the directory of %s", f->name) : 0;
+}
