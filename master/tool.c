@@ -11,6 +11,7 @@
 #include "master.h"
 
 #define STATUS_LIMIT_MS 1000u
+#define WHO_LIMIT_MS 5000u
 #define MAX_TOOLS 32
 
 /* One caller of the named socket. Heap; in master's list. */
@@ -19,6 +20,7 @@ struct tool {
 	struct tool *next;
 	struct ipc ipc;
 	uint32_t id;
+	struct ipc_req who;             /* to a parent of sessions */
 	bool is_open;                   /* a question waits for its answer */
 	bool wants_status;
 	bool wants_ok;                  /* as soon as all have done what they were told before */
@@ -33,6 +35,7 @@ static void tool_free(struct tool *t)
 		;
 	*at = t->next;
 	reload_forget_tool(t->m, t);
+	ipc_cancel(&t->who);
 	ipc_close(&t->ipc);
 	free(t);
 }
@@ -150,6 +153,58 @@ void tool_answer_settled(struct tool *t)
 	check_status(t->m);
 }
 
+/* ---- who and kick ---- */
+
+static void answer_who(struct tool *t, const struct tool_who_reply *r)
+{
+	if (t->is_open && ipc_reply(&t->ipc, t->id, &tool_who_reply_desc, r, NULL) < 0)
+		log_warn("the answer to surat(1) does not fit");
+	t->is_open = false;
+}
+
+static void on_sessions(void *arg, enum ipc_rc rc, const void *in, int *fd)
+{
+	const struct ctl_who_reply *m = in;
+	struct tool_who_reply r = { .text = SPAN_LIT("the daemon does not answer") };
+
+	if (rc == IPC_OK)
+		r = (struct tool_who_reply){ .is_ok = 1, .has_more = m->has_more, .sessions = m->sessions };
+	answer_who(arg, &r);
+}
+
+static bool has_sessions(const char *program)
+{
+	size_t i;
+
+	for (i = 0; i < topology_n_channels; i++) {
+		if (topology_channels[i].kind == CHAN_SESSION && strcmp(topology_channels[i].server, program) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void on_who(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct tool_who *w = in;
+	const struct ctl_who ask = { w->after, w->is_kick, w->match };
+	struct tool_who_reply none = { .is_ok = 1 };
+	struct tool *t = arg;
+	struct proc *p;
+
+	ipc_cancel(&t->who);
+	t->id = id;
+	t->is_open = true;
+	for (p = t->m->procs; p; p = p->next) {
+		if (span_eqz(w->program, p->program->name) && has_sessions(p->program->name) &&
+		    (p->state == PROC_READY || p->state == PROC_DRAINING))
+			break;
+	}
+	if (!p)
+		answer_who(t, &none);
+	else if (ipc_call(&p->ctl, &ctl_who_desc, &ask, NULL, &ctl_who_reply_desc, &t->who, on_sessions, t, WHO_LIMIT_MS) < 0)
+		on_sessions(t, IPC_LOST, NULL, NULL);
+}
+
 /* ---- the socket ---- */
 
 static void on_request(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
@@ -173,7 +228,7 @@ static void on_request(void *arg, struct ipc *c, uint32_t id, const void *in, in
 	}
 }
 
-static const struct ipc_rule rules[] = { { &tool_request_desc, ~0u, on_request } };
+static const struct ipc_rule rules[] = { { &tool_request_desc, ~0u, on_request }, { &tool_who_desc, ~0u, on_who } };
 
 static void on_lost(void *arg, struct ipc *c, const struct err *why)
 {

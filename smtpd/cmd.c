@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "proto/address.h"
 #include "proto/smtp.h"
 #include "smtpd/session.h"
 #include "smtpd/txn.h"
@@ -165,26 +164,6 @@ void cmd_rset(struct session *s, struct span args)
 void cmd_noop(struct session *s, struct span args)
 {
 	session_reply(s, 250, "2.0.0", "Ok");
-}
-
-/* Answers without looking: VRFY tells no stranger who exists (RFC 5321 section 7.3). */
-void cmd_vrfy(struct session *s, struct span args)
-{
-	struct address addr;
-	struct err err;
-
-	if (s->svc->conf.disable_vrfy_command) {
-		session_reply(s, 502, "5.5.1", "VRFY command is disabled");
-		return;
-	}
-	if (span_ends_nocase(args, " SMTPUTF8"))
-		args = span_trim(span_sub(args, 0, args.n - 9));
-	if (args.n >= 2 && args.p[0] == '<' && args.p[args.n - 1] == '>')
-		args = span_sub(args, 1, args.n - 2);
-	if (args.n == 0 || address_parse(&s->srv->loop->tick, args, ADDRESS_NO_DOMAIN_OK | ADDRESS_UTF8, &addr, &err) < 0)
-		session_reply(s, 501, args.n ? "5.1.3" : "5.5.4", args.n ? "Bad recipient address syntax" : "Syntax: VRFY address");
-	else
-		session_reply(s, 252, "2.0.0", "%.*s", SPAN_ARG(args));
 }
 
 void cmd_help(struct session *s, struct span args)

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "proto/address.h"
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/session.h"
@@ -8,18 +9,13 @@
 #include "svc/msg_anvil.h"
 #include "svc/msg_resolve.h"
 
-static void refuse(struct session *s, const char *reply)
-{
-	s->txn->n_refused++;
-	session_reject(s, s->txn->try.address, reply);
-}
-
 static void cmd_rcpt_done(struct session *s, const char *reply)
 {
 	struct txn *t = s->txn;
 
 	if (reply) {
-		refuse(s, reply);
+		t->n_refused++;
+		session_reject(s, t->try.address, reply);
 	} else if (txn_open(s) < 0) {
 		t->n_refused++;
 		session_reply(s, 451, "4.3.0", "Error: the mail queue is not available");
@@ -67,7 +63,7 @@ static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	if (rc != IPC_OK || v->status == MSG_TEMP) {
 		if (rc == IPC_OK && v->text.n)
 			log_warn("%s: lookup of <%s>: %.*s", session_queue_id(s), try->address, SPAN_ARG(v->text));
-		refuse(s, temporary(s));
+		try->done(s, temporary(s));
 		session_run(s);
 		return;
 	}
@@ -83,7 +79,7 @@ static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	}
 	if (s->svc->conf.smtpd_delay_reject)
 		lists |= 1u << RESTRICT_CLIENT | 1u << RESTRICT_HELO | 1u << RESTRICT_SENDER;
-	restrict_run_start(s, lists, try, cmd_rcpt_done);
+	restrict_run_start(s, lists, try, try->done);
 	session_run(s);
 }
 
@@ -92,7 +88,7 @@ static void ask(struct session *s)
 	struct rcpt_check m = { span_z(s->txn->try.address), s->txn->sender };
 
 	if (session_call(s, &s->srv->resolve, &rcpt_check_desc, &m, &rcpt_verdict_desc, on_verdict) < 0)
-		refuse(s, temporary(s));
+		s->txn->try.done(s, temporary(s));
 }
 
 static void on_rate(void *arg, enum ipc_rc rc, const void *reply, int *fd)
@@ -143,8 +139,55 @@ void cmd_rcpt(struct session *s, struct span args)
 		session_reply_line(s, err.msg);
 		return;
 	}
-	t->try = (struct txn_try){ .address = txn_address(s, &r.to), .notify = r.notify, .is_routed = is_routed(r.to.local) };
+	t->try = (struct txn_try){ .address = txn_address(s, &r.to), .notify = r.notify, .is_routed = is_routed(r.to.local),
+				  .done = cmd_rcpt_done };
 	t->try.orcpt = arena_span(&t->arena, r.orcpt);
 	if (!session_event(s, ANVIL_RCPT, s->svc->conf.smtpd_client_recipient_rate_limit, on_rate))
 		ask(s);
+}
+
+static void cmd_vrfy_done(struct session *s, const char *reply)
+{
+	struct txn *t = s->txn;
+
+	if (reply)
+		session_reject(s, t->try.address, reply);
+	else
+		session_reply(s, 252, "2.0.0", "%s", t->try.address);
+	s->txn = t->outer;
+	t->outer = NULL;
+	txn_free(&t);
+}
+
+/* RFC 5321 section 3.5: the verdict that RCPT would get, and 252 at best, since what accepts mail may still be a list or
+ * another host. It leaves no trace in the client's transaction. */
+void cmd_vrfy(struct session *s, struct span args)
+{
+	struct txn *t;
+	struct address addr;
+	struct err err;
+
+	if (s->svc->conf.disable_vrfy_command) {
+		session_reply(s, 502, "5.5.1", "VRFY command is disabled");
+		return;
+	}
+	if (!s->helo && s->svc->conf.smtpd_helo_required) {
+		session_reply(s, 503, "5.5.1", "Error: send HELO/EHLO first");
+		return;
+	}
+	if (span_ends_nocase(args, " SMTPUTF8"))
+		args = span_trim(span_sub(args, 0, args.n - 9));
+	if (args.n >= 2 && args.p[0] == '<' && args.p[args.n - 1] == '>')
+		args = span_sub(args, 1, args.n - 2);
+	if (args.n == 0 || address_parse(&s->srv->loop->tick, args, ADDRESS_NO_DOMAIN_OK | ADDRESS_UTF8, &addr, &err) < 0) {
+		session_reply(s, 501, args.n ? "5.1.3" : "5.5.4", args.n ? "Bad recipient address syntax" : "Syntax: VRFY address");
+		return;
+	}
+	t = txn_new();
+	t->outer = s->txn;
+	t->sender = t->outer ? t->outer->sender : SPAN_NULL;
+	s->txn = t;
+	t->try = (struct txn_try){ .address = txn_address(s, &addr), .is_routed = is_routed(addr.local),
+				   .done = cmd_vrfy_done };
+	ask(s);
 }

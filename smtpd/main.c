@@ -22,7 +22,6 @@ struct listener {
 	uv_poll_t poll;
 	int fd;
 	char *name, *overrides;
-	struct conf *layer;
 	struct service *svc;
 	uint64_t max_sessions;
 	bool is_unix, is_paused;
@@ -54,23 +53,25 @@ static struct span find_cert(const struct state *st, const char *name, const cha
 	return best ? (struct span){ best->pem, best->n } : SPAN_NULL;
 }
 
-/* Sessions of before keep the old service; its configuration layer therefore stays. */
+/* Sessions of before keep the old service, and that its configuration. */
 static int make_service(struct state *st, struct listener *l, struct err *err)
 {
 	struct conf *layer = xnew(struct conf);
 	struct service_keys keys = { find_cert(st, "smtpd_tls_cert_file", l->name), find_cert(st, "smtpd_tls_CAfile", l->name),
 				     st->d->ticket_key };
-	struct service *svc;
+	struct service *svc = NULL;
+	int rc = daemon_overlay(st->d, layer, span_z(l->overrides), err);
 
-	if (daemon_overlay(st->d, layer, span_z(l->overrides), err) < 0)
-		return -1;
-	svc = service_new(l->name, layer, &keys, err);
-	if (!svc)
-		return err_wrap(err, "service %s", l->name);
-	service_unref(&l->svc);
-	l->svc = svc;
-	l->layer = layer;
-	return 0;
+	layer->refs = 1;
+	if (rc == 0 && !(svc = service_new(l->name, layer, &keys, err)))
+		rc = err_wrap(err, "service %s", l->name);
+	if (svc) {
+		service_own(svc, &layer, st->d->conf);
+		service_unref(&l->svc);
+		l->svc = svc;
+	}
+	conf_unref(&layer);
+	return rc;
 }
 
 static void peer_name(const struct sockaddr_storage *ss, char *addr, size_t n, unsigned *port)

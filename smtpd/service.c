@@ -214,6 +214,13 @@ struct service *service_ref(struct service *svc)
 	return svc;
 }
 
+void service_own(struct service *svc, struct conf **layer, struct conf *base)
+{
+	svc->own_layer = *layer;
+	*layer = NULL;
+	svc->own_base = conf_ref(base);
+}
+
 void service_unref(struct service **svc)
 {
 	struct service *x = *svc;
@@ -223,5 +230,7 @@ void service_unref(struct service **svc)
 		return;
 	tls_ctx_unref(&x->tls);
 	arena_fini(&x->arena);
+	conf_unref(&x->own_layer);
+	conf_unref(&x->own_base);
 	free(x);
 }

@@ -26,6 +26,7 @@ struct service {
 	unsigned refs;
 	struct arena arena;
 	const struct conf *layer;       /* what classes and values are read from; outlives the service */
+	struct conf *own_layer, *own_base;      /* freed with it, or NULL */
 	const char *name;               /* "smtp", "submission": for anvil and messages */
 	const char *log_name;           /* "surat/submission/smtpd:", for log_as */
 	struct smtpd_conf conf;
@@ -50,6 +51,10 @@ struct service_keys {
 struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys, struct err *err)
 	WARN_UNUSED;
 struct service *service_ref(struct service *svc);
+
+/* Gives the service its layer (a reference, taken over) and one of the snapshot below, for as long as it lives. Source:
+ * service.c */
+void service_own(struct service *svc, struct conf **layer, struct conf *base);
 void service_unref(struct service **svc);       /* takes NULL; sets it NULL */
 
 #endif

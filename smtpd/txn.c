@@ -24,6 +24,7 @@ void txn_free(struct txn **txn)
 	*txn = NULL;
 	if (!t)
 		return;
+	txn_free(&t->outer);
 	content_free(&t->content);
 	str_fini(&t->prepend);
 	arena_fini(&t->arena);

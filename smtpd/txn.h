@@ -30,6 +30,7 @@ struct txn_try {
 	bool is_routed;                 /* local part with %, ! or @: sender-specified routing */
 	uint64_t status, class;         /* enum msg_status, enum addr_class of resolve's verdict */
 	const char *dsn, *text;
+	void (*done)(struct session *s, const char *reply);     /* reply NULL: accepted */
 };
 
 /* Heap object of a session; everything it points to lives in its arena. */
@@ -48,6 +49,7 @@ struct txn {
 	struct txn_rcpt *bcc;
 	struct str prepend;             /* header lines of PREPEND actions, each with "\n" */
 	struct content *content;        /* from DATA or the first BDAT on */
+	struct txn *outer;              /* of one that stands in for VRFY: the client's, or NULL */
 };
 
 /* Source: txn.c */

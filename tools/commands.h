@@ -27,6 +27,8 @@ int cmd_start(struct tool *t, int argc, char **argv);
 int cmd_stop(struct tool *t, int argc, char **argv);
 int cmd_reload(struct tool *t, int argc, char **argv);        /* Source: cmd_stop.c */
 int cmd_status(struct tool *t, int argc, char **argv);
+int cmd_who(struct tool *t, int argc, char **argv);
+int cmd_kick(struct tool *t, int argc, char **argv);          /* Source: cmd_who.c */
 int cmd_log(struct tool *t, int argc, char **argv);
 int cmd_setup(struct tool *t, int argc, char **argv);
 

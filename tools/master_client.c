@@ -27,18 +27,26 @@ static int connect_master(const char *run_directory, struct err *err)
 	return -1;
 }
 
+int master_client_open(struct ipc *c, const char *run_directory, struct err *err)
+{
+	int fd = connect_master(run_directory, err);
+
+	ipc_init(c, NULL, &ops, NULL);
+	if (fd < 0)
+		return -1;
+	ipc_attach(c, &fd);
+	return 0;
+}
+
 struct tool_reply *master_client_ask(const char *run_directory, const char *command, uint64_t timeout_ms, struct arena *a,
 				     struct ipc *keep, struct err *err)
 {
 	struct tool_request ask = { span_z(command) };
 	struct tool_reply *reply;
 	struct ipc own, *c = keep ? keep : &own;
-	int fd = connect_master(run_directory, err);
 
-	ipc_init(c, NULL, &ops, NULL);
-	if (fd < 0)
+	if (master_client_open(c, run_directory, err) < 0)
 		return NULL;
-	ipc_attach(c, &fd);
 	reply = ipc_call_wait(c, &tool_request_desc, &ask, &tool_reply_desc, a, NULL, timeout_ms, err);
 	if (!keep || !reply)
 		ipc_close(c);

@@ -103,6 +103,14 @@ static bool is_field_start(struct span line)
 	return true;
 }
 
+/* What an mbox has in front of the header; smtpd gives it a name. */
+static bool is_mailbox_line(struct span line)
+{
+	while (line.n && line.p[0] == '>')
+		line = span_from(line, 1);
+	return span_starts(line, "From ");
+}
+
 static void begin_field(struct fields *f, struct span line)
 {
 	struct span name, value;
@@ -127,12 +135,20 @@ static void begin_field(struct fields *f, struct span line)
 static int read_header(struct letter *l, FILE *in, bool dot_ends, struct fields *f, char **line, size_t *cap,
 		       ssize_t *body_n_r, struct err *err)
 {
+	bool in_front = true;
 	size_t n;
 
 	*body_n_r = -1;
 	while (next_line(in, dot_ends, line, cap, &n)) {
 		struct span s = { *line, n };
-		bool goes_on = n && (s.p[0] == ' ' || s.p[0] == '\t') && l->text.n;
+		bool goes_on = n && (s.p[0] == ' ' || s.p[0] == '\t') && !in_front;
+
+		if (in_front && is_mailbox_line(s)) {
+			if (put_line(l, *line, n, err) < 0)
+				return -1;
+			continue;
+		}
+		in_front = false;
 
 		if (!goes_on && !is_field_start(s)) {
 			*body_n_r = (ssize_t)n;

@@ -12,6 +12,8 @@ static const struct tool_command commands[] = {
 	{ "stop", cmd_stop, "let sessions end, then stop" },
 	{ "reload", cmd_reload, "use the changed configuration, or name what is wrong with it" },
 	{ "status", cmd_status, "show every process; -j as JSON" },
+	{ "who", cmd_who, "show the sessions of IMAP and POP3; -j as JSON" },
+	{ "kick", cmd_kick, "end sessions of a user, or one by its id" },
 	{ "log", cmd_log, "show the log; -f follows it" },
 	{ "setup", cmd_setup, "add the users that the daemons run as" },
 	{ "check", cmd_check, "name every error of the configuration at once" },

@@ -58,6 +58,23 @@ void conf_fini(struct conf *c)
 	conf_overlay(c, NULL);
 }
 
+struct conf *conf_ref(struct conf *c)
+{
+	c->refs++;
+	return c;
+}
+
+void conf_unref(struct conf **c)
+{
+	struct conf *x = *c;
+
+	*c = NULL;
+	if (!x || --x->refs > 0)
+		return;
+	conf_fini(x);
+	free(x);
+}
+
 static const struct conf_value *find(const struct conf *c, struct span name)
 {
 	const struct conf_value *v = NULL;

@@ -27,6 +27,7 @@ struct conf {
 	struct htab values;             /* name -> struct conf_value * */
 	const struct conf *below;       /* asked for names that are not here; NULL at the bottom */
 	const char *dir;                /* "/etc/surat" */
+	unsigned refs;                  /* of one on the heap: see conf_ref */
 };
 
 /* All configuration errors at once; each a complete sentence "file:line: ...". Zeroed is a valid empty list. */
@@ -59,6 +60,11 @@ int conf_set(struct conf *c, const char *name, const char *value, const char *fi
 /* Reads every value of this layer against the parameter table (at the bottom: every parameter) and adds what is wrong
  * to errors; -1 when anything is. Source: conf.c */
 int conf_check(const struct conf *c, struct conf_errors *errors);
+
+/* For a conf on the heap, which begins with refs = 1: one user more; one less, and the last frees it. conf_unref takes NULL
+ * and sets *c NULL. Source: conf.c */
+struct conf *conf_ref(struct conf *c);
+void conf_unref(struct conf **c);
 
 /* Frees what c or errors own; idempotent. conf_error adds a line to the list. Source: conf.c */
 void conf_fini(struct conf *c);

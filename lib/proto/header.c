@@ -70,6 +70,16 @@ static void field_begins(struct header_filter *h, struct span name)
 	}
 }
 
+/* The "From " line of an mbox in front of the header, quoted or not: Postfix keeps it under a name. */
+static bool is_mailbox_line(const struct header_filter *h)
+{
+	size_t quotes = 0;
+
+	while (quotes < h->n_line && h->line[quotes] == '>')
+		quotes++;
+	return h->is_first && span_eqz((struct span){ h->line + quotes, h->n_line - quotes }, "From ");
+}
+
 static bool is_name_char(char c)
 {
 	return c > ' ' && c != ':' && (unsigned char)c < 127;
@@ -93,6 +103,12 @@ static void start_byte(struct header_filter *h, char c)
 	}
 	if ((h->state == ST_START || h->state == ST_CR) && c == '\n') {
 		end(h, false);
+		return;
+	}
+	if (is_mailbox_line(h)) {
+		pass(h, SPAN_LIT("Mailbox-Line: "));
+		flush_line(h);
+		h->state = ST_REST;
 		return;
 	}
 	if (h->state != ST_CR && c == ':' && h->n_line > 1) {

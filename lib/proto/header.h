@@ -41,7 +41,8 @@ struct header_filter {
 /* ev and drop must outlive h. Source: header.c */
 void header_filter_init(struct header_filter *h, const struct header_events *ev, void *arg, const char *const *drop);
 
-/* Feeds content; everything is passed to ev->bytes at last, but dropped fields. After the end of the header bytes go
+/* Feeds content; everything is passed to ev->bytes at last, but dropped fields; "From " lines of an mbox in front of the
+ * header become fields "Mailbox-Line: From ...", as in Postfix. After the end of the header bytes go
  * through unlooked at. Source: header.c */
 void header_filter_feed(struct header_filter *h, struct span in);
 

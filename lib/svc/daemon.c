@@ -46,7 +46,7 @@ static void unmap(struct span bytes)
 		munmap((void *)(uintptr_t)bytes.p, bytes.n);
 }
 
-/* Old snapshots stay allocated: sessions of before a reload go on with theirs. */
+/* The one of before stays until the reload has gone well. */
 static int take_conf(struct daemon *d, const struct ctl_conf *m, int fd, struct err *err)
 {
 	struct conf_errors errors = { 0 };
@@ -66,6 +66,11 @@ static int take_conf(struct daemon *d, const struct ctl_conf *m, int fd, struct 
 		free(c);
 	} else {
 		c->dir = d->config_directory;
+		c->refs = 1;
+		if (d->before)
+			conf_unref(&d->conf);
+		else
+			d->before = d->conf;
 		d->conf = c;
 	}
 	conf_errors_fini(&errors);
@@ -162,7 +167,13 @@ static void on_reload(void *arg, struct ipc *c, uint32_t id, const void *in, int
 	if (d->ops->reload && d->ops->reload(d, &err) < 0) {
 		log_error("reload: %s; the old configuration stays", err.msg);
 		tell_failed(d, &err);
+		if (d->before) {
+			conf_unref(&d->conf);
+			d->conf = d->before;
+			d->before = NULL;
+		}
 	}
+	conf_unref(&d->before);
 }
 
 static void on_drain(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)

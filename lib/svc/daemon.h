@@ -65,7 +65,8 @@ struct daemon {
 	struct loop loop;
 	struct ipc ctl;
 	struct arena arena;             /* for the process's life */
-	struct conf *conf;              /* current snapshot; old ones stay until the process ends its use (see reload) */
+	struct conf *conf;              /* current snapshot; who uses it beyond a reload takes a reference */
+	struct conf *before;            /* the one that a failed reload puts back */
 	struct sandbox sandbox;
 	const char *program;            /* from INIT, in arena */
 	const char *config_directory;

@@ -3,8 +3,9 @@
 #define SVC_MSG_MASTER_H
 
 #include "io/ipc.h"
+#include "svc/msg_ctl.h"
 
-enum msg_master { MSG_TOOL_REQUEST = 0x800, MSG_TOOL_REPLY };
+enum msg_master { MSG_TOOL_REQUEST = 0x800, MSG_TOOL_REPLY, MSG_TOOL_WHO, MSG_TOOL_WHO_REPLY };
 
 /* command: "status", "reload" (answered when the new configuration is in force or was refused), "stop" (answered at
  * once; the end of the channel tells that all processes have ended). */
@@ -21,5 +22,12 @@ IPC_STRUCT(tool_process, TOOL_PROCESS_FIELDS)
 	U64(S, is_ok) STR(S, text) U64(S, pid) U64(S, instance) U64(S, generation) U64(S, uptime_ms)              \
 	STR(S, config_directory) LIST(S, processes, tool_process)
 IPC_STRUCT(tool_reply, TOOL_REPLY_FIELDS)
+
+/* Sessions of a program (imapd, pop3d), a page at a time: ctl_who goes on to it and its answer comes back. is_ok 0: text
+ * says why. A program that does not run has none. */
+#define TOOL_WHO_FIELDS(S, U64, STR, LIST) STR(S, program) U64(S, after) U64(S, is_kick) STR(S, match)
+IPC_STRUCT(tool_who, TOOL_WHO_FIELDS)
+#define TOOL_WHO_REPLY_FIELDS(S, U64, STR, LIST) U64(S, is_ok) STR(S, text) U64(S, has_more) LIST(S, sessions, ctl_session)
+IPC_STRUCT(tool_who_reply, TOOL_WHO_REPLY_FIELDS)
 
 #endif

@@ -115,7 +115,7 @@ def test_pipelining(suite):
     c = Client(suite)
     flight = ("MAIL FROM:<>\r\nRCPT TO:<nobody@example.com>\r\nBDAT 4\r\nQUITBDAT 6 LAST\r\nRSET\r\nNOOP\r\nRSET\r\nMAIL FROM:<>\r\n"
               "RCPT TO:<tito@example.com>\r\nBDAT 3\r\na\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<tito@example.com>\r\nBDAT 3\r\nb\r\n"
-              "BDAT 0\r\nBDAT 0 LAST\r\nVRFY x\r\nQUIT\r\n")
+              "BDAT 0\r\nBDAT 0 LAST\r\nVRFY tito@example.com\r\nQUIT\r\n")
     c.sock.sendall(flight.encode())
     want = "250 550 554 554 250 250 250 250 250 250 250 250 250 250 250 252 221".split()
     assert [c.reply()[:3] for _ in want] == want

@@ -44,6 +44,17 @@ def test_resent_fields_win(suite):
     assert not any(m.encode() in f.read_bytes() for f in (suite.maildir("iqbal@example.com") / "new").iterdir())
 
 
+def test_letter_out_of_an_mbox(suite):
+    """A leading "From " line is no header and must not end it: it gets a name, as Postfix does it."""
+    for front in ("From tito@example.com  Mon Jan  1 00:00:00 2024\n", ">From x\n>>From y z\n"):
+        text, m = letter()
+        assert sendmail(suite, "-t", text=front + text).returncode == 0
+        got = fetch(suite, "iqbal@example.com", m)
+        head = got.split(b"\n\n")[0] + b"\n"
+        assert all(b"\nMailbox-Line: " + line.encode() + b"\n" in head for line in front.splitlines()), got
+        assert b"\nFrom: <tito@example.com>\n" in head and got.endswith(b"\n\nHalo.\n")
+
+
 def test_dots(suite):
     for args, rest in ((["-i"], b"one\n.\n..two\n"), (["-oi"], b"one\n.\n..two\n"), ([], b"one\n")):
         text, m = letter(body="one\n.\n..two\n")

@@ -1,3 +1,4 @@
+@conf smtpd_hard_error_limit = 100
 @conf smtpd_error_sleep_time = 0
 S: 220 mx.example.com ESMTP Surat
 C: NOOP
@@ -44,7 +45,34 @@ S: 250 2.0.0 Ok
 C: RCPT TO:<tito@example.com>
 S: 503 5.5.1 Error: need MAIL command
 C: VRFY tito
-S: 252 2.0.0 tito
+S: 252 2.0.0 tito@example.com
+C: VRFY <tito@example.com> SMTPUTF8
+S: 252 2.0.0 tito@example.com
+C: VRFY nobody@example.com
+S: 550 5.1.1 <nobody@example.com>: Recipient address rejected: User unknown in local recipient table
+@log NOQUEUE: reject: VRFY from client.example?192.0.2.1?: 550 5.1.1 <nobody@example.com>: *
+C: VRFY x@other.example
+S: 554 5.7.1 <x@other.example>: Relay access denied
+C: VRFY temp@example.com
+S: 451 4.3.0 <temp@example.com>: Temporary lookup failure
+C: VRFY <>
+S: 501 5.5.4 Syntax: VRFY address
+C: VRFY a b
+S: 501 5.1.3 Bad recipient address syntax
+C: MAIL FROM:<a@b.example>
+S: 250 2.1.0 Ok
+C: VRFY nobody@example.com
+S: 550 5.1.1 *
+C: VRFY tito@example.com
+S: 252 2.0.0 tito@example.com
+C: DATA
+S: 503 5.5.1 Error: need RCPT command
+C: RCPT TO:<iqbal@example.com>
+S: 250 2.1.5 Ok
+C: VRFY tito@example.com
+S: 252 2.0.0 tito@example.com
+C: RSET
+S: 250 2.0.0 Ok
 C: VRFY
 S: 501 5.5.4 Syntax: VRFY address
 C: HELP
@@ -73,6 +101,8 @@ S: 221 2.0.0 Bye
 S: 220 *
 C: MAIL FROM:<>
 S: 503 5.5.1 Error: send HELO/EHLO first
+C: VRFY tito
+S: 502 5.5.1 VRFY command is disabled
 C: EHLO c.example
 S: 250-mx.example.com
 S: 250 ENHANCEDSTATUSCODES

@@ -77,7 +77,8 @@ static void test_idle_memory(void **state)
 /* Descriptors and sessions return to the start value whatever the client did. */
 static void test_no_leaks(void **state)
 {
-	static const char *const tails[] = { "", "EHLO x\r\nAUTH LOGIN\r\n", "HELO x\r\n", "STARTTLS\r\n", "MAIL FROM:<a@b>\r\n", "\xff\xff\xff" };
+	static const char *const tails[] = { "", "EHLO x\r\nAUTH LOGIN\r\n", "HELO x\r\n", "STARTTLS\r\n", "MAIL FROM:<a@b>\r\n", "\xff\xff\xff",
+		"HELO x\r\nMAIL FROM:<a@b>\r\nVRFY tito@example.com\r\n" };
 	struct fixture *f = fixture();
 	int lowest = dup(0), again, i;
 
@@ -85,7 +86,7 @@ static void test_no_leaks(void **state)
 	for (i = 0; i < 60; i++) {
 		int fd = fixture_connect(f, "192.0.2.1", NULL);
 
-		assert_true(send(fd, tails[i % 6], strlen(tails[i % 6]), 0) >= 0);
+		assert_true(send(fd, tails[i % 7], strlen(tails[i % 7]), 0) >= 0);
 		if (i % 2)
 			fixture_settle(f);
 		close(fd);
@@ -95,6 +96,34 @@ static void test_no_leaks(void **state)
 	again = dup(0);
 	assert_int_equal(again, lowest);
 	close(again);
+	finish(f);
+}
+
+/* A certificate is exchanged, a configuration replaced: what the last session has used goes with it. */
+static void test_owned_configuration(void **state)
+{
+	struct fixture *f = fixture();
+	struct conf *base = calloc(1, sizeof(*base)), *layer = calloc(1, sizeof(*layer));
+	struct conf_errors errors = { 0 };
+	struct err err = ERR_INIT;
+	struct service *svc, *of_session;
+
+	assert_int_equal(conf_parse(base, "main.cf", SPAN_LIT("myhostname = mx.example.com\nfast = reject\n"), &errors), 0);
+	conf_overlay(layer, base);
+	base->refs = layer->refs = 1;
+	svc = service_new("smtp", layer, &(struct service_keys){ .pem = f->pem }, &err);
+	assert_non_null(svc);
+	service_own(svc, &layer, base);
+	assert_null(layer);
+	assert_int_equal(base->refs, 2);
+	of_session = service_ref(svc);
+	service_unref(&svc);
+	assert_int_equal(base->refs, 2);
+	assert_string_equal(conf_raw(of_session->layer, "fast"), "reject");
+	service_unref(&of_session);
+	assert_int_equal(base->refs, 1);
+	conf_unref(&base);
+	assert_null(base);
 	finish(f);
 }
 
@@ -325,7 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_size), cmocka_unit_test(test_idle_memory), cmocka_unit_test(test_no_leaks),
-		cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth), cmocka_unit_test(test_log_name),
+		cmocka_unit_test(test_owned_configuration), cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth), cmocka_unit_test(test_log_name),
 		cmocka_unit_test(test_tls_settings),
 	};
 
