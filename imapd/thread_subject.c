@@ -143,8 +143,12 @@ int thread_subject_ordered(struct str *out, struct arena *a, const struct thread
 	sort_order(order, n, cols, 2);
 	for (i = 0; i < n; i++) {
 		if (i == 0 || !span_eq(texts[order[i]], texts[order[i - 1]]))
-			threads[n_threads++] = (struct sort_entry){ sort_order_key(dates[order[i]]), (uint32_t)i };
+			threads[n_threads++] = (struct sort_entry){ order[i], (uint32_t)i };
 	}
+	/* by date, then by number */
+	sort_order_entries(threads, threads + n_threads, n_threads);
+	for (i = 0; i < n_threads; i++)
+		threads[i].key = sort_order_key(dates[order[threads[i].i]]);
 	sort_order_entries(threads, threads + n_threads, n_threads);
 	for (i = 0; i < n_threads; i++) {
 		size_t from = threads[i].i, to = from + 1;
