@@ -69,7 +69,7 @@ static int add_leaf(struct maker *k, struct search_node *n, const struct imap_se
 	int rc = sort_key_fold(&folded, in->text);
 
 	if (in->op == IMAP_SEARCH_HEADER)
-		search_text_blanks(&folded, 0);
+		sort_key_blanks(&folded, 0);
 	if (rc == 0 && in->op != IMAP_SEARCH_HEADER && !folded.n)
 		n->op = IMAP_SEARCH_ALL;        /* an empty string is in every text */
 	else if (rc == 0) {

@@ -70,19 +70,6 @@ static void fold_ascii(char *to, struct span s)
 		to[i] = (char)(s.p[i] - ((unsigned char)(s.p[i] - 'a') < 26 ? 32 : 0));
 }
 
-void search_text_blanks(struct str *s, size_t start)
-{
-	size_t i, n = start;
-
-	for (i = start; i < s->n; i++) {
-		bool is_blank = s->p[i] == ' ' || s->p[i] == '\t';
-
-		if (!is_blank || n == start || s->p[n - 1] != ' ')
-			s->p[n++] = is_blank ? ' ' : s->p[i];
-	}
-	str_cut(s, n);
-}
-
 bool search_text_has(struct span text, struct span needle)
 {
 	return text.n >= needle.n && (needle.n == 0 || memmem(text.p, text.n, needle.p, needle.n));

@@ -41,9 +41,6 @@ void search_text_feed(struct search_text *t, struct span utf8);
 /* True when no byte is above 127; fast. Source: search_text.c */
 bool search_text_is_ascii(struct span s);
 
-/* Runs of blanks from byte start on become one space: where a field was folded there may be several. Source: search_text.c */
-void search_text_blanks(struct str *s, size_t start);
-
 /* The needle occurs in text; both folded. Source: search_text.c */
 bool search_text_has(struct span text, struct span needle);
 
