@@ -89,7 +89,7 @@ void thread_subject_join(struct thread_forest *f)
 	t.node = xrealloc(NULL, (t.n + 1) * 3 * sizeof(*t.node));
 	t.subject = t.node + t.n + 1;
 	t.first = t.subject + t.n + 1;
-	intern_init(&subjects, f->a, t.n);
+	intern_init(&subjects, t.n);
 	for (i = 0, c = f->nodes[0].child; c != THREAD_NONE; c = f->nodes[c].next, i++) {
 		struct span s = f->msgs[thread_forest_msg(f, c)].base_subject;
 
