@@ -44,8 +44,7 @@ static int give_up_paths(const struct child_start *start, struct err *err)
 	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
 }
 
-/* The mailbox is opened, and made if it is missing, as the user; from then on nothing else can be reached. */
-static int lock_in(const struct child_start *start, struct err *err)
+int child_lock_in(const struct child_start *start, struct err *err)
 {
 	struct maildir md = MAILDIR_INIT;
 
@@ -81,7 +80,7 @@ int child_serve(const struct child_start *start, int fd, struct err *err)
 		.instance = start->instance, .watch_fd = start->watch_fd, .had_crash = start->had_crash, .conf = start->conf,
 	};
 
-	if (lock_in(start, err) < 0) {
+	if (child_lock_in(start, err) < 0) {
 		apologise(start->tag, fd);
 		return -1;
 	}

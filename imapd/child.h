@@ -10,4 +10,8 @@
  * Source: child.c */
 int child_serve(const struct child_start *start, int fd, struct err *err) WARN_UNUSED;
 
+/* Its first half: the mailbox is opened, and made if it is missing, as the user; from then on nothing else can be reached.
+ * For child_serve and tests. Source: child.c */
+int child_lock_in(const struct child_start *start, struct err *err) WARN_UNUSED;
+
 #endif
