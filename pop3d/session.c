@@ -171,12 +171,12 @@ static int welcome(struct session *s)
 {
 	struct err err = ERR_INIT;
 
-	if (s->conf->pop3_lock_session && mailbox_lock(s->box, &err) < 0) {
+	if (s->conf->pop3_lock_session && maildrop_lock(s->box, &err) < 0) {
 		if (err.kind == ERR_TEMP)
 			return refuse(s, "IN-USE", "Mailbox is locked by another session.", &err);
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be locked.", &err);
 	}
-	if (mailbox_load(s->box, &err) < 0)
+	if (maildrop_load(s->box, &err) < 0)
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be opened.", &err);
 	return session_putf(s, "+OK Logged in.\r\n");
 }
@@ -186,7 +186,7 @@ static void update(struct session *s)
 {
 	struct err err = ERR_INIT;
 
-	if (mailbox_expunge(s->box, s->start->quota, &s->n_deleted, &err) < 0) {
+	if (maildrop_expunge(s->box, &s->n_deleted, &err) < 0) {
 		log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err.msg);
 		(void)!session_putf(s, "-ERR [SYS/TEMP] Some deleted messages not removed.\r\n");
 	} else if (s->n_deleted) {
@@ -212,11 +212,10 @@ void session_serve(struct session *s)
 		(void)!session_putf(s, "-ERR Disconnected for inactivity.\r\n");
 	s->idle_ms = s->idle_ms < 30000 ? s->idle_ms : 30000;
 	(void)!flush(s);
-	uidlist_save(&s->box->uids);
 	say_end(s);
 }
 
-void session_run(struct session *s, int fd, const struct child_start *start, struct mailbox *box)
+void session_run(struct session *s, int fd, const struct child_start *start, struct maildrop *box)
 {
 	*s = (struct session){ .box = box, .start = start, .conf = start->conf };
 	s->idle_ms = s->conf->pop3_idle_timeout_ms;

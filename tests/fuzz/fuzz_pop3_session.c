@@ -113,18 +113,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	const struct child_start begin = { .user = "tito", .session = "S", .index = "", .conf = &conf };
 	struct str out = STR_INIT(1 << 26);
 	struct err err = ERR_INIT;
-	struct mailbox box;
+	struct mail_store_options opt = { .home = root, .mail = mail, .index = "MEMORY", .host = "host" };
+	struct maildrop box = MAILDROP_INIT;
 	struct session s = { .box = &box, .start = &begin, .conf = &conf, .idle_ms = 1000 };
 
 	start();
 	log_set_sink(no_log, NULL);
 	fill();
-	BUG(mailbox_open(&box, root, mail, &err) < 0);
+	BUG(maildrop_open(&box, &opt, &err) < 0);
 	stream_init_mem(&s.io, input, n && data[0] % 8 ? data[0] % 8u * 5 : 0, &out, 16384, 1 << 18);
 	session_serve(&s);
 	stream_fini(&s.io);
 	check(str_span(&out));
-	mailbox_close(&box);
+	maildrop_close(&box);
 	str_fini(&out);
 	return 0;
 }
