@@ -201,7 +201,7 @@ static const struct {
 	{ "certificate wanted by login", "", "995 inet n - y - - login -o login_tls_wrappermode=yes\n", TOOL_FAILED,
 	  "service '995' begins with TLS" },
 	{ "protocol of login", "", "8110 inet n - y - - login\n", TOOL_FAILED, "master.cf:1: service '8110': which protocol?" },
-	{ "protocols of login", "", "8143 inet n - y - - login -o login_protocol=imap\nimaps inet n - y - - login\n", TOOL_OK, "" },
+	{ "protocols of login", "", "8143 inet n - y - - login -o login_protocol=imap\nimap inet n - y - - login\n", TOOL_OK, "" },
 	{ "open relay", "", "25 inet n - y - - smtpd -o smtpd_relay_restrictions=permit_mynetworks\n", TOOL_FAILED,
 	  "would relay for everybody" },
 	{ "restriction misspelt", "smtpd_recipient_restrictions = permit_mynetwork, reject\n", rows, TOOL_FAILED,
