@@ -3,6 +3,7 @@
 #define IMAPD_CHILD_H
 
 #include "base/err.h"
+#include "store/mail_store.h"
 #include "svc/child_start.h"
 
 /* Becomes the user, makes the Maildir where it is missing, gives up every path but it, the index and the character sets
@@ -10,8 +11,8 @@
  * Source: child.c */
 int child_serve(const struct child_start *start, int fd, struct err *err) WARN_UNUSED;
 
-/* Its first half: the mailbox is opened, and made if it is missing, as the user; from then on nothing else can be reached.
- * For child_serve and tests. Source: child.c */
-int child_lock_in(const struct child_start *start, struct err *err) WARN_UNUSED;
+/* Its first half: mailbox and index are opened, and made if they are missing, as the user; from then on nothing else can be
+ * reached. The caller closes *store_r. For child_serve and tests. Source: child.c */
+int child_lock_in(const struct child_start *start, struct mail_store *store_r, struct err *err) WARN_UNUSED;
 
 #endif

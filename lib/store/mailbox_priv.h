@@ -62,7 +62,7 @@ int mailbox_disk_read(struct mail_store *s, const char *folder, const struct mai
 int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
 		       struct err *err) WARN_UNUSED;
 
-/* The same without a look at the disk. -1 ERR_TEMP: the index does not have the folder, or it is another one than validity
+/* The same without a look at the disk, unless the index has lost the folder. -1 ERR_TEMP: it is another one than validity
  * says. Source: mailbox_disk.c */
 int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md,
 			     uint32_t validity, struct err *err) WARN_UNUSED;

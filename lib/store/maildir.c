@@ -323,6 +323,11 @@ uint64_t maildir_batch_size(const struct maildir_batch *b, size_t i)
 	return b->v[i].size;
 }
 
+const char *maildir_batch_name(const struct maildir_batch *b, size_t i)
+{
+	return b->v[i].name;
+}
+
 enum twin { TWIN_NONE, TWIN_OTHER, TWIN_PART, TWIN_SAME };
 
 struct twin_file {

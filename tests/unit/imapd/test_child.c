@@ -113,10 +113,11 @@ static int run_inside(const struct child_start *start, int (*fn)(void))
 {
 	pid_t pid = fork();
 	struct err err = ERR_INIT;
+	struct mail_store store;
 	int status;
 
 	if (pid == 0) {
-		if (child_lock_in(start, &err) < 0) {
+		if (child_lock_in(start, &store, &err) < 0) {
 			dprintf(2, "%s\n", err.msg);
 			_exit(100);
 		}
