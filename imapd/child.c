@@ -1,6 +1,7 @@
 #include "imapd/child.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +82,8 @@ int child_serve(const struct child_start *start, int fd, struct err *err)
 		.instance = start->instance, .watch_fd = start->watch_fd, .had_crash = start->had_crash, .conf = start->conf,
 	};
 
+	/* LMDB asks for 3 MB and touches little; once glibc has seen such a block freed it would take the next from the heap */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	if (lock_in(start, err) < 0) {
 		apologise(start->tag, fd);
 		return -1;
