@@ -8,7 +8,8 @@
  * clean, size and time as the mark says    used, its folders are compared with the directory times
  * clean, but another file (backup, damage) set aside and made anew
  * dirty, our instance                      used the same: page cache and file agree
- * dirty, another instance                  set aside and made anew: the machine went down with writes unsynced
+ * dirty, another instance                  set aside and made anew: the machine went down with writes unsynced; but
+ *                                          used when another process has it open, since that lives on this machine
  * a session of the user died by a signal   the same (the parent tells)
  * unreadable, MDB_CORRUPTED, ...           the same, also in the middle of a session
  * no room, read-only, a network mount      an environment in memory, for this session only
