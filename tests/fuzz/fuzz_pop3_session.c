@@ -95,6 +95,8 @@ static void start(void)
 	atexit(clean_up);
 	snprintf(mail, sizeof(mail), "%s/Maildir", root);
 	BUG(conf_parse(&c, "test", SPAN_LIT(""), &errors) < 0 || pop3d_conf_read(&conf, &c, &arena, &err) < 0);
+	conf_fini(&c);
+	conf_errors_fini(&errors);
 }
 
 static void check(struct span out)
