@@ -66,7 +66,7 @@ enum cmd_rc cmd_thread(struct session *s, struct command *c)
 	if (search_run(s, &req, &hits, &n, &err) < 0 || thread(&g, &req, hits, n, &out, &err) < 0)
 		rc = session_fail(s, c, NULL, &err);
 	else
-		rc = session_put(s, str_span(&out)) < 0 ? CMD_END : session_ok(s, c, "Thread completed");
+		rc = session_put(s, str_span(&out)) < 0 ? CMD_END : session_ok(s, c, "Thread completed.");
 	str_fini(&out);
 	return rc;
 }

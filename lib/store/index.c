@@ -263,11 +263,12 @@ static bool is_current(struct index *x, struct index_standing *st_r)
 	return st_r->generation == x->generation && index_state_is_linked(&x->files);
 }
 
-static int ready(struct index *x, struct err *err)
+/* Writers look at the state once more when they have the lock. */
+static int ready(struct index *x, bool skips_look, struct err *err)
 {
 	struct index_standing st;
 
-	if (x->env && !x->is_full && (x->is_memory || is_current(x, &st)))
+	if (x->env && !x->is_full && (x->is_memory || skips_look || is_current(x, &st)))
 		return 0;
 	return open_any(x, err);
 }
@@ -423,7 +424,7 @@ int index_begin(struct index *x, bool is_write, struct index_txn *t_r, struct er
 	BUG(x->has_txn);
 	*t_r = (struct index_txn){ .x = x, .is_write = is_write };
 	for (tries = 0; rc == 0 && tries < 8; tries++) {
-		if (ready(x, err) < 0)
+		if (ready(x, is_write && tries == 0, err) < 0)
 			return -1;
 		if (is_write) {
 			rc = begin_write(x, &txn, err);

@@ -100,33 +100,49 @@ static int walk(int *fd, const char *path, bool create, struct err *err)
 	return 0;
 }
 
-int maildir_open(struct maildir *md, const char *base, const char *path, unsigned flags, struct err *err)
+/* tmp/, new/ and cur/ of md->fd. */
+static int open_three(struct maildir *md, const char *path, bool create, struct err *err)
 {
 	static const char *const names[] = { "tmp", "new", "cur" };
-	bool create = flags & MAILDIR_CREATE, made = false;
 	int *fds[] = { &md->tmp, &md->new, &md->cur };
+	bool made = false;
 	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		*fds[i] = open_dir(md->fd, names[i], create, &made);
+		if (*fds[i] < 0)
+			return err_sys(err, "cannot open directory %s of maildir %s", names[i], path);
+	}
+	if (fstat(md->tmp, &st) < 0 || (made && fsync(md->fd) < 0))
+		return err_sys(err, "cannot sync maildir %s", path);
+	md->dev = st.st_dev;
+	return 0;
+}
+
+int maildir_open(struct maildir *md, const char *base, const char *path, unsigned flags, struct err *err)
+{
+	bool create = flags & MAILDIR_CREATE;
 
 	*md = (struct maildir)MAILDIR_INIT;
 	md->fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (md->fd < 0)
 		return err_sys(err, "cannot open directory %s", base);
-	if (walk(&md->fd, path, create, err) < 0)
-		goto fail;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		*fds[i] = open_dir(md->fd, names[i], create, &made);
-		if (*fds[i] < 0) {
-			err_sys(err, "cannot open directory %s of maildir %s", names[i], path);
-			goto fail;
-		}
-	}
-	if (fstat(md->tmp, &st) < 0 || (made && fsync(md->fd) < 0)) {
-		err_sys(err, "cannot sync maildir %s", path);
-		goto fail;
-	}
-	md->dev = st.st_dev;
-	return 0;
-fail:
+	if (walk(&md->fd, path, create, err) == 0 && open_three(md, path, create, err) == 0)
+		return 0;
+	maildir_close(md);
+	return -1;
+}
+
+int maildir_open_at(struct maildir *md, int at, const char *name, struct err *err)
+{
+	*md = (struct maildir)MAILDIR_INIT;
+	md->fd = openat(at, name, DIR_OPEN);
+	if (md->fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG))
+		return 0;
+	if (md->fd < 0)
+		return err_sys(err, "cannot open folder %s", name);
+	if (open_three(md, name, true, err) == 0)
+		return 1;
 	maildir_close(md);
 	return -1;
 }

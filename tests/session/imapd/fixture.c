@@ -94,6 +94,8 @@ static void open_store(struct fixture *f, struct session *s)
 
 	if (mail_store_open(&s->store, &opt, &err) < 0)
 		log_fatal("%s", err.msg);
+	/* their special uses, but none is made */
+	s->store.folders = f->conf.mailbox_defaults;
 }
 
 static void to_fd(void *arg, enum log_level level, const char *line)
