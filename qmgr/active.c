@@ -82,6 +82,8 @@ static struct active *begin(struct qmgr *q, struct active *a)
 	htab_put(&q->active, id_key(&a->m.id), a);
 	TAILQ_INSERT_TAIL(&q->actives, a, link);
 	q->n_active++;
+	if (q->n_active > q->n_peak)
+		q->n_peak = q->n_active;
 	for (i = 0; i < a->m.n_rcpts; i++)
 		waiting += a->m.rcpts[i].state == QUEUE_WAITING;
 	add_missing_works(a);
