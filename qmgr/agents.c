@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "qmgr/active.h"
 #include "qmgr/expand.h"
+#include "qmgr/route.h"
 #include "svc/msg_deliver.h"
 
 #define RCPT_BYTES_MAX 12000            /* of a job's frame, beside a body of IPC_BODY_MAX */
@@ -192,6 +193,8 @@ static void apply(struct work *w, const struct dlv_rcpt_result *r)
 		active_result(w, ACTIVE_SENT, r->dsn, r->text, r->mta, r->is_lazy);
 		break;
 	case DLV_BOUNCED:
+		if (span_eqz(r->dsn, "5.2.2"))
+			route_tell_full(w);
 		active_result(w, ACTIVE_BOUNCED, r->dsn, r->text, r->mta, r->is_lazy);
 		break;
 	case DLV_EXPANDED:

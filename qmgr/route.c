@@ -129,6 +129,18 @@ void route_ask(struct work *w)
 	active_enter(w, WORK_ASKED);
 }
 
+void route_tell_full(struct work *w)
+{
+	const struct queue_rcpt *r = active_rcpt(w);
+	struct route_full m = { .user = w->user, .maildir = w->maildir, .size = w->a->m.size };
+
+	/* a final recipient came out of a .forward with others, whose mail goes on */
+	if (!w->transport || r->kind != QUEUE_ADDRESS || r->is_final)
+		return;
+	m.transport = span_z(w->transport->name);
+	(void)!ipc_send(&w->a->q->resolve, &route_full_desc, &m, NULL);
+}
+
 static void on_lost(void *arg, struct ipc *c, const struct err *why)
 {
 	if (why->kind != ERR_NONE)
