@@ -48,7 +48,7 @@ void fixture_init(struct fixture *f)
 	snprintf(f->mail, sizeof(f->mail), "%s/Maildir", f->root);
 	make_maildir(f->mail);
 	f->start = (struct imap_start){ .user = "tito", .home = f->root, .mail = f->mail, .index = "", .session = "s1",
-					.remote = "192.0.2.1", .tag = "a0", .instance = 7, .watch_fd = -1, .conf = &f->conf };
+					.remote = "192.0.2.1", .tag = "a0", .watch_fd = -1, .conf = &f->conf };
 }
 
 static int rm_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -89,7 +89,7 @@ void fixture_letter(struct fixture *f, const char *folder, const char *flags, co
 static void open_store(struct fixture *f, struct session *s)
 {
 	struct mail_store_options opt = { .home = f->root, .mail = f->start.mail, .index = f->start.index, .host = "host",
-					  .instance = f->start.instance, .quota = f->start.quota };
+					  .instance = 7, .quota = f->quota };
 	struct err err = ERR_INIT;
 
 	if (mail_store_open(&s->store, &opt, &err) < 0)
