@@ -11,3 +11,7 @@ C: a4 GETQUOTAROOT ../x
 S: a4 NO [CANNOT] <*>
 C: a5 SETQUOTA "User quota" (STORAGE 512)
 S: a5 NO [NOPERM] <*>
+C: z9 LOGOUT
+S: * BYE <*>
+S: z9 OK <*>
+@eof

@@ -45,3 +45,7 @@ S: b2 OK <*>
 C: c1 STATUS a (SIZE)
 S: * STATUS a (SIZE 22)
 S: c1 OK <*>
+C: z9 LOGOUT
+S: * BYE <*>
+S: z9 OK <*>
+@eof
