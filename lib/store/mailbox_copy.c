@@ -259,7 +259,7 @@ static int index_one(struct copying *c, const struct piece *x, uint32_t uid, str
 
 	m.uid = uid;
 	m.flags = x->flags;
-	m.state &= INDEX_HAS_RECORD;
+	m.state &= INDEX_HAS_RECORD | INDEX_UNENDED;
 	m.saved_s = time(NULL);
 	rc = mailbox_index_add(&c->to, &m, span_z(x->to), err);
 	if (rc == 0 && (m.state & INDEX_HAS_RECORD)) {

@@ -19,6 +19,7 @@ struct mailbox_private {
 	size_t cap;
 	size_t n_gone;                  /* messages of the view that are gone and not told */
 	bool is_lost;
+	unsigned look;                  /* enum disk_flags of a look at the disk */
 	struct index_txn *walk;         /* open while mailbox_walk calls */
 	struct arena changes;           /* of the last sync */
 	struct str keys, body;          /* blobs handed out last */

@@ -277,7 +277,7 @@ static void set_conf(struct play *p, const char *name, const char *value)
 	else if (strcmp(name, "imap_logout_format") == 0)
 		c->imap_logout_format = arena_strdup(&p->f.arena, value);
 	else if (strcmp(name, "quota") == 0)
-		p->f.start.quota = n;
+		p->f.quota = n;
 	else
 		die(p, "no such parameter", name);
 }
