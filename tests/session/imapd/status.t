@@ -1,7 +1,7 @@
 # STATUS: RFC 3501 section 6.3.10, RFC 7162, RFC 8438, RFC 9051 section 6.3.11
-@letter INBOX one
 @cur INBOX S two
 @cur INBOX ST three
+@letter INBOX one
 S: a0 OK <*>
 C: a1 STATUS inbox (UIDNEXT MESSAGES)
 S: * STATUS INBOX (MESSAGES 3 UIDNEXT <#>)
