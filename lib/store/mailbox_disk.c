@@ -431,6 +431,32 @@ static void guess_recent(struct disk *d, struct maildir_entry **v, size_t n)
 	}
 }
 
+static bool recall(void *arg, uint32_t uid, struct span name)
+{
+	uidlist_recall(arg, uid, maildir_name_base(name));
+	return true;
+}
+
+/* The list is that of the index, or there was none to be had; what it lacks was told while the disk was full. */
+static int keep_promises(struct disk *d, struct look *l, struct err *err)
+{
+	struct uidlist *u = &l->uids;
+
+	if (u->seen.st_ino == 0 && d->f.uidlist.ino == 0) {
+		u->validity = d->f.validity;
+		u->next_uid = 1;
+	}
+	if (u->seen.st_ino == 0 && d->f.uidlist.ino && u->validity <= d->f.validity)
+		u->validity = d->f.validity + 1;
+	if (u->validity != d->f.validity)
+		return 0;
+	if (mail_store_idx(d->store, index_part_walk(d->t, d->f.id, u->next_uid, INDEX_NAME, recall, u, err)) < 0)
+		return -1;
+	if (u->next_uid < d->f.uid_next)
+		u->next_uid = d->f.uid_next;
+	return forget_revenants(d, l, err);
+}
+
 static int read_list(struct disk *d, struct look *l, struct err *err)
 {
 	int lock;
@@ -440,9 +466,7 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 	for (int turn = 0; turn < RESCANS; turn++)
 		if ((turn == 0 || uidlist_missing(&l->uids, &l->scan)) && maildir_scan(&l->scan, d->md, err) < 0)
 			return -1;
-	if (l->uids.seen.st_ino == 0 && l->uids.validity <= d->f.validity)
-		l->uids.validity = d->f.validity + 1;
-	if (d->f.id && l->uids.validity == d->f.validity && forget_revenants(d, l, err) < 0)
+	if (d->f.id && keep_promises(d, l, err) < 0)
 		return -1;
 	maildir_scan_sort(&l->scan);
 	lock = d->lock;
@@ -512,13 +536,13 @@ static int refresh_part(struct disk *d, struct look *l, struct err *err)
 	return rc == UIDLIST_FAILED ? -1 : apply(d, l, add, n_add, err);
 }
 
-static int refresh(struct disk *d, struct err *err)
+static int refresh(struct disk *d, unsigned flags, struct err *err)
 {
 	struct look l = { 0 };
 	uint32_t n = d->f.n, next = d->f.uid_next;
 	int rc = look_around(&l, d->store, d->md, &d->f, err);
 
-	if (rc == 0 && l.need_all)
+	if (rc == 0 && (l.need_all || ((flags & DISK_OPEN) && d->f.uidlist.ino == 0)))
 		rc = refresh_all(d, &l, err);
 	else if (rc == 0 && (l.need_new || l.need_cur))
 		rc = refresh_part(d, &l, err);
@@ -691,7 +715,7 @@ static int begin_once(struct disk *d, unsigned flags, struct err *err)
 	rc = mail_store_idx(d->store, index_folder_get(d->t, span_z(d->folder), &d->f, err));
 	if (rc == 0)
 		d->f = (struct index_folder){ 0 };
-	if (rc < 0 || refresh(d, err) < 0)
+	if (rc < 0 || refresh(d, flags, err) < 0)
 		return -1;
 	d->recent_from = d->f.first_recent;
 	d->n_recent = d->f.n_recent;
@@ -783,6 +807,8 @@ static int is_current(struct mail_store *s, const struct maildir *md, const stru
 	struct look l = { 0 };
 
 	if (!f->id || ((flags & DISK_TAKE_NEW) && (f->first_new || f->first_recent != f->uid_next)))
+		return 0;
+	if ((flags & DISK_OPEN) && f->uidlist.ino == 0)
 		return 0;
 	if (look_around(&l, s, md, f, err) < 0)
 		return -1;
