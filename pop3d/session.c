@@ -197,16 +197,11 @@ static void update(struct session *s)
 	s->reason = "Logged out";
 }
 
-void session_run(struct session *s, int fd, const struct child_start *start, struct maildrop *box)
+void session_serve(struct session *s)
 {
 	struct span line;
 
-	*s = (struct session){ .box = box, .start = start, .conf = start->conf };
-	s->idle_ms = s->conf->pop3_idle_timeout_ms;
-	box->has_fast_sizes = s->conf->pop3_fast_size_lookups;
-	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	stream_init(&s->io, fd, IN_MAX + (unsigned)start->input.n, OUT_MAX);
-	BUG(str_add_span(&s->io.in, start->input) < 0);
+	s->box->has_fast_sizes = s->conf->pop3_fast_size_lookups;
 	if (welcome(s) == 0) {
 		while (get_line(s, &line) == 0 && command_run(s, line) == 0)
 			;
@@ -218,5 +213,15 @@ void session_run(struct session *s, int fd, const struct child_start *start, str
 	s->idle_ms = s->idle_ms < 30000 ? s->idle_ms : 30000;
 	(void)!flush(s);
 	say_end(s);
+}
+
+void session_run(struct session *s, int fd, const struct child_start *start, struct maildrop *box)
+{
+	*s = (struct session){ .box = box, .start = start, .conf = start->conf };
+	s->idle_ms = s->conf->pop3_idle_timeout_ms;
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	stream_init(&s->io, fd, IN_MAX + (unsigned)start->input.n, OUT_MAX);
+	BUG(str_add_span(&s->io.in, start->input) < 0);
+	session_serve(s);
 	stream_fini(&s->io);
 }

@@ -26,6 +26,9 @@ struct session {
  * open, not loaded. Source: session.c */
 void session_run(struct session *s, int fd, const struct child_start *start, struct maildrop *box);
 
+/* The part of session_run behind the connection: s->io, start, conf, box and idle_ms are set. Source: session.c */
+void session_serve(struct session *s);
+
 /* Buffers output and sends when much is there. -1: the client is gone (s->reason is set). Source: session.c */
 int session_put(struct session *s, const char *p, size_t n) WARN_UNUSED;
 int session_putf(struct session *s, const char *fmt, ...) PRINTF(2, 3) WARN_UNUSED;

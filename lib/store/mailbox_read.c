@@ -10,6 +10,7 @@
 
 #define OPEN_TRIES 3
 #define BATCH_MESSAGES 500
+#define SWEEP_MIN 32
 #define BATCH_BYTES (4u << 20)
 
 static int gone(struct err *err)
@@ -236,14 +237,38 @@ static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *
 	return rc;
 }
 
+struct recordless {
+	uint32_t *v;
+	size_t n;
+};
+
+static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+{
+	struct recordless *r = arg;
+
+	if (m && !(m->state & INDEX_HAS_RECORD))
+		r->v[r->n++] = (uint32_t)i;
+	return true;
+}
+
 int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
+	struct recordless r = { .n = n };
 	unsigned turn = 0;
-	int rc;
+	int rc = 0;
 
-	do
-		rc = ensure(b, sel, n, err);
-	while (rc < 0 && mail_store_mend(b->store, &turn));
+	/* mostly all have one: a sweep tells sooner than looking for each */
+	if (n >= SWEEP_MIN) {
+		r.v = xrealloc(NULL, n * sizeof(*r.v));
+		r.n = 0;
+		rc = mailbox_walk(b, sel, n, MAILBOX_FACTS, note_recordless, &r, err);
+	}
+	if (rc == 0 && r.n) {
+		do
+			rc = ensure(b, r.v ? r.v : sel, r.n, err);
+		while (rc < 0 && mail_store_mend(b->store, &turn));
+	}
+	free(r.v);
 	return rc;
 }
 
