@@ -299,7 +299,7 @@ static void index_all(struct copying *c, const struct uidlist_new *u)
 
 /* ---- */
 
-/* What there is to number here is numbered before: two lists are never locked at once. */
+/* The source was looked at before: two lists are never locked at once. It is missing if the index was just renewed. */
 static int begin_two(struct copying *c, const char *to, struct err *err)
 {
 	struct mailbox *b = c->b;

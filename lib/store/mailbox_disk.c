@@ -773,11 +773,14 @@ int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *f
 
 int mailbox_disk_join(struct disk *d, struct disk *with, const char *folder, const struct maildir *md, struct err *err)
 {
+	int rc;
+
 	*d = (struct disk){ .store = with->store, .folder = folder, .md = md, .lock = -1, .t = with->t };
-	if (begin_once(d, 0, err) == 0)
+	rc = mail_store_idx(d->store, index_folder_get(d->t, span_z(folder), &d->f, err));
+	if (rc > 0)
 		return 0;
 	mailbox_disk_end(d);
-	return -1;
+	return rc < 0 ? -1 : err_set(err, ERR_TEMP, "the index does not know the folder");
 }
 
 int mailbox_disk_commit(struct disk *d, struct err *err)

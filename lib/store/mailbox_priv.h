@@ -71,7 +71,8 @@ int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder,
 int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md,
 			     uint32_t validity, struct err *err) WARN_UNUSED;
 
-/* The same for another folder in the transaction of with. Its commit is part of that of with, and comes before. Source: mailbox_disk.c */
+/* Another folder in the transaction of with, without a look at the disk. Its commit is part of that of with, and comes
+ * before. -1 ERR_TEMP: the index does not have it. Source: mailbox_disk.c */
 int mailbox_disk_join(struct disk *d, struct disk *with, const char *folder, const struct maildir *md, struct err *err)
 	WARN_UNUSED;
 
