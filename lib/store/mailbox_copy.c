@@ -126,7 +126,7 @@ static int copy_file(struct copying *c, int dir, const char *name, const char *t
 		err_sys(err, "cannot create a file in tmp/");
 	else
 		rc = copy_bytes(in, out, err);
-	if (rc == 0 && (futimens(out, (struct timespec[]){ st.st_atim, st.st_mtim }) < 0 || fdatasync(out) < 0 ||
+	if (rc == 0 && (futimens(out, (struct timespec[]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim }) < 0 || fdatasync(out) < 0 ||
 			renameat2(c->md.tmp, tmp, c->md.cur, to, RENAME_NOREPLACE) < 0))
 		rc = err_sys(err, "cannot copy a message");
 	if (rc < 0 && out >= 0)

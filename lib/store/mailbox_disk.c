@@ -46,6 +46,8 @@
 #define DOUBT_COARSE_S 3
 #define RESCANS 2
 #define DUE_NOW 1
+#define LIST_LINE 400             /* more bytes a message: most of the list is of messages that are gone */
+#define LIST_SPARE 500
 
 /* A message that the index has, while it is looked for. */
 struct known {
@@ -367,6 +369,9 @@ static enum uidlist_rc number_files(struct disk *d, struct maildir_entry **v, si
 
 	if (n == 0)
 		return UIDLIST_DONE;
+	/* reading it whole writes it without them */
+	if (d->f.uidlist.size > ((uint64_t)d->f.n + LIST_SPARE) * LIST_LINE)
+		return UIDLIST_OTHER;
 	qsort(v, n, sizeof(*v), by_arrival);
 	for (size_t i = 0; i < n; i++)
 		u[i].base = maildir_entry_base(v[i]);
