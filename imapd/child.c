@@ -23,9 +23,7 @@ static int give_up_paths(const struct child_start *start, struct err *err)
 	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
 }
 
-/* The mailbox and its index are opened, and made if they are missing, as the user; from then on nothing else can be
- * reached. */
-static int lock_in(const struct child_start *start, struct mail_store *store, struct err *err)
+int child_lock_in(const struct child_start *start, struct mail_store *store_r, struct err *err)
 {
 	char host[256] = "localhost";
 	struct mail_store_options opt = {
@@ -40,7 +38,7 @@ static int lock_in(const struct child_start *start, struct mail_store *store, st
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	umask(0077);
 	(void)gethostname(host, sizeof(host) - 1);
-	if (mail_store_open(store, &opt, err) < 0)
+	if (mail_store_open(store_r, &opt, err) < 0)
 		return -1;
 	return give_up_paths(start, err);
 }
@@ -65,7 +63,7 @@ int child_serve(const struct child_start *start, int fd, struct err *err)
 
 	/* LMDB asks for 3 MB and touches little; once glibc has seen such a block freed it would take the next from the heap */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-	if (lock_in(start, &store, err) < 0) {
+	if (child_lock_in(start, &store, err) < 0) {
 		apologise(start->tag, fd);
 		return -1;
 	}

@@ -77,7 +77,8 @@ enum index_flag {
 #define INDEX_SYSTEM_FLAGS 31u
 #define INDEX_KEYWORDS 26
 
-enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2 };
+/* UNENDED: its last line has no end (known with the record only); POP3 sends one. */
+enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2, INDEX_UNENDED = 4 };
 
 /* The fixed part of a message. */
 struct index_msg {
