@@ -124,8 +124,8 @@ static int write_binary(struct fetch *f, size_t n, const struct fetch_piece *p, 
 	struct out count = { 0 }, o = { .f = f };
 
 	if (kind == TRANSFER_UNKNOWN) {
-		f->has_unknown_cte = true;
-		return add_name(f, n) < 0 || str_addz(&f->out, it->kind == IMAP_FETCH_BINARY_SIZE ? "0" : "\"\"") < 0 ? -1 : 0;
+		f->has_unknown_cte = true;      /* the item is left out */
+		return 0;
 	}
 	if (decode(&count, &p->range, kind, err) < 0 || add_name(f, n) < 0)
 		return -1;

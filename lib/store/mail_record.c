@@ -66,6 +66,7 @@ static bool is_plain(struct span v)
 /* Appends the folded text of a field. What does not fit, and what comes behind it, is left out. */
 static void fold_field(struct scratch *s, struct span value)
 {
+	size_t start = s->folded.n;
 	int rc;
 
 	if (value.n > KEY_INPUT_MAX) {
@@ -80,6 +81,7 @@ static void fold_field(struct scratch *s, struct span value)
 		if (rc == 0)
 			rc = sort_key_fold(&s->folded, str_span(&s->text));
 	}
+	sort_key_blanks(&s->folded, start);
 	if (rc < 0 || s->folded.n > KEY_MAX)
 		s->is_cut = true;
 }

@@ -17,7 +17,7 @@ struct letter {
 	int fd;
 	char tmp[40];
 	char name[NAME_MAX + 1];        /* in cur/ */
-	bool is_placed;
+	bool is_placed, is_unended;
 	uint64_t size, extra;           /* extra: LFs without CR */
 	uint32_t flags;
 	int64_t internal_s, sent_s;
@@ -155,6 +155,7 @@ static int end_letter(struct mailbox_append *a, struct err *err)
 	if (!a->is_open)
 		return 0;
 	a->is_open = false;
+	x->is_unended = x->size && a->last != '\n';
 	rc = flush(a, err);
 	if (rc == 0)
 		rc = mail_record_end(a->maker, &r, err);
@@ -251,7 +252,8 @@ static int place_all(struct mailbox_append *a, struct disk *d, struct uidlist_ne
 static int index_letter(struct disk *d, const struct letter *x, uint32_t uid, struct err *err)
 {
 	struct index_msg m = { .uid = uid, .flags = x->flags, .internal_s = x->internal_s, .saved_s = time(NULL),
-			       .size = x->size, .vsize = x->size + x->extra };
+			       .size = x->size, .vsize = x->size + x->extra,
+			       .state = x->is_unended ? INDEX_UNENDED : 0 };
 
 	if (mailbox_index_add(d, &m, span_z(x->name), err) < 0)
 		return -1;

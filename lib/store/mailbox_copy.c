@@ -259,7 +259,7 @@ static int index_one(struct copying *c, const struct piece *x, uint32_t uid, str
 
 	m.uid = uid;
 	m.flags = x->flags;
-	m.state &= INDEX_HAS_RECORD;
+	m.state &= INDEX_HAS_RECORD | INDEX_UNENDED;
 	m.saved_s = time(NULL);
 	rc = mailbox_index_add(&c->to, &m, span_z(x->to), err);
 	if (rc == 0 && (m.state & INDEX_HAS_RECORD)) {
@@ -300,26 +300,38 @@ static void index_all(struct copying *c, const struct uidlist_new *u)
 
 /* ---- */
 
-static int begin(struct copying *c, const char *to, struct err *err)
+/* What there is to number here is numbered before: two lists are never locked at once. */
+static int begin_two(struct copying *c, const char *to, struct err *err)
 {
 	struct mailbox *b = c->b;
 	struct index_folder f;
 	struct index_txn t;
 
-	/* what there is to number here is numbered before: two lists are never locked at once */
-	if (!c->is_same) {
+	for (int turn = 0; turn < TRIES; turn++) {
 		if (mailbox_disk_read(b->store, b->folder, &b->md, 0, &t, &f, NULL, err) < 0)
 			return -1;
 		index_end(&t);
+		if (mailbox_disk_begin(&c->to, b->store, to, &c->md, DISK_LOCK, err) < 0)
+			return -1;
+		if (mailbox_disk_join(&c->from_disk, &c->to, b->folder, &b->md, err) == 0)
+			return 0;
+		mailbox_disk_end(&c->to);
 	}
-	if (mailbox_disk_begin(&c->to, b->store, to, &c->md, DISK_LOCK, err) < 0)
-		return -1;
-	c->from = &c->to;
-	if (!c->is_same && mailbox_disk_join(&c->from_disk, &c->to, b->folder, &b->md, err) < 0)
-		return -1;
-	if (!c->is_same)
+	return -1;
+}
+
+static int begin(struct copying *c, const char *to, struct err *err)
+{
+	if (c->is_same) {
+		if (mailbox_disk_begin(&c->to, c->b->store, to, &c->md, DISK_LOCK, err) < 0)
+			return -1;
+		c->from = &c->to;
+	} else {
+		if (begin_two(c, to, err) < 0)
+			return -1;
 		c->from = &c->from_disk;
-	return c->from->f.validity == b->p->validity ? 0 : err_set(err, ERR_TEMP, "the folder is another one now");
+	}
+	return c->from->f.validity == c->b->p->validity ? 0 : err_set(err, ERR_TEMP, "the folder is another one now");
 }
 
 static int check_quota(struct copying *c, const uint32_t *sel, size_t n, struct err *err)

@@ -734,13 +734,17 @@ int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *f
 
 	*d = (struct disk){ .store = s, .folder = folder, .md = md, .lock = -1 };
 	d->t = &d->txn;
-	if (mail_store_idx(s, index_begin(s->index, true, &d->txn, err)) < 0)
-		return -1;
-	rc = mail_store_idx(s, index_folder_get(d->t, span_z(folder), &d->f, err));
+	rc = mail_store_idx(s, index_begin(s->index, true, &d->txn, err));
+	if (rc == 0)
+		rc = mail_store_idx(s, index_folder_get(d->t, span_z(folder), &d->f, err));
+	if (rc == 0) {
+		mailbox_disk_end(d);
+		rc = mailbox_disk_begin(d, s, folder, md, 0, err) < 0 ? -1 : 1;
+	}
 	if (rc > 0 && d->f.validity == validity)
 		return 0;
 	mailbox_disk_end(d);
-	return rc < 0 ? -1 : err_set(err, ERR_TEMP, "the index does not know the folder");
+	return rc < 0 ? -1 : err_set(err, ERR_TEMP, "the folder is another one now");
 }
 
 int mailbox_disk_join(struct disk *d, struct disk *with, const char *folder, const struct maildir *md, struct err *err)

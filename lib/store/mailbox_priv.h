@@ -19,6 +19,7 @@ struct mailbox_private {
 	size_t cap;
 	size_t n_gone;                  /* messages of the view that are gone and not told */
 	bool is_lost;
+	unsigned look;                  /* enum disk_flags of a look at the disk */
 	struct index_txn *walk;         /* open while mailbox_walk calls */
 	struct arena changes;           /* of the last sync */
 	struct str keys, body;          /* blobs handed out last */
@@ -62,7 +63,7 @@ int mailbox_disk_read(struct mail_store *s, const char *folder, const struct mai
 int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
 		       struct err *err) WARN_UNUSED;
 
-/* The same without a look at the disk. -1 ERR_TEMP: the index does not have the folder, or it is another one than validity
+/* The same without a look at the disk, unless the index has lost the folder. -1 ERR_TEMP: it is another one than validity
  * says. Source: mailbox_disk.c */
 int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md,
 			     uint32_t validity, struct err *err) WARN_UNUSED;

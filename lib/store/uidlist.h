@@ -107,6 +107,9 @@ enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
  * UIDLIST_FAILED: ERR_SYS, nothing is given. Blocks. Source: uidlist_extend.c */
 enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlist_new *v, size_t n, struct err *err) WARN_UNUSED;
 
+/* Whether a record may have a POP3 id, a migration's: read through, but not parsed. Source: uidlist_extend.c */
+bool uidlist_has_pop3_ids(int dir);
+
 /* The file as it is now; zeroed: there is none. Source: uidlist_extend.c */
 int uidlist_stat(int dir, struct index_file *f_r, struct err *err) WARN_UNUSED;
 bool uidlist_same(const struct index_file *a, const struct index_file *b);

@@ -45,7 +45,8 @@ SORTS = ["ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO", "REVERSE DATE
          "REVERSE ARRIVAL", "CC TO FROM SIZE", "DISPLAYFROM", "DISPLAYTO", "REVERSE DISPLAYFROM SUBJECT"]
 
 
-def commands(n):
+def commands(n, sane):
+    """sane: the sequence set of the letters whose From and Subject are what they should be."""
     yield from FETCH
     for c in BINARY:
         for i in range(1, n + 1):
@@ -56,11 +57,11 @@ def commands(n):
     for k, text in LITERALS:
         yield f"SEARCH {k} ".encode() + b"{%d+}\r\n" % len(text.encode()) + text.encode()
     for s in SORTS:
-        yield f"SORT ({s}) UTF-8 ALL"
-        yield f"UID SORT ({s}) US-ASCII NOT SUBJECT shape"
+        yield f"SORT ({s}) UTF-8 {sane}"
+        yield f"UID SORT ({s}) US-ASCII NOT SUBJECT shape {sane}"
     for algorithm in ("REFERENCES", "ORDEREDSUBJECT"):
-        yield f"THREAD {algorithm} UTF-8 ALL"
-        yield f"UID THREAD {algorithm} US-ASCII NOT SUBJECT shape"
+        yield f"THREAD {algorithm} UTF-8 {sane}"
+        yield f"UID THREAD {algorithm} US-ASCII NOT SUBJECT shape {sane}"
         yield f"THREAD {algorithm} UTF-8 KEYWORD none"
     yield "SORT RETURN (MIN MAX COUNT ALL) (SUBJECT) UTF-8 SUBJECT zone"
     # these change flags
@@ -95,9 +96,9 @@ def normal(answers):
     return {k: v for k, v in out.items() if not re.match(r"\d+ MODSEQ", k)}
 
 
-def differences(ours, theirs, n):
+def differences(ours, theirs, n, sane):
     """(command, part, our value, their value) of all that differ."""
-    for c in commands(n):
+    for c in commands(n, sane):
         a, b = normal(ours.command(c)), normal(theirs.command(c))
         for part in sorted(set(a) | set(b)):
             if a.get(part) != b.get(part):

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "conf/conf.h"
 
+#define CHILD_FD 100
+
 static void defaults(struct fixture *f)
 {
 	struct conf_errors errors = { 0 };
@@ -110,9 +112,13 @@ pid_t fixture_serve(struct fixture *f, int fd, int log_fd)
 
 	BUG(pid < 0);
 	if (pid == 0) {
+		/* no other end of any pair, or nobody would see a hang-up */
+		BUG(dup2(fd, CHILD_FD) < 0 || dup2(log_fd, CHILD_FD + 1) < 0);
+		closefrom(CHILD_FD + 2);
+		log_fd = CHILD_FD + 1;
 		signal(SIGPIPE, SIG_IGN);
 		log_set_sink(to_fd, &log_fd);
-		session_init(&s, fd, &f->start);
+		session_init(&s, CHILD_FD, &f->start);
 		open_store(f, &s);
 		session_run(&s);
 		session_fini(&s);

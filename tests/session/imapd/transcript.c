@@ -62,6 +62,7 @@ static void NORETURN die(struct play *p, const char *what, const char *got)
 	read_log(p);
 	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got, p->log.p);
 	fixture_fini(&p->f);
+	/* sessions end with their clients */
 	exit(1);
 }
 
