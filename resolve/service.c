@@ -8,6 +8,8 @@
 #include "resolve/route.h"
 
 #define VALUE_MAX (IPC_FRAME_MAX - 1024)
+#define PHASE_OTHER 1u
+#define PHASE_QMGR 2u
 
 struct peer {
 	struct ipc ipc;
@@ -209,12 +211,12 @@ static const struct ipc_rule rules[] = {
 	{ &route_query_desc, ~0u, on_route },
 	{ &map_query_desc, ~0u, on_map },
 	{ &ptr_query_desc, ~0u, on_ptr },
-	{ &route_full_desc, ~0u, on_full },
+	{ &route_full_desc, PHASE_QMGR, on_full },
 };
 
 static const struct ipc_ops ops = { "resolve", rules, ARRAY_LEN(rules), on_lost, NULL };
 
-void service_attach(struct service *s, int *fd)
+void service_attach(struct service *s, struct span name, int *fd)
 {
 	struct peer *p = xnew(struct peer);
 
@@ -223,6 +225,7 @@ void service_attach(struct service *s, int *fd)
 	s->peers = p;
 	ipc_init(&p->ipc, s->loop, &ops, p);
 	ipc_attach(&p->ipc, fd);
+	p->ipc.phase = span_eqz(name, "qmgr") ? PHASE_QMGR : PHASE_OTHER;
 }
 
 struct service *service_new(struct loop *loop, struct rules *r, struct dns *dns)

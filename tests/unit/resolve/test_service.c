@@ -39,14 +39,19 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 
 static const struct ipc_ops client_ops = { "resolve", NULL, 0, on_lost, NULL };
 
-static void connect_client(struct fix *f)
+static void connect_as(struct fix *f, const char *name)
 {
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	ipc_init(&f->client, &f->loop, &client_ops, f);
 	ipc_attach(&f->client, &fds[0]);
-	service_attach(f->service, &fds[1]);
+	service_attach(f->service, span_z(name), &fds[1]);
+}
+
+static void connect_client(struct fix *f)
+{
+	connect_as(f, "qmgr");
 }
 
 static struct dns *no_dns(struct fix *f)
@@ -153,6 +158,7 @@ static void full_mailbox(void **state)
 	struct fix f;
 	struct rcpt_check check = { .address = SPAN_LIT("daemon@localhost"), .has_letter = 1, .size = 100 };
 	struct route_full full = { SPAN_LIT("local"), SPAN_LIT("daemon"), SPAN_NULL, 100 };
+	int i;
 
 	begin(&f, "mydestination = localhost\nalias_maps =\n");
 	assert_int_equal(ipc_send(&f.client, &route_full_desc, &full, NULL), 0);
@@ -167,6 +173,12 @@ static void full_mailbox(void **state)
 	check.has_letter = 1;
 	call(&f, &rcpt_check_desc, &check, &rcpt_verdict_desc);
 	assert_int_equal(f.verdict.status, MSG_OK);
+	ipc_close(&f.client);
+	connect_as(&f, "smtpd");        /* it has no say in this */
+	assert_int_equal(ipc_send(&f.client, &route_full_desc, &full, NULL), 0);
+	for (i = 0; i < 100 && !f.lost; i++)
+		loop_turn(&f.loop, true);
+	assert_int_equal(f.lost, 1);
 	end(&f);
 }
 
