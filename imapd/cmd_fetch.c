@@ -274,10 +274,10 @@ static int fetch(struct fetch *f, const struct imap_seqset *set, bool is_uid, st
 static enum cmd_rc answer(struct fetch *f, struct command *c)
 {
 	if (f->has_unknown_cte)
-		return session_no(f->s, c, "[UNKNOWN-CTE] The encoding of a part is not known");
+		return session_no(f->s, c, "[UNKNOWN-CTE] The encoding of a part is not known.");
 	if (f->has_gone)
-		return session_ok(f->s, c, "[EXPUNGEISSUED] Some messages were already expunged");
-	return session_ok(f->s, c, "Fetch completed");
+		return session_ok(f->s, c, "[EXPUNGEISSUED] Some messages were already expunged.");
+	return session_ok(f->s, c, "Fetch completed.");
 }
 
 enum cmd_rc cmd_fetch(struct session *s, struct command *c)

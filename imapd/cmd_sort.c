@@ -73,8 +73,13 @@ static int sort(struct session *s, const struct imap_search *req, uint32_t *hits
 		what |= is_number(by) ? MAILBOX_FACTS : MAILBOX_KEYS;
 		needs_record = needs_record || by != IMAP_SEARCH_ARRIVAL;
 	}
-	if ((needs_record && mailbox_ensure(s->box, hits, n, err) < 0) ||
-	    mailbox_walk(s->box, hits, n, what, gather_one, &g, err) < 0)
+	if (needs_record && mailbox_ensure(s->box, hits, n, err) < 0)
+		return -1;
+	/* two sweeps, each along its table, beat one that goes to and fro */
+	if (what & MAILBOX_FACTS && mailbox_walk(s->box, hits, n, MAILBOX_FACTS, gather_one, &g, err) < 0)
+		return -1;
+	g.at = 0;
+	if (what & MAILBOX_KEYS && mailbox_walk(s->box, hits, n, MAILBOX_KEYS, gather_one, &g, err) < 0)
 		return -1;
 	order = arena_alloc(&s->tick, (n + 1) * sizeof(*order));
 	sorted = arena_alloc(&s->tick, (n + 1) * sizeof(*sorted));

@@ -124,8 +124,8 @@ static int write_binary(struct fetch *f, size_t n, const struct fetch_piece *p, 
 	struct out count = { 0 }, o = { .f = f };
 
 	if (kind == TRANSFER_UNKNOWN) {
-		f->has_unknown_cte = true;
-		return add_name(f, n) < 0 || str_addz(&f->out, it->kind == IMAP_FETCH_BINARY_SIZE ? "0" : "NIL") < 0 ? -1 : 0;
+		f->has_unknown_cte = true;      /* the item is left out */
+		return 0;
 	}
 	if (decode(&count, &p->range, kind, err) < 0 || add_name(f, n) < 0)
 		return -1;
@@ -162,7 +162,7 @@ int fetch_body_write(struct fetch *f, const struct fetch_file *file, size_t n, s
 	else if (add_name(f, n) < 0)
 		rc = -1;
 	else if (p.kind == FETCH_PIECE_NIL)
-		rc = str_addz(&f->out, it->kind == IMAP_FETCH_BINARY_SIZE ? "0" : "NIL");
+		rc = str_addz(&f->out, it->kind == IMAP_FETCH_BINARY_SIZE ? "0" : "\"\"");
 	else if (p.kind == FETCH_PIECE_TEXT)
 		rc = write_text(f, it, p.text);
 	else

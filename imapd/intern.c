@@ -5,13 +5,12 @@
 
 struct intern_slot {
 	uint64_t hash;
-	const char *p;
 	uint32_t n, id;                 /* id: number + 1, 0 for a free slot */
 };
 
-void intern_init(struct intern *t, struct arena *a, size_t expected)
+void intern_init(struct intern *t, size_t expected)
 {
-	*t = (struct intern){ .a = a, .cap = 64 };
+	*t = (struct intern){ .cap = 64 };
 	while (t->cap < expected * 2)
 		t->cap *= 2;
 	t->slots = xcalloc(t->cap, sizeof(*t->slots));
@@ -77,9 +76,9 @@ uint32_t intern(struct intern *t, struct span s)
 	if (t->n * 2 >= t->cap)
 		grow(t);
 	for (k = h & (t->cap - 1); t->slots[k].id; k = (k + 1) & (t->cap - 1)) {
-		if (t->slots[k].hash == h && t->slots[k].n == s.n && memcmp(t->slots[k].p, s.p, s.n) == 0)
+		if (t->slots[k].hash == h && t->slots[k].n == (uint32_t)s.n)
 			return t->slots[k].id - 1;
 	}
-	t->slots[k] = (struct intern_slot){ h, arena_span(t->a, s).p, (uint32_t)s.n, (uint32_t)++t->n };
+	t->slots[k] = (struct intern_slot){ h, (uint32_t)s.n, (uint32_t)++t->n };
 	return t->slots[k].id - 1;
 }

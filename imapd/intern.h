@@ -1,25 +1,26 @@
-/* intern.h: numbers for byte strings, the same for the same; keyed, so that nobody can choose collisions */
+/* intern.h: numbers for byte strings, the same for the same
+ *
+ * The strings are not kept: 64 bits of a hash under random keys, and the length, stand for them. Nobody can choose two that
+ * meet, and among a million by chance one pair meets in ten million mailboxes. */
 #ifndef IMAPD_INTERN_H
 #define IMAPD_INTERN_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/arena.h"
 #include "base/span.h"
 
 struct intern_slot;
 
 /* Caller's memory; init first. */
 struct intern {
-	struct arena *a;                /* of the copies */
 	struct intern_slot *slots;      /* heap */
 	size_t cap, n;
 	uint64_t seed[2];
 };
 
 /* expected: how many strings there may be, a guess. fini is idempotent. Source: intern.c */
-void intern_init(struct intern *t, struct arena *a, size_t expected);
+void intern_init(struct intern *t, size_t expected);
 void intern_fini(struct intern *t);
 
 /* The number of s: 0 for the first string that came, 1 for the next new one, ... Source: intern.c */

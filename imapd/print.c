@@ -21,9 +21,9 @@ int print_add_u64(struct str *out, uint64_t n)
 	return str_add(out, buf, (size_t)(print_u64(buf, n) - buf));
 }
 
-static char *two(char *to, int n, char fill)
+static char *two(char *to, int n)
 {
-	to[0] = n < 10 ? fill : (char)('0' + n / 10 % 10);
+	to[0] = (char)('0' + n / 10 % 10);
 	to[1] = (char)('0' + n % 10);
 	return to + 2;
 }
@@ -51,23 +51,23 @@ char *print_internaldate(char *to, int64_t unix_s, int offset_min)
 	year = year < 0 ? 0 : year > 9999 ? 9999 : year;
 
 	*to++ = '"';
-	to = two(to, doy - (153 * mp + 2) / 5 + 1, ' ');
+	to = two(to, doy - (153 * mp + 2) / 5 + 1);
 	*to++ = '-';
 	memcpy(to, months + month * 3, 3);
 	to += 3;
 	*to++ = '-';
-	to = two(to, (int)(year / 100), '0');
-	to = two(to, (int)(year % 100), '0');
+	to = two(to, (int)(year / 100));
+	to = two(to, (int)(year % 100));
 	*to++ = ' ';
-	to = two(to, secs / 3600, '0');
+	to = two(to, secs / 3600);
 	*to++ = ':';
-	to = two(to, secs / 60 % 60, '0');
+	to = two(to, secs / 60 % 60);
 	*to++ = ':';
-	to = two(to, secs % 60, '0');
+	to = two(to, secs % 60);
 	*to++ = ' ';
 	*to++ = offset_min < 0 ? '-' : '+';
-	to = two(to, minutes / 60 % 100, '0');
-	to = two(to, minutes % 60, '0');
+	to = two(to, minutes / 60 % 100);
+	to = two(to, minutes % 60);
 	*to++ = '"';
 	return to;
 }

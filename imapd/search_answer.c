@@ -19,7 +19,7 @@ bool search_answer_parse(struct session *s, struct command *c, enum imap_search_
 	if (req_r->is_bad_charset) {
 		if (req_r->returns & IMAP_SEARCH_SAVE)
 			session_save(s, NULL, 0);
-		*rc_r = session_no(s, c, "[BADCHARSET (UTF-8 US-ASCII)] Unknown charset");
+		*rc_r = session_no(s, c, "[BADCHARSET (UTF-8 US-ASCII)] Unknown charset.");
 	} else
 		*rc_r = session_fail(s, c, NULL, &err);
 	return false;
@@ -143,5 +143,5 @@ int search_answer(struct session *s, struct command *c, const struct imap_search
 	else
 		rc = session_put(s, str_span(&out));
 	str_fini(&out);
-	return rc < 0 ? CMD_END : session_ok(s, c, is_sort ? "Sort completed" : "Search completed");
+	return rc < 0 ? CMD_END : session_ok(s, c, is_sort ? "Sort completed." : "Search completed.");
 }

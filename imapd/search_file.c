@@ -100,6 +100,7 @@ static void see_field(struct search_file *x, struct span name, struct span value
 			continue;
 		if (!x->utf8.n && sort_key_fold(&x->utf8, str_span(&x->decoded)) < 0)
 			return;
+		sort_key_blanks(&x->utf8, 0);
 		leaf->needle.is_found = search_text_has(str_span(&x->utf8), leaf->needle.text);
 	}
 }

@@ -21,18 +21,16 @@ static int64_t day_begins(int32_t day)
 	return (int64_t)t;
 }
 
-static int resolve_set(struct maker *k, struct search_node *n, const struct imap_search_node *in, struct err *err)
+/* Numbers above those of the folder are nobody's: clients search in 1:1000000. */
+static void resolve_set(struct maker *k, struct search_node *n, const struct imap_search_node *in)
 {
 	struct imap_seqset own = in->set;
 
-	if (in->op == IMAP_SEARCH_SEQ && imap_seqset_greatest(&in->set) > k->cx->n)
-		return err_set(err, ERR_PROTO, "A message number is above those of the folder");
 	/* "$" are UIDs, also among sequence numbers */
 	own.has_saved = false;
 	imap_seqset_resolve(&own, in->op == IMAP_SEARCH_SEQ ? k->cx->n : k->cx->uid_max, NULL, k->a, &n->set);
 	if (in->set.has_saved && k->cx->saved)
 		n->saved = *k->cx->saved;
-	return 0;
 }
 
 static void resolve_keyword(struct maker *k, struct search_node *n, struct span name)
@@ -70,6 +68,8 @@ static int add_leaf(struct maker *k, struct search_node *n, const struct imap_se
 	struct str folded = STR_INIT(in->text.n * 32u + 64u);
 	int rc = sort_key_fold(&folded, in->text);
 
+	if (in->op == IMAP_SEARCH_HEADER)
+		sort_key_blanks(&folded, 0);
 	if (rc == 0 && in->op != IMAP_SEARCH_HEADER && !folded.n)
 		n->op = IMAP_SEARCH_ALL;        /* an empty string is in every text */
 	else if (rc == 0) {
@@ -103,7 +103,8 @@ static int fill(struct maker *k, struct search_node *n, const struct imap_search
 		return 0;
 	case IMAP_SEARCH_SEQ:
 	case IMAP_SEARCH_UID:
-		return resolve_set(k, n, in, err);
+		resolve_set(k, n, in);
+		return 0;
 	case IMAP_SEARCH_FLAG:
 		n->flags = in->flag & INDEX_SYSTEM_FLAGS;
 		n->wants_recent = in->flag & IMAP_FLAG_RECENT;

@@ -2,6 +2,7 @@
 
 #include "proto/sort_key.h"
 
+#define FEW 256                 /* bytes of a short text */
 #define BLOCK 64                /* bytes of a loop that the compiler turns into vectors */
 #define FOLDED_MAX (SEARCH_TEXT_CHUNK * 64u)    /* decomposition makes at most 18 characters of one */
 
@@ -72,7 +73,21 @@ static void fold_ascii(char *to, struct span s)
 
 bool search_text_has(struct span text, struct span needle)
 {
-	return text.n >= needle.n && (needle.n == 0 || memmem(text.p, text.n, needle.p, needle.n));
+	const char *p = text.p, *last;
+
+	if (text.n < needle.n || needle.n == 0)
+		return needle.n == 0;
+	/* what memmem prepares is too much for a subject */
+	if (text.n > FEW || needle.n > FEW / 8)
+		return memmem(text.p, text.n, needle.p, needle.n);
+	for (last = p + (text.n - needle.n); p <= last; p++) {
+		p = memchr(p, needle.p[0], (size_t)(last - p) + 1);
+		if (!p)
+			return false;
+		if (memcmp(p, needle.p, needle.n) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void feed(struct search_text *t, struct span utf8)

@@ -116,11 +116,6 @@ int session_swallow(struct session *s)
 
 /* ---- commands ---- */
 
-static const char *state_text(enum session_state state)
-{
-	return state == SESSION_SELECTED ? "a mailbox is selected" : "no mailbox is selected";
-}
-
 /* Why the command may not run, NULL when it may. */
 static const char *refusal(const struct session *s, struct command *c)
 {
@@ -128,7 +123,8 @@ static const char *refusal(const struct session *s, struct command *c)
 		return "Unknown command";
 	if (c->is_uid && !(c->def->flags & CMD_UID))
 		return "Unknown command";
-	return c->def->states & s->state ? NULL : state_text(s->state);
+	/* all others are legal from login to logout */
+	return c->def->states & s->state ? NULL : "No mailbox selected";
 }
 
 static int parse(struct session *s, struct span text, struct command *c, struct err *err)

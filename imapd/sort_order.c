@@ -76,6 +76,37 @@ static uint64_t text_key(struct span s, size_t at)
 	return key;
 }
 
+/* Column col from byte at on, then those behind it. */
+static int compare(const struct sort_column *cols, size_t n_cols, const struct run *r, uint32_t a, uint32_t b)
+{
+	size_t col, at = r->at;
+	int c = 0;
+
+	for (col = r->col; col < n_cols && c == 0; col++, at = 0) {
+		const struct sort_column *k = &cols[col];
+
+		if (k->texts)
+			c = span_cmp(span_from(k->texts[a], at), span_from(k->texts[b], at));
+		else
+			c = k->numbers[a] < k->numbers[b] ? -1 : k->numbers[a] > k->numbers[b];
+		c = k->is_reverse ? -c : c;
+	}
+	return c;
+}
+
+static void sort_few(struct sort_entry *v, const struct run *r, const struct sort_column *cols, size_t n_cols)
+{
+	size_t i, k;
+
+	for (i = 1; i < r->n; i++) {
+		struct sort_entry e = v[i];
+
+		for (k = i; k && compare(cols, n_cols, r, v[k - 1].i, e.i) > 0; k--)
+			v[k] = v[k - 1];
+		v[k] = e;
+	}
+}
+
 static void push(struct runs *r, struct run run)
 {
 	if (r->n == r->cap) {
@@ -86,7 +117,7 @@ static void push(struct runs *r, struct run run)
 }
 
 /* Runs of equal keys go on with the next bytes, or with the next column. */
-static void push_equal(struct runs *runs, const struct sort_entry *v, const struct run *r, const struct sort_column *cols,
+static void push_equal(struct runs *runs, struct sort_entry *v, const struct run *r, const struct sort_column *cols,
 		       size_t n_cols)
 {
 	const struct sort_column *c = &cols[r->col];
@@ -94,13 +125,18 @@ static void push_equal(struct runs *runs, const struct sort_entry *v, const stru
 
 	for (i = 0; i < r->n; i = k) {
 		bool has_more = false;
+		struct run next;
 
 		for (k = i; k < r->n && v[r->start + k].key == v[r->start + i].key; k++)
 			has_more = has_more || (c->texts && c->texts[v[r->start + k].i].n > r->at + DIGITS);
-		if (k - i > 1 && has_more)
-			push(runs, (struct run){ r->start + i, k - i, r->col, r->at + DIGITS });
-		else if (k - i > 1 && r->col + 1 < n_cols)
-			push(runs, (struct run){ r->start + i, k - i, r->col + 1, 0 });
+		if (k - i < 2 || (!has_more && r->col + 1 == n_cols))
+			continue;
+		next = has_more ? (struct run){ r->start + i, k - i, r->col, r->at + DIGITS }
+				: (struct run){ r->start + i, k - i, r->col + 1, 0 };
+		if (next.n <= FEW)
+			sort_few(v + next.start, &next, cols, n_cols);
+		else
+			push(runs, next);
 	}
 }
 

@@ -67,10 +67,10 @@ int thread_subject_ordered(struct str *out, struct arena *a, const struct thread
 
 struct thread_references;
 
-/* For n_max messages, given one by one in their order. msg's subject and the ids are copied; references: ids with NUL between.
- * Memory of a, and heap that end gives back. Source: thread_references.c */
-struct thread_references *thread_references_begin(struct arena *a, size_t n_max);
-void thread_references_add(struct thread_references *t, const struct thread_msg *msg, struct span id, struct span references);
+/* For at most n_max messages, the caller's, which are filled and then added one by one in their order. references: ids with NUL
+ * between; ids need not stay. Memory of a, and heap that end gives back. Source: thread_references.c */
+struct thread_references *thread_references_begin(struct arena *a, const struct thread_msg *msgs, size_t n_max);
+void thread_references_add(struct thread_references *t, struct span id, struct span references);
 
 /* Appends the threads; -1 at out's limit. Ends t. Source: thread_references.c */
 int thread_references_end(struct thread_references *t, struct str *out) WARN_UNUSED;

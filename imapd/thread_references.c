@@ -15,7 +15,7 @@ struct container {
 struct thread_references {
 	struct arena *a;
 	struct intern ids;
-	struct thread_msg *msgs;
+	const struct thread_msg *msgs;
 	uint32_t *own;                  /* container of each message */
 	size_t n;
 	struct container *v;
@@ -27,15 +27,15 @@ struct thread_references {
 	size_t n_ids, cap_ids;
 };
 
-struct thread_references *thread_references_begin(struct arena *a, size_t n_max)
+struct thread_references *thread_references_begin(struct arena *a, const struct thread_msg *msgs, size_t n_max)
 {
 	struct thread_references *t = arena_new(a, struct thread_references);
 
 	t->a = a;
-	t->msgs = arena_alloc(a, (n_max + 1) * sizeof(*t->msgs));
+	t->msgs = msgs;
 	t->own = arena_alloc(a, (n_max + 1) * sizeof(*t->own));
 	t->refs_end = arena_alloc(a, (n_max + 1) * sizeof(*t->refs_end));
-	intern_init(&t->ids, a, n_max);
+	intern_init(&t->ids, n_max);
 	return t;
 }
 
@@ -72,13 +72,11 @@ static void add_ref(struct thread_references *t, uint32_t c)
 	t->refs[t->n_refs++] = c;
 }
 
-void thread_references_add(struct thread_references *t, const struct thread_msg *msg, struct span id, struct span references)
+void thread_references_add(struct thread_references *t, struct span id, struct span references)
 {
 	uint32_t c = THREAD_NONE, i = (uint32_t)t->n++;
 	struct span one;
 
-	t->msgs[i] = *msg;
-	t->msgs[i].base_subject = arena_span(t->a, msg->base_subject);
 	if (id.n)
 		c = container_of(t, id);
 	/* the second with the same id stands for itself */

@@ -89,7 +89,7 @@ void thread_subject_join(struct thread_forest *f)
 	t.node = xrealloc(NULL, (t.n + 1) * 3 * sizeof(*t.node));
 	t.subject = t.node + t.n + 1;
 	t.first = t.subject + t.n + 1;
-	intern_init(&subjects, f->a, t.n);
+	intern_init(&subjects, t.n);
 	for (i = 0, c = f->nodes[0].child; c != THREAD_NONE; c = f->nodes[c].next, i++) {
 		struct span s = f->msgs[thread_forest_msg(f, c)].base_subject;
 
@@ -143,8 +143,12 @@ int thread_subject_ordered(struct str *out, struct arena *a, const struct thread
 	sort_order(order, n, cols, 2);
 	for (i = 0; i < n; i++) {
 		if (i == 0 || !span_eq(texts[order[i]], texts[order[i - 1]]))
-			threads[n_threads++] = (struct sort_entry){ sort_order_key(dates[order[i]]), (uint32_t)i };
+			threads[n_threads++] = (struct sort_entry){ order[i], (uint32_t)i };
 	}
+	/* by date, then by number */
+	sort_order_entries(threads, threads + n_threads, n_threads);
+	for (i = 0; i < n_threads; i++)
+		threads[i].key = sort_order_key(dates[order[threads[i].i]]);
 	sort_order_entries(threads, threads + n_threads, n_threads);
 	for (i = 0; i < n_threads; i++) {
 		size_t from = threads[i].i, to = from + 1;

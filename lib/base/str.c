@@ -62,7 +62,7 @@ void str_grew(struct str *s, size_t n)
 	s->p[s->n] = '\0';
 }
 
-int str_add(struct str *s, const void *p, size_t n)
+int str_add_slow(struct str *s, const void *p, size_t n)
 {
 	char *to = str_room(s, n);
 
@@ -77,11 +77,6 @@ int str_add(struct str *s, const void *p, size_t n)
 int str_addz(struct str *s, const char *z)
 {
 	return str_add(s, z, strlen(z));
-}
-
-int str_addc(struct str *s, char c)
-{
-	return str_add(s, &c, 1);
 }
 
 int str_add_span(struct str *s, struct span v)

@@ -29,9 +29,8 @@ void str_reset(struct str *s);
 void str_cut(struct str *s, size_t n);
 
 /* Append; 0, or -1 only if the limit would be exceeded, and then nothing is added. Source: str.c */
-int str_add(struct str *s, const void *p, size_t n);
+int str_add_slow(struct str *s, const void *p, size_t n);
 int str_addz(struct str *s, const char *z);
-int str_addc(struct str *s, char c);
 int str_add_span(struct str *s, struct span v);
 int str_addf(struct str *s, const char *fmt, ...) PRINTF(2, 3);
 
@@ -44,6 +43,22 @@ void str_drop(struct str *s, size_t n);
 
 /* Hands the bytes to the caller, who frees them; s is empty after. Source: str.c */
 char *str_detach(struct str *s);
+
+/* Most find room. */
+static inline int str_add(struct str *s, const void *p, size_t n)
+{
+	if (!n || n >= s->cap - s->n || n > s->max - s->n)
+		return str_add_slow(s, p, n);
+	memcpy(s->p + s->n, p, n);
+	s->n += n;
+	s->p[s->n] = '\0';
+	return 0;
+}
+
+static inline int str_addc(struct str *s, char c)
+{
+	return str_add(s, &c, 1);
+}
 
 static inline struct span str_span(const struct str *s)
 {

@@ -79,27 +79,29 @@ int imap_quote_nstring(struct str *out, struct span s)
 
 int imap_quote_text(struct str *out, struct span s)
 {
-	size_t i, n_nul = 0;
+	size_t i, n = 0, n_nul = 0;
 	struct str text = STR_INIT(s.n);
 	bool is_literal = false, is_gap = false;
+	char *to = str_room(&text, s.n);
 	int rc;
 
 	for (i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (is_blank(s.p[i])) {
-			is_literal |= c != ' ' || is_gap || text.n == 0 || i + 1 == s.n;
+			is_literal |= c != ' ' || is_gap || n == 0 || i + 1 == s.n;
 			is_gap = true;
 			continue;
 		}
-		if (is_gap && text.n)
-			(void)!str_addc(&text, ' ');
+		if (is_gap && n)
+			to[n++] = ' ';
 		is_gap = false;
 		n_nul += c == '\0';
 		is_literal |= c > 127 || c == '\0' || c == '"' || c == '\\';
-		(void)!str_addc(&text, s.p[i]);
+		to[n++] = s.p[i];
 	}
-	is_literal &= text.n > 0;
+	str_grew(&text, n);
+	is_literal &= n > 0;
 	rc = is_literal ? add_literal(out, str_span(&text), n_nul) : add_quoted(out, str_span(&text));
 	str_fini(&text);
 	return rc;

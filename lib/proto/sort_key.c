@@ -68,6 +68,19 @@ int sort_key_fold(struct str *out, struct span in)
 	return 0;
 }
 
+void sort_key_blanks(struct str *s, size_t start)
+{
+	size_t i, n = start;
+
+	for (i = start; i < s->n; i++) {
+		bool is_blank = s->p[i] == ' ' || s->p[i] == '\t';
+
+		if (!is_blank || n == start || s->p[n - 1] != ' ')
+			s->p[n++] = is_blank ? ' ' : s->p[i];
+	}
+	str_cut(s, n);
+}
+
 static struct span skip_blanks(struct span s)
 {
 	while (s.n && s.p[0] == ' ')

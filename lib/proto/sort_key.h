@@ -13,6 +13,10 @@
  * U+FFFD. ASCII needs no table. -1 at out's limit. Source: sort_key.c */
 int sort_key_fold(struct str *out, struct span in) WARN_UNUSED;
 
+/* Runs of blanks from byte start of s on become one space: where a field was folded there may be several.
+ * Source: sort_key.c */
+void sort_key_blanks(struct str *s, size_t start);
+
 /* Appends the base subject (RFC 5256 section 2.1) of a Subject field, decoded and folded. is_reply_r: something that
  * says reply or forward was taken away. -1 at out's limit. Source: sort_key.c */
 int sort_key_subject(struct str *out, struct span value, bool *is_reply_r) WARN_UNUSED;

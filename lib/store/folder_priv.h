@@ -61,6 +61,7 @@ int folder_marks_format(const struct folder_marks *m, struct str *out) WARN_UNUS
 /* The mark of name, made when add; else NULL when there is none. Source: folder_marks.c */
 struct folder_mark *folder_marks_get(struct arena *a, struct folder_marks *m, struct span name, bool add);
 
+/* What the file says; a missing one says nothing. Source: folder_marks.c */
 int folder_marks_read(struct mail_store *s, struct arena *a, struct folder_marks *out_r, struct err *err) WARN_UNUSED;
 
 /* Changes the file under its lock, durably; fn says false to leave it as it is. Source: folder_marks.c */

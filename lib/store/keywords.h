@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "base/str.h"
 #include "store/index.h"
 
 #define KEYWORDS_NAME "dovecot-keywords"
@@ -28,6 +29,10 @@ int keywords_read(struct keywords *k, int dir, struct err *err) WARN_UNUSED;
  * new and may_add. -1: there is none, or no letter is free, or the name is no atom (err kind ERR_PERM), or ERR_SYS.
  * Source: keywords.c */
 int keywords_find(struct keywords *k, int dir, struct span name, bool may_add, struct err *err) WARN_UNUSED;
+
+/* The text of the file, for the fuzzer too; format: -1 when out is full. Source: keywords.c */
+void keywords_parse(struct keywords *k, struct span text);
+int keywords_format(const struct keywords *k, struct str *out) WARN_UNUSED;
 
 void keywords_fini(struct keywords *k);
 

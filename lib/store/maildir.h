@@ -50,6 +50,11 @@ struct maildir_batch {
  * ERR_SYS when the file system says no. Blocks. The caller closes. Source: maildir.c */
 int maildir_open(struct maildir *md, const char *base, const char *path, unsigned flags, struct err *err) WARN_UNUSED;
 
+/* Opens the directory `name` (of one component, no symbolic link) below the descriptor `at`, and tmp/, new/ and cur/ in it,
+ * made when missing. 1, 0 when `name` does not exist or is no directory, -1 ERR_SYS. Blocks. The caller closes.
+ * Source: maildir.c */
+int maildir_open_at(struct maildir *md, int at, const char *name, struct err *err) WARN_UNUSED;
+
 /* Idempotent. Source: maildir.c */
 void maildir_close(struct maildir *md);
 
@@ -69,6 +74,10 @@ bool maildir_has(struct maildir *md, const char *base);
 
 /* Bytes that item i occupies, for quota. Source: maildir.c */
 uint64_t maildir_batch_size(const struct maildir_batch *b, size_t i);
+
+/* The name that item i will have in new/, unless another file stands there; until commit or abort.
+ * Source: maildir.c */
+const char *maildir_batch_name(const struct maildir_batch *b, size_t i);
 
 /* Makes every message durable and visible. results has room for n entries: kind ERR_NONE means delivered and durable;
  * any other means not delivered, nothing left in new/ (ERR_SYS: try again later). already_r, if not NULL, has room for

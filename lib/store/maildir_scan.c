@@ -32,7 +32,10 @@ static void add(struct maildir_scan *s, const char *name, bool is_new)
 		s->v[at - 1].is_new = is_new;
 		return;
 	}
-	s->v[at - 1] = (struct maildir_entry){ arena_strdup(&s->arena, name), base.n, is_new, 0 };
+	s->v[at - 1] = (struct maildir_entry){
+		.name = arena_strdup(&s->arena, name), .base_n = base.n, .is_new = is_new,
+		.arrival_s = strtoull(name, NULL, 10),
+	};
 }
 
 /* A descriptor of its own: the position of the maildir's belongs to everybody who has it. */
@@ -49,7 +52,7 @@ static DIR *open_again(int fd, struct err *err)
 	return d;
 }
 
-static int scan_dir(struct maildir_scan *s, int fd, bool is_new, struct err *err)
+int maildir_scan_dir(struct maildir_scan *s, int fd, bool is_new, struct err *err)
 {
 	DIR *d = open_again(fd, err);
 	struct dirent *e;
@@ -71,11 +74,11 @@ static int scan_dir(struct maildir_scan *s, int fd, bool is_new, struct err *err
 }
 
 /* new/ first: what moves to cur/ in between is then seen twice, never not at all. */
-int maildir_scan(struct maildir_scan *s, struct maildir *md, struct err *err)
+int maildir_scan(struct maildir_scan *s, const struct maildir *md, struct err *err)
 {
-	if (scan_dir(s, md->new, true, err) < 0)
+	if (maildir_scan_dir(s, md->new, true, err) < 0)
 		return -1;
-	return scan_dir(s, md->cur, false, err);
+	return maildir_scan_dir(s, md->cur, false, err);
 }
 
 void maildir_scan_fini(struct maildir_scan *s)
@@ -86,12 +89,16 @@ void maildir_scan_fini(struct maildir_scan *s)
 	*s = (struct maildir_scan){ 0 };
 }
 
+int maildir_entry_cmp(const struct maildir_entry *x, const struct maildir_entry *y)
+{
+	if (x->arrival_s != y->arrival_s)
+		return x->arrival_s < y->arrival_s ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
 static int by_arrival(const void *a, const void *b)
 {
-	const struct maildir_entry *x = a, *y = b;
-	unsigned long long tx = strtoull(x->name, NULL, 10), ty = strtoull(y->name, NULL, 10);
-
-	return tx != ty ? (tx < ty ? -1 : 1) : strcmp(x->name, y->name);
+	return maildir_entry_cmp(a, b);
 }
 
 static int by_uid(const void *a, const void *b)
@@ -146,7 +153,7 @@ static int locate_in(int fd, struct span base, struct arena *a, const char **nam
 	return found;
 }
 
-int maildir_locate(struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err)
+int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err)
 {
 	int turn, rc = 0;
 
@@ -161,7 +168,7 @@ int maildir_locate(struct maildir *md, struct span base, struct arena *a, struct
 			rc = locate_in(md->cur, base, a, &name, err);
 		}
 		if (rc > 0)
-			*e_r = (struct maildir_entry){ name, base.n, is_new, 0 };
+			*e_r = (struct maildir_entry){ .name = name, .base_n = base.n, .is_new = is_new };
 	}
 	return rc;
 }

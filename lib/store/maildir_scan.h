@@ -15,6 +15,7 @@ struct maildir_entry {
 	size_t base_n;                  /* bytes of it before ":2," */
 	bool is_new;                    /* in new/, else in cur/ */
 	uint32_t uid;                   /* 0 until uidlist_sync has set it */
+	uint64_t arrival_s;             /* as the name tells it */
 };
 
 /* Caller's memory; zeroed is empty. */
@@ -28,8 +29,14 @@ struct maildir_scan {
 /* Adds what is in new/ and cur/ now; of two files with one base name the one seen last counts. A file that is renamed
  * meanwhile may be missed: scan again (into the same scan) when one that was known is not there. ERR_SYS. Blocks.
  * Source: maildir_scan.c */
-int maildir_scan(struct maildir_scan *s, struct maildir *md, struct err *err) WARN_UNUSED;
+int maildir_scan(struct maildir_scan *s, const struct maildir *md, struct err *err) WARN_UNUSED;
+
+/* The same of one directory, a descriptor of new/ or cur/. Source: maildir_scan.c */
+int maildir_scan_dir(struct maildir_scan *s, int dir, bool is_new, struct err *err) WARN_UNUSED;
 void maildir_scan_fini(struct maildir_scan *s);
+
+/* Order of arrival, for qsort. Source: maildir_scan.c */
+int maildir_entry_cmp(const struct maildir_entry *x, const struct maildir_entry *y);
 
 /* Orders by time of arrival as the names tell it. Indexes of by_base are renewed. Source: maildir_scan.c */
 void maildir_scan_sort(struct maildir_scan *s);
@@ -47,7 +54,7 @@ static inline struct span maildir_entry_base(const struct maildir_entry *e)
 
 /* Looks for the file of a base name in cur/ and new/ whatever its flags are now; 1 and *e_r (name in a), 0 when it is
  * gone, -1 ERR_SYS. Blocks. Source: maildir_scan.c */
-int maildir_locate(struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err);
+int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err);
 
 /* The number behind ",W=" (octets with CRLF line ends) or ",S=" (of the file) in a base name; -1 when it has none.
  * Source: maildir_scan.c */

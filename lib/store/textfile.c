@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "store/dotlock.h"
 
-#define STALE_S 120
 #define READ_CHUNK 16384
 
 int textfile_read(int dir, const char *name, struct str *out, struct err *err)
@@ -44,43 +42,22 @@ int textfile_read(int dir, const char *name, struct str *out, struct err *err)
 	return rc;
 }
 
-static void break_stale(const struct textfile *f)
-{
-	struct stat st;
-
-	if (fstatat(f->dir, f->lock, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_mtime + STALE_S < (time_t)(clock_wall_ms() / 1000))
-		unlinkat(f->dir, f->lock, 0);
-}
-
 int textfile_lock(struct textfile *f, int dir, const char *name, unsigned wait_ms, struct err *err)
 {
-	unsigned waited = 0, pause = 2;
-
 	*f = (struct textfile){ .dir = dir, .fd = -1, .name = name };
 	snprintf(f->lock, sizeof(f->lock), "%s.lock", name);
-	for (;;) {
-		f->fd = openat(dir, f->lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (f->fd >= 0)
-			return 0;
-		if (errno != EEXIST)
-			return err_sys(err, "cannot make %s", f->lock);
-		if (waited >= wait_ms)
-			return err_set(err, ERR_TEMP, "%s is in use: %s stays", name, f->lock);
-		break_stale(f);
-		nanosleep(&(struct timespec){ 0, pause * 1000000L }, NULL);
-		waited += pause;
-		pause = pause < 100 ? pause * 2 : 100;
-	}
+	f->fd = dotlock_take(dir, f->lock, wait_ms);
+	if (f->fd >= 0)
+		return 0;
+	if (errno == EEXIST)
+		return err_set(err, ERR_TEMP, "%s is in use: %s stays", name, f->lock);
+	return err_sys(err, "cannot make %s", f->lock);
 }
 
 void textfile_unlock(struct textfile *f)
 {
-	if (f->fd < 0)
-		return;
-	close(f->fd);
+	dotlock_drop(f->dir, f->lock, f->fd);
 	f->fd = -1;
-	unlinkat(f->dir, f->lock, 0);
 }
 
 static int write_all(int fd, struct span s)

@@ -9,11 +9,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/dotlock.h"
+#include "store/uidlist_priv.h"
 
 #define TEXT_MAX (1u << 30)
 #define LOCK_WAIT_MS 30000
-#define LOCK_STALE_S 120        /* as Dovecot has it */
-#define UID_LAST 4294967000u    /* beyond, the mailbox is numbered anew */
 
 /* ---- the list in memory ---- */
 
@@ -110,7 +110,7 @@ static bool parse_header(struct uidlist *u, struct span line, bool *is_old_r)
 			u->guid[32] = '\0';
 		}
 	}
-	if (validity == 0 || next == 0 || next > UID_LAST)
+	if (validity == 0 || next == 0 || next > UIDLIST_UID_LAST)
 		return false;
 	u->validity = validity;
 	u->header_next = u->promised = u->next_uid = next;
@@ -135,23 +135,28 @@ static void parse_extensions(struct uidlist *u, struct span ext, struct uidlist_
 }
 
 /* false: the line is not a record that may stay. */
-static bool parse_record(struct uidlist *u, struct span line, bool is_old)
+bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old)
 {
 	struct uidlist_rec r = { .vsize = UINT64_MAX };
 	struct span uid, rest, ext = SPAN_NULL, name, flags;
+	bool is_again;
 
-	if (!span_cut(line, ' ', &uid, &rest) || parse_u32(uid, &r.uid) < 0 || r.uid == 0 || r.uid >= UID_LAST)
+	if (!span_cut(line, ' ', &uid, &rest) || parse_u32(uid, &r.uid) < 0 || r.uid == 0 || r.uid >= UIDLIST_UID_LAST)
 		return false;
 	name = rest;
 	if (!is_old && !span_cut(rest, ':', &ext, &name))
 		return false;
 	span_cut(name, ':', &r.base, &flags);
-	if (r.base.n == 0 || span_has_nul(line) || span_chr(r.base, '/') >= 0 || find(u, r.base) ||
+	if (r.base.n == 0 || span_has_nul(line) || span_chr(r.base, '/') >= 0 ||
 	    (u->n && r.uid <= u->v[u->n - 1].uid))
 		return false;
+	/* a file that was away and came back has a second one, which counts; as Dovecot has it */
+	is_again = find(u, r.base) != NULL;
+	if (is_again)
+		find(u, r.base)->is_known_gone = true;
 	parse_extensions(u, ext, &r);
 	add(u, &r);
-	return true;
+	return !is_again;
 }
 
 bool uidlist_parse(struct uidlist *u, struct span text)
@@ -166,7 +171,7 @@ bool uidlist_parse(struct uidlist *u, struct span text)
 	while (text.n) {
 		bool has_end = span_cut(text, '\n', &line, &text);
 
-		if (!has_end || !parse_record(u, line, is_old))
+		if (!has_end || !uidlist_parse_record(u, line, is_old))
 			u->must_rewrite = true;
 	}
 	if (u->n && u->v[u->n - 1].uid >= u->next_uid)
@@ -174,7 +179,7 @@ bool uidlist_parse(struct uidlist *u, struct span text)
 	return true;
 }
 
-static int format_record(const struct uidlist_rec *r, struct str *out)
+int uidlist_format_record(const struct uidlist_rec *r, struct str *out)
 {
 	if (str_addf(out, "%u", r->uid) < 0)
 		return -1;
@@ -194,7 +199,7 @@ int uidlist_format(const struct uidlist *u, uint32_t next_uid, struct str *out)
 	if (str_addf(out, "3 V%u N%u G%s\n", u->validity, next_uid, u->guid) < 0)
 		return -1;
 	for (i = 0; i < u->n; i++) {
-		if (!u->v[i].is_known_gone && format_record(&u->v[i], out) < 0)
+		if (!u->v[i].is_known_gone && uidlist_format_record(&u->v[i], out) < 0)
 			return -1;
 	}
 	return 0;
@@ -202,12 +207,12 @@ int uidlist_format(const struct uidlist *u, uint32_t next_uid, struct str *out)
 
 /* ---- its file ---- */
 
-static int read_all(int fd, char *p, size_t n, size_t *got_r)
+int uidlist_read_all(int fd, off_t from, char *p, size_t n, size_t *got_r)
 {
 	size_t at = 0;
 
 	while (at < n) {
-		ssize_t got = read(fd, p + at, n - at);
+		ssize_t got = pread(fd, p + at, n - at, from + (off_t)at);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -244,7 +249,7 @@ static int load(struct uidlist *u, struct err *err)
 	} else {
 		char *p = arena_alloc(&u->arena, (size_t)u->seen.st_size + 1);
 
-		if (read_all(fd, p, (size_t)u->seen.st_size, &text.n) < 0)
+		if (uidlist_read_all(fd, 0, p, (size_t)u->seen.st_size, &text.n) < 0)
 			rc = err_sys(err, "cannot read " UIDLIST_NAME);
 		text.p = p;
 	}
@@ -284,53 +289,9 @@ void uidlist_close(struct uidlist *u)
 	forget(u);
 }
 
-/* ---- the lock ---- */
-
-static bool is_full_or_forbidden(int e)
-{
-	return e == ENOSPC || e == EDQUOT || e == EROFS || e == EACCES || e == EPERM;
-}
-
-static void break_stale(struct uidlist *u)
-{
-	struct stat st;
-
-	if (fstatat(u->dir, UIDLIST_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_mtime + LOCK_STALE_S < (time_t)(clock_wall_ms() / 1000))
-		unlinkat(u->dir, UIDLIST_LOCK, 0);
-}
-
-/* The descriptor of the lock file, which is also the list's next version; -1 with errno. */
-static int take_lock(struct uidlist *u, uint64_t wait_ms)
-{
-	uint64_t waited = 0;
-	unsigned pause = 2;
-
-	for (;;) {
-		int fd = openat(u->dir, UIDLIST_LOCK, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-		if (fd >= 0 || errno != EEXIST)
-			return fd;
-		if (waited >= wait_ms) {
-			errno = EEXIST;
-			return -1;
-		}
-		break_stale(u);
-		nanosleep(&(struct timespec){ 0, pause * 1000000L }, NULL);
-		waited += pause;
-		pause = pause < 100 ? pause * 2 : 100;
-	}
-}
-
-static void drop_lock(struct uidlist *u, int fd)
-{
-	close(fd);
-	unlinkat(u->dir, UIDLIST_LOCK, 0);
-}
-
 /* ---- writing ---- */
 
-static int write_all(int fd, struct span s)
+int uidlist_write_all(int fd, struct span s)
 {
 	while (s.n) {
 		ssize_t put = write(fd, s.p, s.n);
@@ -354,7 +315,7 @@ static int rewrite(struct uidlist *u, int lock)
 	if (rc == 0 && u->seen.st_ino)
 		(void)!fchmod(lock, u->seen.st_mode & 0666);
 	if (rc == 0)
-		rc = write_all(lock, str_span(&text));
+		rc = uidlist_write_all(lock, str_span(&text));
 	if (rc == 0)
 		rc = fsync(lock);
 	if (rc == 0)
@@ -362,7 +323,7 @@ static int rewrite(struct uidlist *u, int lock)
 	saved = errno;
 	str_fini(&text);
 	if (rc < 0) {
-		drop_lock(u, lock);
+		dotlock_drop(u->dir, UIDLIST_LOCK, lock);
 		errno = saved;
 		return -1;
 	}
@@ -384,9 +345,9 @@ static int append(struct uidlist *u, size_t first)
 	int rc = fd < 0 ? -1 : 0, saved;
 
 	for (i = first; rc == 0 && i < u->n; i++)
-		rc = format_record(&u->v[i], &text);
+		rc = uidlist_format_record(&u->v[i], &text);
 	if (rc == 0)
-		rc = write_all(fd, str_span(&text));
+		rc = uidlist_write_all(fd, str_span(&text));
 	if (rc == 0 && must_sync)
 		rc = fdatasync(fd);
 	saved = errno;
@@ -472,10 +433,10 @@ static int sync_locked(struct uidlist *u, struct maildir_scan *s, int lock, stru
 	size_t first;
 
 	if (is_changed(u) && load(u, err) < 0) {
-		drop_lock(u, lock);
+		dotlock_drop(u->dir, UIDLIST_LOCK, lock);
 		return -1;
 	}
-	if (mark_known(u, s) > UID_LAST - u->next_uid) {
+	if (mark_known(u, s) > UIDLIST_UID_LAST - u->next_uid) {
 		renew(u);
 		(void)mark_known(u, s);
 	}
@@ -488,33 +449,48 @@ static int sync_locked(struct uidlist *u, struct maildir_scan *s, int lock, stru
 	} else {
 		int rc = u->n > first ? append(u, first) : 0, saved = errno;
 
-		drop_lock(u, lock);
+		dotlock_drop(u->dir, UIDLIST_LOCK, lock);
 		if (rc == 0)
 			return 0;
 		errno = saved;
 	}
-	if (!is_full_or_forbidden(errno))
+	if (!dotlock_is_hopeless(errno))
 		return err_sys(err, "cannot write " UIDLIST_NAME);
 	u->is_volatile = true;
 	return 0;
 }
 
+int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err)
+{
+	if (lock >= 0)
+		return sync_locked(u, s, lock, err);
+	u->is_volatile = true;
+	(void)mark_known(u, s);
+	number_new(u, s);
+	return 0;
+}
+
 int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err)
 {
-	int lock;
+	int lock = -1;
 
 	if (mark_known(u, s) == 0 && !u->must_rewrite && !is_worth_rewriting(u))
 		return 0;
-	lock = u->is_volatile ? -1 : take_lock(u, LOCK_WAIT_MS);
-	if (lock >= 0)
-		return sync_locked(u, s, lock, err);
-	if (!u->is_volatile && errno == EEXIST)
-		return err_set(err, ERR_TEMP, UIDLIST_LOCK " is held by somebody else for %d seconds", LOCK_WAIT_MS / 1000);
-	if (!u->is_volatile && !is_full_or_forbidden(errno))
-		return err_sys(err, "cannot make " UIDLIST_LOCK);
-	u->is_volatile = true;
-	number_new(u, s);
-	return 0;
+	if (!u->is_volatile) {
+		lock = dotlock_take(u->dir, UIDLIST_LOCK, LOCK_WAIT_MS);
+		if (lock < 0 && errno == EEXIST)
+			return err_set(err, ERR_TEMP, UIDLIST_LOCK " is held by somebody else for %d seconds",
+				       LOCK_WAIT_MS / 1000);
+		if (lock < 0 && !dotlock_is_hopeless(errno))
+			return err_sys(err, "cannot make " UIDLIST_LOCK);
+	}
+	return uidlist_sync_held(u, s, lock, err);
+}
+
+void uidlist_forget(struct uidlist *u, struct span base)
+{
+	if (htab_del(&u->by_base, base))
+		u->must_rewrite = true;
 }
 
 void uidlist_set_vsize(struct uidlist *u, struct span base, uint64_t vsize)
@@ -533,11 +509,11 @@ void uidlist_save(struct uidlist *u)
 
 	if (!u->has_new_sizes || u->is_volatile)
 		return;
-	lock = take_lock(u, 0);
+	lock = dotlock_take(u->dir, UIDLIST_LOCK, 0);
 	if (lock < 0)
 		return;
 	if (is_changed(u))
-		drop_lock(u, lock);
+		dotlock_drop(u->dir, UIDLIST_LOCK, lock);
 	else
 		(void)rewrite(u, lock);
 }

@@ -27,6 +27,7 @@
 #include "base/htab.h"
 #include "base/span.h"
 #include "base/str.h"
+#include "store/index.h"
 #include "store/maildir_scan.h"
 
 #define UIDLIST_NAME "dovecot-uidlist"
@@ -69,12 +70,49 @@ int uidlist_open(struct uidlist *u, int dir, uint32_t reserve, struct err *err) 
  * -1 ERR_TEMP when the lock stays, ERR_SYS. Source: uidlist.c */
 int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err) WARN_UNUSED;
 
+/* The same under UIDLIST_LOCK, which the caller holds; lock is its descriptor, and the lock is released in any case. -1: it cannot be
+ * had for the file system is full or read-only. Source: uidlist.c */
+int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err) WARN_UNUSED;
+
+/* This message gets a new UID at the next sync: it was told to be gone. Source: uidlist.c */
+void uidlist_forget(struct uidlist *u, struct span base);
+
 /* How many records have no entry in s: when there are some, scan again before uidlist_sync, lest a message that was
  * being renamed loses its UID. Source: uidlist.c */
 size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s);
 
 /* The record of a base name, or NULL; until the next sync. Source: uidlist.c */
 const struct uidlist_rec *uidlist_find(const struct uidlist *u, struct span base);
+
+/* ---- without its records in memory ---- */
+
+/* A list as it was left; kept by the index. */
+struct uidlist_note {
+	struct index_file file;
+	uint32_t validity, next_uid;
+};
+
+struct uidlist_new {
+	struct span base;
+	uint32_t uid;                   /* 0; then its UID */
+};
+
+enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
+
+/* Gives UIDs to the n messages of v, in this order, under UIDLIST_LOCK, which the caller holds and keeps, by appending
+ * to the list that *note knows. Reads nothing of it, or, when others have appended since, their records: a message of v that is among them
+ * has its UID already. On disk before it returns: each append is synced, for a promise ahead of use would make Dovecot, which takes
+ * UIDs below the header's next for old ones, number these messages anew (seen with 2.3.19). UIDLIST_OTHER: the list is not that one
+ * any more, or others numbered messages that v does not have: to be read whole. n 0 only brings *note up to date.
+ * UIDLIST_FAILED: ERR_SYS, nothing is given. Blocks. Source: uidlist_extend.c */
+enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlist_new *v, size_t n, struct err *err) WARN_UNUSED;
+
+/* Whether a record may have a POP3 id, a migration's: read through, but not parsed. Source: uidlist_extend.c */
+bool uidlist_has_pop3_ids(int dir);
+
+/* The file as it is now; zeroed: there is none. Source: uidlist_extend.c */
+int uidlist_stat(int dir, struct index_file *f_r, struct err *err) WARN_UNUSED;
+bool uidlist_same(const struct index_file *a, const struct index_file *b);
 
 /* Remembers a size that was computed; it is kept when the list is next written or saved. Source: uidlist.c */
 void uidlist_set_vsize(struct uidlist *u, struct span base, uint64_t vsize);

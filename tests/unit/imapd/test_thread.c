@@ -56,15 +56,15 @@ static void check(const struct row *r, bool is_references)
 {
 	struct arena a = { 0 };
 	struct str out = STR_INIT(100000);
-	struct thread_msg msgs[100];
+	struct thread_msg msgs[100] = { 0 };
 	struct span ids[100], refs[100];
 	size_t n = parse(r->mailbox, &a, msgs, ids, refs), i;
 
 	if (is_references) {
-		struct thread_references *t = thread_references_begin(&a, n);
+		struct thread_references *t = thread_references_begin(&a, msgs, n);
 
 		for (i = 0; i < n; i++)
-			thread_references_add(t, &msgs[i], ids[i], refs[i]);
+			thread_references_add(t, ids[i], refs[i]);
 		assert_int_equal(thread_references_end(t, &out), 0);
 	} else
 		assert_int_equal(thread_subject_ordered(&out, &a, msgs, n), 0);
@@ -141,20 +141,22 @@ static void test_ordered(void **state)
 static void test_hostile(void **state)
 {
 	enum { N = 50000 };
+	static struct thread_msg msgs[N];
 	size_t kind, i;
 
 	for (kind = 0; kind < 5; kind++) {
 		struct arena a = { 0 };
 		struct str out = STR_INIT(10000000);
-		struct thread_references *t = thread_references_begin(&a, N);
+		struct thread_references *t = thread_references_begin(&a, msgs, N);
 		uint64_t start = clock_mono_ms();
 
 		for (i = 0; i < N; i++) {
 			size_t me = kind == 1 ? N - i : i + 1, up = kind == 2 ? me / 2 : kind == 3 ? 1 : kind == 4 ? (me * 7919) % N : me - 1;
-			struct thread_msg m = { .number = (uint32_t)i + 1, .sent_s = (int64_t)(i * 31 % 977), .base_subject = SPAN_LIT("S") };
 			char *id = arena_printf(&a, "%zu@x", me), *ref = arena_printf(&a, "%zu@x", up);
 
-			thread_references_add(t, &m, span_z(id), span_z(ref));
+			msgs[i] = (struct thread_msg){ .number = (uint32_t)i + 1, .sent_s = (int64_t)(i * 31 % 977),
+						       .base_subject = SPAN_LIT("S") };
+			thread_references_add(t, span_z(id), span_z(ref));
 		}
 		assert_int_equal(thread_references_end(t, &out), 0);
 		assert_true(out.n > N);

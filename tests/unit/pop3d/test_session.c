@@ -18,7 +18,7 @@
 #include "conf/conf.h"
 #include "conf/params.h"
 #include "pop3d/child.h"
-#include "pop3d/mailbox.h"
+#include "pop3d/maildrop.h"
 
 #define UID_A 61234
 #define UID_B 61235

@@ -228,7 +228,7 @@ static void test_broken(void **state)
 		{ "last line without end", "3 V10 N5\n3 :1.a\n4 :2.b", "3=1.a 5=2.b", 10 },
 		{ "UIDs fall", "3 V10 N9\n8 :1.a\n4 :2.b\n", "8=1.a 9=2.b", 10 },
 		{ "UID twice", "3 V10 N9\n8 :1.a\n8 :2.b\n", "8=1.a 9=2.b", 10 },
-		{ "name twice", "3 V10 N9\n3 :1.a\n4 :1.a\n5 :2.b\n", "3=1.a 5=2.b", 10 },
+		{ "name twice: the later counts", "3 V10 N9\n3 :1.a\n4 :1.a\n5 :2.b\n", "4=1.a 5=2.b", 10 },
 		{ "UID 0", "3 V10 N9\n0 :1.a\n5 :2.b\n", "5=2.b 9=1.a", 10 },
 		{ "UID of nonsense", "3 V10 N9\n-1 :1.a\n99999999999 :1.a\n5 :2.b\n", "5=2.b 9=1.a", 10 },
 		{ "no name", "3 V10 N9\n1\n2 :\n3\n5 :2.b\n", "5=2.b 9=1.a", 10 },

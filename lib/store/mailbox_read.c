@@ -1,0 +1,524 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store/mailbox_priv.h"
+#include "store/maildir_name.h"
+
+#define OPEN_TRIES 3
+#define BATCH_MESSAGES 500
+#define SWEEP_MIN 32
+#define BATCH_BYTES (4u << 20)
+
+static int gone(struct err *err)
+{
+	return err_set(err, ERR_PERM, "message is gone: another session has removed it");
+}
+
+/* ---- files ---- */
+
+/* What was never in cur/ has no ":2," as a rule; the other directory is the second guess. */
+static int open_file(const struct maildir *md, const char *name)
+{
+	bool is_new = !strchr(name, ':');
+	int fd = -1;
+
+	errno = ENOENT;
+	for (int turn = 0; turn < 2 && fd < 0 && errno == ENOENT; turn++, is_new = !is_new)
+		fd = openat(is_new ? md->new : md->cur, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd;
+}
+
+/* By its name, else by what its name has become. */
+static int open_named(const struct mailbox *b, const char *name, struct err *err)
+{
+	struct arena a = { 0 };
+	struct maildir_entry e = { .name = name };
+	int fd = -1, rc = 1;
+	struct stat st;
+
+	for (int turn = 0; turn < OPEN_TRIES && rc > 0; turn++) {
+		fd = open_file(&b->md, e.name);
+		if (fd >= 0 || errno != ENOENT)
+			break;
+		rc = maildir_locate(&b->md, maildir_name_base(span_z(name)), &a, &e, err);
+	}
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		fd = err_set(err, ERR_SYS, "%s is not a file", e.name);
+	} else if (fd < 0 && rc > 0 && errno != ENOENT) {
+		err_sys(err, "cannot open %s", e.name);
+	} else if (fd < 0 && rc >= 0) {
+		gone(err);
+	}
+	arena_fini(&a);
+	return fd;
+}
+
+static int find_name(struct mailbox *b, size_t i, char name[NAME_MAX + 1], struct err *err)
+{
+	unsigned turn = 0;
+	int rc;
+
+	do {
+		struct index_txn t;
+		struct index_folder f = { .id = b->p->id };
+
+		if (!b->p->walk && mailbox_view_read(b, &t, &f, err) < 0)
+			return -1;
+		rc = mailbox_index_name(b->store, b->p->walk ? b->p->walk : &t, f.id, b->v[i].uid, name, err);
+		if (!b->p->walk)
+			index_end(&t);
+	} while (rc < 0 && !b->p->walk && mail_store_mend(b->store, &turn));
+	return rc == 0 ? gone(err) : rc < 0 ? -1 : 0;
+}
+
+int mailbox_file(struct mailbox *b, size_t i, struct err *err)
+{
+	char name[NAME_MAX + 1];
+
+	return find_name(b, i, name, err) < 0 ? -1 : open_named(b, name, err);
+}
+
+int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err)
+{
+	char name[NAME_MAX + 1];
+
+	if (find_name(b, i, name, err) < 0)
+		return -1;
+	*base_r = arena_span(a, maildir_name_base(span_z(name)));
+	return 0;
+}
+
+/* ---- records ---- */
+
+/* A message that has none yet. */
+struct missing {
+	uint32_t uid;
+	const char *name;
+	struct mail_record r;
+	struct str keys, body;
+	bool is_read, is_unended;
+};
+
+struct batch {
+	struct arena arena;
+	struct missing *v;
+	size_t n, bytes;
+};
+
+static void batch_end(struct batch *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		str_fini(&l->v[i].keys);
+		str_fini(&l->v[i].body);
+	}
+	l->n = l->bytes = 0;
+	l->v = NULL;
+	arena_fini(&l->arena);
+}
+
+/* Takes the next ones of sel from *at on that need a record. */
+static int collect(struct mailbox *b, struct batch *l, const uint32_t *sel, size_t n, size_t *at, struct err *err)
+{
+	struct index_folder f;
+	struct index_txn t;
+	int rc = mailbox_view_read(b, &t, &f, err);
+
+	if (rc < 0)
+		return -1;
+	l->v = arena_alloc(&l->arena, BATCH_MESSAGES * sizeof(*l->v));
+	for (; rc >= 0 && *at < n && l->n < BATCH_MESSAGES; ++*at) {
+		uint32_t uid = b->v[sel[*at]].uid;
+		char name[NAME_MAX + 1];
+		struct index_msg m;
+
+		rc = mail_store_idx(b->store, index_msg_get(&t, f.id, uid, &m, err));
+		if (rc <= 0 || (m.state & INDEX_HAS_RECORD))
+			continue;
+		rc = mailbox_index_name(b->store, &t, f.id, uid, name, err);
+		if (rc > 0)
+			l->v[l->n++] = (struct missing){ .uid = uid, .name = arena_strdup(&l->arena, name) };
+	}
+	index_end(&t);
+	return rc < 0 ? -1 : 0;
+}
+
+/* A file that cannot be read stays without a record; whoever asks for it is told why. */
+static void parse(struct mailbox *b, struct missing *m)
+{
+	struct err err = ERR_INIT;
+	struct arena a = { 0 };
+	int fd = open_named(b, m->name, &err);
+	char last;
+
+	str_init(&m->keys, BATCH_BYTES * 16);
+	str_init(&m->body, BATCH_BYTES * 16);
+	if (fd < 0)
+		return;
+	m->is_read = mail_record_read(&a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
+		     mail_body_encode(&m->body, &m->r.body) == 0;
+	m->is_unended = m->is_read && m->r.size && pread(fd, &last, 1, (off_t)m->r.size - 1) == 1 && last != '\n';
+	close(fd);
+	arena_fini(&a);
+}
+
+static int keep(struct mailbox *b, struct batch *l, struct err *err)
+{
+	struct disk d;
+	int rc = mailbox_disk_begin_index(&d, b->store, b->folder, &b->md, b->p->validity, err);
+
+	if (rc < 0)
+		return -1;
+	for (size_t i = 0; rc >= 0 && i < l->n; i++) {
+		struct missing *x = &l->v[i];
+		struct index_msg m;
+
+		rc = x->is_read ? mail_store_idx(b->store, index_msg_get(d.t, d.f.id, x->uid, &m, err)) : 0;
+		if (rc > 0)
+			m.state |= x->is_unended ? INDEX_UNENDED : 0;
+		if (rc > 0)
+			rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
+	}
+	if (rc >= 0)
+		rc = mailbox_disk_commit(&d, err);
+	mailbox_disk_end(&d);
+	return rc;
+}
+
+/* What local left since the last look may be all that is missing. */
+static int take_inbox(struct mailbox *b, struct err *err)
+{
+	struct disk d;
+	int rc = mailbox_disk_begin_index(&d, b->store, b->folder, &b->md, b->p->validity, err);
+
+	if (rc == 0)
+		rc = mailbox_inbox_take(&d, err);
+	if (rc == 0)
+		rc = mailbox_disk_commit(&d, err);
+	mailbox_disk_end(&d);
+	return rc;
+}
+
+static bool has_inbox(const struct mailbox *b)
+{
+	return b->folder[0] == '\0' && b->store->index_dir >= 0 &&
+	       faccessat(b->store->index_dir, INDEX_DIR "/" INDEX_INBOX, F_OK, 0) == 0;
+}
+
+static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
+{
+	struct batch l = { 0 };
+	size_t at = 0;
+	int rc = 0;
+
+	while (rc == 0 && at < n) {
+		size_t before = at;
+
+		rc = collect(b, &l, sel, n, &at, err);
+		if (rc == 0 && l.n && has_inbox(b)) {
+			rc = take_inbox(b, err);
+			at = before;
+			batch_end(&l);
+			continue;
+		}
+		for (size_t i = 0; rc == 0 && i < l.n; i++) {
+			parse(b, &l.v[i]);
+			l.bytes += l.v[i].keys.n + l.v[i].body.n;
+		}
+		if (rc == 0 && l.n)
+			rc = keep(b, &l, err);
+		batch_end(&l);
+	}
+	batch_end(&l);
+	return rc;
+}
+
+struct recordless {
+	uint32_t *v;
+	size_t n;
+};
+
+static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+{
+	struct recordless *r = arg;
+
+	if (m && !(m->state & INDEX_HAS_RECORD))
+		r->v[r->n++] = (uint32_t)i;
+	return true;
+}
+
+int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
+{
+	struct recordless r = { .n = n };
+	unsigned turn = 0;
+	int rc = 0;
+
+	/* mostly all have one: a sweep tells sooner than looking for each */
+	if (n >= SWEEP_MIN) {
+		r.v = xrealloc(NULL, n * sizeof(*r.v));
+		r.n = 0;
+		rc = mailbox_walk(b, sel, n, MAILBOX_FACTS, note_recordless, &r, err);
+	}
+	if (rc == 0 && r.n) {
+		do
+			rc = ensure(b, r.v ? r.v : sel, r.n, err);
+		while (rc < 0 && mail_store_mend(b->store, &turn));
+	}
+	free(r.v);
+	return rc;
+}
+
+/* ---- one message ---- */
+
+/* 1; 0: it has none. Copies into out. */
+static int copy_part(struct mailbox *b, size_t i, enum index_part part, struct str *out, struct err *err)
+{
+	struct index_folder f;
+	struct index_txn t;
+	struct index_msg m;
+	struct span v;
+	int rc = mailbox_view_read(b, &t, &f, err);
+
+	if (rc < 0)
+		return -1;
+	str_reset(out);
+	rc = mail_store_idx(b->store, index_msg_get(&t, f.id, b->v[i].uid, &m, err));
+	if (rc == 0)
+		rc = gone(err);
+	if (rc > 0 && !(m.state & INDEX_HAS_RECORD))
+		rc = 0;
+	if (rc > 0)
+		rc = mail_store_idx(b->store, index_part_get(&t, f.id, b->v[i].uid, part, &v, err));
+	if (rc > 0 && str_add_span(out, v) < 0)
+		rc = err_set(err, ERR_TEMP, "the record of a message is too long");
+	index_end(&t);
+	return rc;
+}
+
+/* The file says why there is no record. */
+static int no_record(struct mailbox *b, size_t i, struct err *err)
+{
+	int fd = mailbox_file(b, i, err);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return err_set(err, ERR_TEMP, "a message cannot be read");
+}
+
+static int get_part(struct mailbox *b, size_t i, enum index_part part, struct str *out, struct err *err)
+{
+	uint32_t sel = (uint32_t)i;
+	unsigned turn = 0;
+	int rc;
+
+	do {
+		rc = copy_part(b, i, part, out, err);
+		if (rc == 0 && ensure(b, &sel, 1, err) < 0)
+			rc = -1;
+		if (rc == 0)
+			rc = copy_part(b, i, part, out, err);
+	} while (rc < 0 && mail_store_mend(b->store, &turn));
+	return rc == 0 ? no_record(b, i, err) : rc < 0 ? -1 : 0;
+}
+
+/* A blob that cannot be read is one of another version or a damaged one. */
+static int distrust(struct mailbox *b, struct err *err)
+{
+	unsigned turn = 0;
+
+	b->store->is_index_broken = true;
+	return mail_store_mend(b->store, &turn) ? 0 : err_set(err, ERR_SYS, "the index cannot be read");
+}
+
+int mailbox_keys(struct mailbox *b, size_t i, struct mail_keys *k_r, struct err *err)
+{
+	for (int turn = 0; turn < 2; turn++) {
+		if (get_part(b, i, INDEX_KEYS, &b->p->keys, err) < 0)
+			return -1;
+		if (mail_keys_decode(k_r, str_span(&b->p->keys)) == 0)
+			return 0;
+		if (distrust(b, err) < 0)
+			return -1;
+	}
+	return err_set(err, ERR_SYS, "the index cannot be read");
+}
+
+int mailbox_body(struct mailbox *b, size_t i, struct mail_body *b_r, struct err *err)
+{
+	for (int turn = 0; turn < 2; turn++) {
+		if (get_part(b, i, INDEX_BODY, &b->p->body, err) < 0)
+			return -1;
+		if (mail_body_decode(b_r, str_span(&b->p->body)) == 0)
+			return 0;
+		if (distrust(b, err) < 0)
+			return -1;
+	}
+	return err_set(err, ERR_SYS, "the index cannot be read");
+}
+
+static int get_msg(struct mailbox *b, size_t i, struct index_msg *m_r, struct err *err)
+{
+	unsigned turn = 0;
+	int rc;
+
+	do {
+		struct index_folder f;
+		struct index_txn t;
+
+		if (mailbox_view_read(b, &t, &f, err) < 0)
+			return -1;
+		rc = mail_store_idx(b->store, index_msg_get(&t, f.id, b->v[i].uid, m_r, err));
+		index_end(&t);
+	} while (rc < 0 && mail_store_mend(b->store, &turn));
+	return rc == 0 ? gone(err) : rc < 0 ? -1 : 0;
+}
+
+int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m_r, struct err *err)
+{
+	uint32_t sel = (uint32_t)i;
+
+	if (get_msg(b, i, m_r, err) < 0)
+		return -1;
+	if (!want_size || (m_r->size != UINT64_MAX && m_r->vsize != UINT64_MAX))
+		return 0;
+	if (mailbox_ensure(b, &sel, 1, err) < 0 || get_msg(b, i, m_r, err) < 0)
+		return -1;
+	return m_r->size != UINT64_MAX && m_r->vsize != UINT64_MAX ? 0 : no_record(b, i, err);
+}
+
+/* ---- sweeps ---- */
+
+struct sweep {
+	struct mailbox *b;
+	struct index_txn *t;
+	uint32_t folder;
+	const uint32_t *sel;
+	size_t n, at;
+	unsigned what;
+	mailbox_walk_fn *fn;
+	void *arg;
+	struct err *err;
+	bool is_stopped, has_failed;
+};
+
+/* 1 and *k decoded, 0 there is none, -1. */
+static int part_of(struct sweep *w, uint32_t uid, enum index_part part, struct span *v_r)
+{
+	return mail_store_idx(w->b->store, index_part_get(w->t, w->folder, uid, part, v_r, w->err));
+}
+
+static bool pass(struct sweep *w, size_t i, const struct index_msg *m, struct span *keys_blob)
+{
+	struct mail_keys keys;
+	struct mail_body body;
+	struct span blob;
+	bool has_keys = false, has_body = false;
+	int rc = 0;
+
+	if ((w->what & MAILBOX_KEYS) && keys_blob)
+		has_keys = mail_keys_decode(&keys, *keys_blob) == 0;
+	else if ((w->what & MAILBOX_KEYS) && (rc = part_of(w, w->b->v[i].uid, INDEX_KEYS, &blob)) > 0)
+		has_keys = mail_keys_decode(&keys, blob) == 0;
+	if (rc >= 0 && (w->what & MAILBOX_BODY) && (rc = part_of(w, w->b->v[i].uid, INDEX_BODY, &blob)) > 0)
+		has_body = mail_body_decode(&body, blob) == 0;
+	w->has_failed = rc < 0;
+	if (!w->has_failed)
+		w->is_stopped = !w->fn(w->arg, i, m, has_keys ? &keys : NULL, has_body ? &body : NULL);
+	return !w->has_failed && !w->is_stopped;
+}
+
+/* Messages of sel below uid are not in the table: gone, or without a record. */
+static bool pass_over(struct sweep *w, uint32_t uid)
+{
+	while (w->at < w->n && w->b->v[w->sel[w->at]].uid < uid)
+		if (!pass(w, w->sel[w->at++], NULL, NULL))
+			return false;
+	return w->at < w->n;
+}
+
+static bool sweep_msg(void *arg, const struct index_msg *m)
+{
+	struct sweep *w = arg;
+
+	if (!pass_over(w, m->uid))
+		return false;
+	if (w->b->v[w->sel[w->at]].uid != m->uid)
+		return true;
+	return pass(w, w->sel[w->at++], m, NULL);
+}
+
+static bool sweep_keys(void *arg, uint32_t uid, struct span blob)
+{
+	struct sweep *w = arg;
+	unsigned what = w->what;
+	bool goes_on;
+
+	/* what has no row has no keys: not to be looked for again */
+	w->what = 0;
+	goes_on = pass_over(w, uid);
+	w->what = what;
+	if (!goes_on)
+		return false;
+	if (w->b->v[w->sel[w->at]].uid != uid)
+		return true;
+	return pass(w, w->sel[w->at++], NULL, &blob);
+}
+
+/* A few messages of many: one by one. */
+static void sweep_few(struct sweep *w)
+{
+	struct index_msg m;
+
+	for (bool goes_on = true; goes_on && w->at < w->n;) {
+		size_t i = w->sel[w->at++];
+		int rc = w->what & MAILBOX_FACTS ?
+			 mail_store_idx(w->b->store, index_msg_get(w->t, w->folder, w->b->v[i].uid, &m, w->err)) : 0;
+
+		w->has_failed = rc < 0;
+		goes_on = rc >= 0 && pass(w, i, rc > 0 ? &m : NULL, NULL);
+	}
+}
+
+static int walk(struct sweep *w)
+{
+	struct mailbox *b = w->b;
+	uint32_t from = b->v[w->sel[0]].uid;
+	int rc = 0;
+
+	if (w->n < (w->sel[w->n - 1] - w->sel[0]) / 8)
+		sweep_few(w);
+	else if (w->what == MAILBOX_KEYS)
+		rc = mail_store_idx(b->store, index_part_walk(w->t, w->folder, from, INDEX_KEYS, sweep_keys, w, w->err));
+	else
+		rc = mail_store_idx(b->store, index_msg_walk(w->t, w->folder, from, sweep_msg, w, w->err));
+	if (rc == 0 && !w->is_stopped && !w->has_failed) {
+		w->what = 0;
+		(void)pass_over(w, UINT32_MAX);
+	}
+	return rc < 0 || w->has_failed ? -1 : 0;
+}
+
+int mailbox_walk(struct mailbox *b, const uint32_t *sel, size_t n, unsigned what, mailbox_walk_fn *fn, void *arg,
+		 struct err *err)
+{
+	struct index_folder f;
+	struct index_txn t;
+	struct sweep w = { .b = b, .t = &t, .sel = sel, .n = n, .what = what, .fn = fn, .arg = arg, .err = err };
+	int rc;
+
+	if (n == 0)
+		return 0;
+	if (mailbox_view_read(b, &t, &f, err) < 0)
+		return -1;
+	w.folder = f.id;
+	b->p->walk = &t;
+	rc = walk(&w);
+	b->p->walk = NULL;
+	index_end(&t);
+	return rc;
+}
