@@ -101,8 +101,9 @@ void dotlock_drop(int dir, const char *name, int fd)
 {
 	if (fd < 0)
 		return;
-	close(fd);
+	/* in this order: who sees it unheld may remove it, and by then it could be somebody else's */
 	unlinkat(dir, name, 0);
+	close(fd);
 }
 
 bool dotlock_is_hopeless(int sys)

@@ -54,7 +54,7 @@ static int fill(struct mailbox *b, struct err *err)
 	struct disk_claim claim;
 
 	if (keywords_read(&b->keywords, b->md.fd, err) < 0 ||
-	    mailbox_disk_read(b->store, b->folder, &b->md, b->p->look, &t, &f, &claim, err) < 0)
+	    mailbox_disk_read(b->store, b->folder, &b->md, b->p->look | DISK_OPEN, &t, &f, &claim, err) < 0)
 		return -1;
 	index_end(&t);
 	fill_status(&b->now, &f);

@@ -50,7 +50,9 @@ int mailbox_append_begin(struct mailbox_append **a_r, struct mail_store *s, cons
 	a->buf = xcalloc(1, BUF_SIZE);
 	if (rc > 0 && (keywords_read(&a->keywords, a->md.fd, err) < 0 || quota_read(&s->root, &s->quota, &a->use, err) < 0))
 		rc = -1;
-	if (rc <= 0)
+	if (rc > 0)
+		(void)maildir_clean_tmp(&a->md);
+	else
 		mailbox_append_abort(&a);
 	*a_r = a;
 	return rc;
@@ -148,7 +150,8 @@ int mailbox_append_data(struct mailbox_append *a, struct span bytes, struct err 
 static int end_letter(struct mailbox_append *a, struct err *err)
 {
 	struct letter *x = &a->v[a->n - 1];
-	struct timespec times[2] = { { .tv_sec = x->internal_s }, { .tv_sec = x->internal_s } };
+	/* the time of access stays young, or who tidies tmp/ takes the file for an old one */
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = x->internal_s } };
 	struct mail_record r;
 	int rc;
 

@@ -74,6 +74,10 @@ int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err) WAR
  * had for the file system is full or read-only. Source: uidlist.c */
 int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err) WARN_UNUSED;
 
+/* Adds a message that was told under this UID while the list could not be written; in the order of UIDs. Nothing happens when the
+ * UID is not above those of the list. Source: uidlist.c */
+void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base);
+
 /* This message gets a new UID at the next sync: it was told to be gone. Source: uidlist.c */
 void uidlist_forget(struct uidlist *u, struct span base);
 

@@ -49,6 +49,14 @@ static void complain(const char *what, const char *detail)
 		snprintf(shared->why, sizeof(shared->why), "%s: %s", what, detail);
 }
 
+/* It is there, unless somebody has found and removed it already. */
+static void keep(unsigned id)
+{
+	unsigned char none = FATE_NONE;
+
+	(void)atomic_compare_exchange_strong(&shared->fate[id], &none, FATE_KEPT);
+}
+
 static void must(int rc, const char *what, const struct err *err)
 {
 	if (rc >= 0 || err->kind == ERR_PERM)
@@ -112,7 +120,7 @@ static void deliver(int folder)
 	(void)!write(fd, text, strlen(text));
 	close(fd);
 	if (rename(tmp, name) == 0)
-		atomic_store(&shared->fate[id], FATE_KEPT);
+		keep(id);
 }
 
 static void disturb(int folder)
@@ -180,7 +188,7 @@ static void one_append(struct mail_store *s, int folder)
 	must(mailbox_append_commit(&a, &added, &err), "append", &err);
 	for (unsigned i = 0; i < n; i++) {
 		saw(folder, added.uids[i], ids[i]);
-		atomic_store(&shared->fate[ids[i]], FATE_KEPT);
+		keep(ids[i]);
 	}
 	free(added.uids);
 }
