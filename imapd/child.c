@@ -18,7 +18,8 @@ static int give_up_paths(const struct child_start *start, struct err *err)
 		{ start->mail, SB_READ | SB_WRITE }, { GCONV_DIR, SB_READ }, { "/usr/lib64/gconv", SB_READ },
 		{ start->index, SB_READ | SB_WRITE },
 	};
-	struct sandbox sb = { .may = SB_OPEN | SB_CHANGE_FILES, .paths = paths, .n_paths = start->index[0] == '/' ? 4 : 3 };
+	struct sandbox sb = { .may = CHILD_MAY, .calls = start->calls, .paths = paths,
+			      .n_paths = start->index[0] == '/' ? 4 : 3 };
 
 	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
 }
@@ -63,6 +64,8 @@ int child_serve(const struct child_start *start, int fd, struct err *err)
 
 	/* LMDB asks for 3 MB and touches little; once glibc has seen such a block freed it would take the next from the heap */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	/* a session that rests gives all back at once (session_rest); else each freed block would be a brk */
+	mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
 	if (child_lock_in(start, &store, err) < 0) {
 		apologise(start->tag, fd);
 		return -1;

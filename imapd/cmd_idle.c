@@ -30,6 +30,7 @@ static uint64_t until(const struct session *s, const struct idle *d, uint64_t no
 	at = d->look_ms < at ? d->look_ms : at;
 	at = d->has_change && d->push_ms < at ? d->push_ms : at;
 	at = !s->is_resting && d->quiet_ms < at ? d->quiet_ms : at;
+	at = s->is_resting && s->settle_ms < at ? s->settle_ms : at;
 	at = at > now ? at - now : 0;
 	return at < HOUR_MS ? at : HOUR_MS;
 }

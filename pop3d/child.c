@@ -17,7 +17,8 @@ static int lock_in(const struct child_start *start, struct maildrop *box, struct
 					  .instance = start->instance, .quota = start->quota,
 					  .is_suspect = start->had_crash };
 	struct sandbox_path paths[2] = { { start->mail, SB_READ | SB_WRITE }, { start->index, SB_READ | SB_WRITE } };
-	struct sandbox sb = { .may = SB_OPEN | SB_CHANGE_FILES, .paths = paths, .n_paths = start->index[0] == '/' ? 2 : 1 };
+	struct sandbox sb = { .may = CHILD_MAY, .calls = start->calls, .paths = paths,
+			      .n_paths = start->index[0] == '/' ? 2 : 1 };
 
 	if (start->changes_user &&
 	    sandbox_become(start->uid, start->gid, start->system_user[0] ? start->system_user : NULL, err) < 0)

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 
-#define CHILD_FD 100
+#define CHILD_FD 3
 
 static void defaults(struct fixture *f)
 {
@@ -113,7 +113,7 @@ pid_t fixture_serve(struct fixture *f, int fd, int log_fd)
 	BUG(pid < 0);
 	if (pid == 0) {
 		/* no other end of any pair, or nobody would see a hang-up */
-		BUG(dup2(fd, CHILD_FD) < 0 || dup2(log_fd, CHILD_FD + 1) < 0);
+		BUG(dup2(fd, 100) < 0 || dup2(log_fd, 101) < 0 || dup2(100, CHILD_FD) < 0 || dup2(101, CHILD_FD + 1) < 0);
 		closefrom(CHILD_FD + 2);
 		log_fd = CHILD_FD + 1;
 		signal(SIGPIPE, SIG_IGN);
@@ -123,7 +123,7 @@ pid_t fixture_serve(struct fixture *f, int fd, int log_fd)
 		session_run(&s);
 		session_fini(&s);
 		mail_store_close(&s.store);
-		exit(0);
+		_exit(0);       /* exit would move the transcript's file position, which is shared */
 	}
 	close(fd);
 	close(log_fd);
