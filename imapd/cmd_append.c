@@ -15,6 +15,7 @@
  * never sent, and any other is swallowed; when it goes wrong in the middle, the rest of that literal is swallowed.
  */
 #define MESSAGES_MAX 65536u
+#define BUF_SIZE 8192u
 
 struct append {
 	struct mailbox_append *to;
@@ -23,13 +24,32 @@ struct append {
 	bool is_utf8;                   /* "UTF8 (~{n})" (RFC 6855 section 4): ")" follows the bytes */
 	bool ends_in_cr;
 	size_t n;
+	char *buf;                      /* lines on their way to the store; in tick */
+	size_t n_buf;
 };
 
 /* ---- the bytes ---- */
 
+static int flush(struct append *a)
+{
+	struct span all = { a->buf, a->n_buf };
+
+	a->n_buf = 0;
+	return mailbox_append_data(a->to, all, &a->err);
+}
+
 static int add(struct append *a, struct span bytes)
 {
-	return bytes.n ? mailbox_append_data(a->to, bytes, &a->err) : 0;
+	while (bytes.n) {
+		struct span part = span_sub(bytes, 0, BUF_SIZE - a->n_buf);
+
+		memcpy(a->buf + a->n_buf, part.p, part.n);
+		a->n_buf += part.n;
+		if (a->n_buf == BUF_SIZE && flush(a) < 0)
+			return -1;
+		bytes = span_from(bytes, part.n);
+	}
+	return 0;
 }
 
 /* Lines end in LF in a Maildir; a CR that ends nothing stays. */
@@ -57,6 +77,7 @@ static int take_bytes(struct session *s, struct append *a, const struct imap_fra
 
 	*ok_r = true;
 	a->ends_in_cr = false;
+	a->n_buf = 0;
 	while (left) {
 		if (session_literal(s, &left, &piece) < 0)
 			return -1;
@@ -66,8 +87,8 @@ static int take_bytes(struct session *s, struct append *a, const struct imap_fra
 		}
 		*ok_r = *ok_r && add_lines(a, piece) == 0;
 	}
-	if (*ok_r && a->ends_in_cr)
-		*ok_r = add(a, SPAN_LIT("\r")) == 0;
+	if (*ok_r)
+		*ok_r = (!a->ends_in_cr || add(a, SPAN_LIT("\r")) == 0) && flush(a) == 0;
 	return 0;
 }
 
@@ -224,7 +245,7 @@ static enum cmd_rc finish(struct session *s, struct command *c, struct append *a
 
 enum cmd_rc cmd_append(struct session *s, struct command *c)
 {
-	struct append a = { 0 };
+	struct append a = { .buf = arena_alloc(&s->tick, BUF_SIZE) };
 	struct span name = SPAN_NULL;
 	enum cmd_rc rc;
 	int got;

@@ -138,7 +138,6 @@ static int fetch_file(struct fetch *f, size_t i, bool adds_flags, struct err *er
 	arena_reset(&f->scratch);
 	if (rc < 0)
 		return err->kind == ERR_PERM && !f->is_over ? 0 : -1;
-	f->s->n_fetched++;
 	return 1;
 }
 

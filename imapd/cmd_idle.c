@@ -4,6 +4,7 @@
 #include "conf/params.h"
 
 #define GATHER_MS 50                    /* after a push, what follows is gathered for so long */
+#define SILENT_MS 10                    /* after a look that told nothing, such as at our own renames */
 #define QUIET_MS 1000
 #define HOUR_MS (3600 * 1000u)
 #define DONE_MAX 100                    /* bytes of a line that should be DONE */
@@ -29,6 +30,7 @@ static uint64_t until(const struct session *s, const struct idle *d, uint64_t no
 	at = d->look_ms < at ? d->look_ms : at;
 	at = d->has_change && d->push_ms < at ? d->push_ms : at;
 	at = !s->is_resting && d->quiet_ms < at ? d->quiet_ms : at;
+	at = s->is_resting && s->settle_ms < at ? s->settle_ms : at;
 	at = at > now ? at - now : 0;
 	return at < HOUR_MS ? at : HOUR_MS;
 }
@@ -36,11 +38,11 @@ static uint64_t until(const struct session *s, const struct idle *d, uint64_t no
 static int push(struct session *s, struct idle *d, uint64_t now)
 {
 	d->has_change = false;
-	d->push_ms = now + GATHER_MS;
 	d->quiet_ms = now + QUIET_MS;
 	s->is_resting = false;
 	if (session_sync(s, true) < 0)
 		return -1;
+	d->push_ms = now + (stream_pending(&s->io) ? GATHER_MS : SILENT_MS);
 	return session_flush(s);
 }
 

@@ -75,8 +75,12 @@ static int add_name(struct fetch *f, size_t n)
 }
 
 /* {n}, ~{n}, or "" when nothing is to come. */
-static int add_literal(struct fetch *f, uint64_t n, bool is_binary)
+static int add_literal(struct fetch *f, const struct imap_fetch_item *it, uint64_t n, bool is_binary)
 {
+	bool is_header = it->text != IMAP_FETCH_ALL && it->text != IMAP_FETCH_TEXT;
+
+	*(is_header ? &f->s->n_headers : &f->s->n_fetched) += 1;
+	*(is_header ? &f->s->header_bytes : &f->s->body_bytes) += n;
 	if (n == 0 ? str_addz(&f->out, "\"\"") < 0
 		   : str_addz(&f->out, is_binary ? "~{" : "{") < 0 || print_add_u64(&f->out, n) < 0 ||
 		     str_addz(&f->out, "}\r\n") < 0)
@@ -112,7 +116,7 @@ static int write_range(struct fetch *f, const struct imap_fetch_item *it, const 
 	uint64_t skip;
 
 	cut(it, r->crlf_octets, &skip, &o.left);
-	if (add_literal(f, o.left, false) < 0)
+	if (add_literal(f, it, o.left, false) < 0)
 		return -1;
 	return sent(f, fetch_range_send(r, skip, o.left, false, &to, err), err);
 }
@@ -132,7 +136,7 @@ static int write_binary(struct fetch *f, size_t n, const struct fetch_piece *p, 
 	if (it->kind == IMAP_FETCH_BINARY_SIZE)
 		return print_add_u64(&f->out, count.n);
 	cut(it, count.n, &o.skip, &o.left);
-	if (add_literal(f, o.left, count.has_nul) < 0)
+	if (add_literal(f, it, o.left, count.has_nul) < 0)
 		return -1;
 	return o.left ? sent(f, decode(&o, &p->range, kind, err), err) : 0;
 }
@@ -142,7 +146,7 @@ static int write_text(struct fetch *f, const struct imap_fetch_item *it, struct 
 	uint64_t skip, n;
 
 	cut(it, text.n, &skip, &n);
-	if (add_literal(f, n, false) < 0)
+	if (add_literal(f, it, n, false) < 0)
 		return -1;
 	return str_add_span(&f->out, span_sub(text, (size_t)skip, (size_t)n)) < 0
 		       ? fetch_line_abort(f, "an answer grew too long") : 0;

@@ -81,7 +81,7 @@ static int add_number(struct fetch *f, enum imap_fetch_kind kind, uint64_t n)
 
 static int add_flags(struct fetch *f, const struct mailbox_msg *v)
 {
-	return ADD(f, " FLAGS ", fetch_flags_text(&f->flags, v->flags, v->is_recent));
+	return ADD(f, " FLAGS ", fetch_flags_text(&f->flags, v->flags, v->is_recent && !(f->s->enabled & ENABLED_REV2)));
 }
 
 static int write_item(struct fetch *f, size_t n, const struct mailbox_msg *v, const struct index_msg *m,

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 
-#define CHUNK 65536
+#define CHUNK 32768             /* three of them stay below what malloc asks the kernel for anew */
 #define HEADER_CHUNK 4096
 
 struct copy {

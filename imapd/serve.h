@@ -3,9 +3,10 @@
 #define IMAPD_SERVE_H
 
 #include "imapd/start.h"
+#include "store/mail_store.h"
 
-/* Takes fd (of the client, or of login's relay), answers the tag that logged in and serves until LOGOUT or the end of
- * the line. Source: serve.c */
-void serve_run(const struct imap_start *start, int fd);
+/* Takes the open store and fd (of the client, or of login's relay), answers the tag that logged in and serves until LOGOUT or
+ * the end of the line. Source: serve.c */
+void serve_run(const struct imap_start *start, struct mail_store *store, int fd);
 
 #endif

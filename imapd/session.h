@@ -51,6 +51,7 @@ struct session {
 	unsigned n_bad;                 /* commands in a row that were none */
 	const char *reason;             /* why it ended, for the log */
 	bool is_compressed, is_resting;
+	uint64_t settle_ms;             /* at rest: call session_rest again then */
 	bool is_inside;                 /* a command has begun: the client may not take all the time of the world */
 	size_t n_announced;             /* bytes of a command up to a literal, that lie in the buffer yet */
 	uint64_t reader_ms;             /* how long the client may take nothing of what is sent */
@@ -125,7 +126,7 @@ int session_end(struct session *s, const char *reason);
 int session_frame(struct session *s, enum imap_frame_rc *rc_r, struct span *text_r) WARN_UNUSED;
 void session_take_announced(struct session *s);
 
-/* Gives back what a session that only waits can do without: the index, buffers, memory. Source: session_read.c */
+/* Gives back what a session that only waits can do without: the index, buffers, memory. Again at settle_ms. Source: session_read.c */
 void session_rest(struct session *s);
 
 /* For a command with has_literal, whose announcement was taken out of the buffer: the bytes of its literal in

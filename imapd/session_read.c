@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include "base/clock.h"
 #include "conf/params.h"
 #include "imapd/commands.h"
 
@@ -14,17 +15,42 @@
 
 void session_rest(struct session *s)
 {
+	uint64_t now = clock_mono_ms();
+	unsigned due_ms;
+
+	if (s->is_resting && now < s->settle_ms)
+		return;
+	due_ms = index_rest(mail_store_index(&s->store));
+	s->settle_ms = due_ms ? now + due_ms : UINT64_MAX;
 	if (s->is_resting)
 		return;
 	s->is_resting = true;
-	index_rest(mail_store_index(&s->store));
 	stream_idle(&s->io);
 	malloc_trim(0);
 }
 
+/* The index wants to be written out when some time has passed. */
+static int wait_at_rest(struct session *s, uint64_t deadline)
+{
+	uint64_t now = clock_mono_ms();
+
+	for (; s->settle_ms < deadline; now = clock_mono_ms()) {
+		switch (session_wait(s, false, s->settle_ms > now ? s->settle_ms - now : 0)) {
+		case WAIT_INPUT:
+			return 0;
+		case WAIT_TIME:
+			session_rest(s);
+			continue;
+		default:
+			return -1;
+		}
+	}
+	return session_fill(s, deadline > now ? deadline - now : 1);
+}
+
 static int wait_for_command(struct session *s)
 {
-	uint64_t all = s->conf->imap_idle_timeout_ms;
+	uint64_t deadline = clock_mono_ms() + s->conf->imap_idle_timeout_ms;
 
 	if (stream_peek(&s->io).n)
 		return session_fill(s, LITERAL_MS);
@@ -34,7 +60,7 @@ static int wait_for_command(struct session *s)
 	case WAIT_TIME:
 		arena_fini(&s->tick);
 		session_rest(s);
-		return session_fill(s, all > QUIET_MS ? all - QUIET_MS : 1);
+		return wait_at_rest(s, deadline);
 	default:
 		return -1;
 	}
@@ -116,11 +142,6 @@ int session_swallow(struct session *s)
 
 /* ---- commands ---- */
 
-static const char *state_text(enum session_state state)
-{
-	return state == SESSION_SELECTED ? "a mailbox is selected" : "no mailbox is selected";
-}
-
 /* Why the command may not run, NULL when it may. */
 static const char *refusal(const struct session *s, struct command *c)
 {
@@ -128,7 +149,8 @@ static const char *refusal(const struct session *s, struct command *c)
 		return "Unknown command";
 	if (c->is_uid && !(c->def->flags & CMD_UID))
 		return "Unknown command";
-	return c->def->states & s->state ? NULL : state_text(s->state);
+	/* all others are legal from login to logout */
+	return c->def->states & s->state ? NULL : "No mailbox selected";
 }
 
 static int parse(struct session *s, struct span text, struct command *c, struct err *err)

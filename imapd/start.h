@@ -16,10 +16,7 @@ struct imap_start {
 	const char *remote;             /* address of the client */
 	const char *tag;                /* of the command that logged in: the session answers it */
 	struct span input;              /* what the client sent behind its login */
-	uint64_t quota;                 /* bytes, 0: none */
-	uint64_t instance;              /* drawn by master at its start */
 	int watch_fd;                   /* for watch_init */
-	bool had_crash;                 /* the last session on this Maildir died by a signal: no index of it is trusted */
 	const struct imapd_conf *conf;
 };
 

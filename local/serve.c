@@ -10,6 +10,7 @@
 #include "local/forward.h"
 #include "local/job.h"
 #include "local/mbox.h"
+#include "local/note.h"
 #include "store/quota.h"
 
 #define BATCH_MAX 128
@@ -21,6 +22,7 @@ struct box {
 	struct maildir md;
 	struct quota_limit limit;
 	struct quota_use use;
+	bool has_index;
 };
 
 /* An item of the batch: what the parent is told once it is durable. */
@@ -31,6 +33,8 @@ struct waiting {
 	const char *text;
 	struct ipc_list news;
 	struct span address;
+	struct span name;               /* of the file in new/ */
+	const struct mail_record *record;       /* for the index of the reader, or NULL */
 };
 
 struct serve {
@@ -47,6 +51,7 @@ struct serve {
 struct copy {
 	struct span head;
 	ptrdiff_t index;
+	const struct mail_record *record;
 };
 
 static const char *dsn_of(const struct err *err)
@@ -104,10 +109,29 @@ static void apart(struct serve *v, struct child_result *res, struct span address
 	res->text = SPAN_LIT("forwarded");
 }
 
+/* Best effort, when the parent knows already: what is not noted is read by the reader itself. */
+static void leave_notes(struct serve *v, size_t n)
+{
+	struct str out = STR_INIT(MAIL_INBOX_MAX);
+	struct err err = ERR_INIT;
+
+	if (ipc_flush(&v->c, &err) < 0)
+		return;
+	for (size_t b = 0; b < v->n_boxes; b++) {
+		str_reset(&out);
+		for (size_t i = 0; i < n; i++)
+			if (v->waiting[i].box == v->boxes[b] && v->waiting[i].record)
+				note_add(&out, v->waiting[i].name, v->waiting[i].record);
+		if (out.n)
+			mail_inbox_append(v->boxes[b]->md.fd, str_span(&out));
+	}
+	str_fini(&out);
+}
+
 static void commit(struct serve *v)
 {
 	struct err results[BATCH_MAX];
-	bool already[BATCH_MAX];
+	bool already[BATCH_MAX], has_notes = false;
 	size_t n = v->batch.n;
 
 	maildir_batch_commit(&v->batch, results, already);
@@ -125,7 +149,12 @@ static void commit(struct serve *v)
 		if (results[i].kind == ERR_NONE && !already[i])
 			quota_add(&w->box->md, &w->box->limit, (int64_t)w->size, 1);
 		answer(v, &res);
+		if (results[i].kind != ERR_NONE || already[i])
+			w->record = NULL;
+		has_notes |= w->record != NULL;
 	}
+	if (has_notes)
+		leave_notes(v, n);
 	close_boxes(v);
 	arena_reset(&v->arena);
 }
@@ -145,6 +174,7 @@ static struct box *find_box(struct serve *v, struct span base, struct span path,
 	b->limit = (struct quota_limit){ r->quota_bytes, r->quota_count };
 	if (maildir_open(&b->md, b->base, b->path, MAILDIR_CREATE, err) == 0) {
 		if (quota_read(&b->md, &b->limit, &b->use, err) == 0) {
+			b->has_index = note_is_wanted(&b->md);
 			v->boxes[v->n_boxes++] = b;
 			return b;
 		}
@@ -161,6 +191,17 @@ static unsigned fields_for(const struct settings *s, const struct child_rcpt *r)
 
 	return (r->what != CHILD_FILE || settings_has(l, "file") ? LETTER_DELIVERED_TO : 0) |
 	       (settings_has(l, "forward") ? LETTER_CHAIN : 0);
+}
+
+/* Copies with the same bytes share the record. */
+static const struct mail_record *record_of(struct serve *v, const struct maildir_msg *m, const struct copy *last)
+{
+	struct mail_record *r;
+
+	if (m->same_as >= 0 && last->record)
+		return last->record;
+	r = arena_new(&v->arena, struct mail_record);
+	return note_make(&v->arena, m, r) ? r : NULL;
 }
 
 /* 0: in the batch; -1 with err. */
@@ -188,7 +229,9 @@ static int to_maildir(struct serve *v, const struct child_job *job, const struct
 		return -1;
 	if (maildir_batch_add(&v->batch, &box->md, &m, err) < 0)
 		return -1;
-	*last = (struct copy){ m.head, (ptrdiff_t)v->batch.n - 1 };
+	w.record = box->has_index ? record_of(v, &m, last) : NULL;
+	w.name = arena_span(&v->arena, span_z(maildir_batch_name(&v->batch, v->batch.n - 1)));
+	*last = (struct copy){ m.head, (ptrdiff_t)v->batch.n - 1, w.record };
 	box->use.bytes += w.size;
 	box->use.count++;
 	w.box = box;

@@ -224,26 +224,23 @@ static void command(struct session *s, struct span text)
 
 /* ---- input ---- */
 
-static struct span first_word(struct span text)
-{
-	struct span word = SPAN_NULL;
-
-	(void)span_word(&text, " ", &word);
-	return word;
-}
-
 /* Its bytes would come whether we answer or not, and may look like commands: nothing after them is read. */
 static void too_big(struct session *s, size_t used)
 {
-	struct span tag = first_word(stream_peek(&s->io));
+	struct imap_command c = { 0 };
+	struct err ignored = ERR_INIT;
+	struct arena a = { 0 };
+	struct imap_parse p;
 
 	s->n_bad++;
 	if (s->frame.literal.is_sync) {
-		session_put(s, "%.*s NO [TOOBIG] Literals before login may have %u bytes.\r\n",
-			    tag.n && tag.n <= TAG_MAX && tag.n < used ? (int)tag.n : 1, tag.n && tag.n <= TAG_MAX ? tag.p : "*",
-			    LITERALS_MAX);
+		imap_parse_init(&p, &a, span_sub(stream_peek(&s->io), 0, used));
+		(void)!imap_parse_command(&p, &c, &ignored);
+		set_tag(s, c.tag.n && c.tag.n <= TAG_MAX ? c.tag : SPAN_LIT("*"));
+		session_put(s, "%s NO [TOOBIG] Literals before login may have %u bytes.\r\n", s->tag, LITERALS_MAX);
 		stream_skip(&s->io, used);
 		start_frame(s);
+		arena_fini(&a);
 	} else {
 		session_put(s, "* BYE [TOOBIG] Literals before login may have %u bytes.\r\n", LITERALS_MAX);
 		session_end(s, "Disconnected: Literal too long");

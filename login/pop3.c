@@ -209,6 +209,7 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_CANCELLED] = "Authentication aborted by client.",
 		[REFUSE_BAD_USER] = "[AUTH] Authentication failed.",
 		[REFUSE_SHUTDOWN] = "[SYS/TEMP] Server shutting down.",
+		[REFUSE_FAILED] = NULL, /* RFC 1939 has no last word */
 	};
 
 	if (why == REFUSE_NO_MECHANISM || why == REFUSE_BAD_USER)

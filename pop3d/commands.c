@@ -50,13 +50,16 @@ static int sum(struct session *s, uint64_t *n_r, uint64_t *bytes_r, struct messa
 	size_t i;
 
 	*n_r = *bytes_r = 0;
+	*bad_r = s->box->v;
+	if (maildrop_measure(s->box, err) < 0)
+		return -1;
 	for (i = 0; i < s->box->n; i++) {
 		struct message *m = &s->box->v[i];
 		uint64_t size;
 
 		if (m->is_deleted)
 			continue;
-		if (mailbox_size(s->box, m, &size, err) < 0) {
+		if (maildrop_size(s->box, m, &size, err) < 0) {
 			*bad_r = m;
 			return -1;
 		}
@@ -85,7 +88,7 @@ static int cmd_list(struct session *s, struct message *m, struct span args)
 	size_t i;
 
 	if (m) {
-		if (mailbox_size(s->box, m, &bytes, &err) < 0)
+		if (maildrop_size(s->box, m, &bytes, &err) < 0)
 			return trouble(s, m, &err);
 		return session_putf(s, "+OK %zu %" PRIu64 "\r\n", number_of(s, m), bytes);
 	}
@@ -103,16 +106,13 @@ static int cmd_list(struct session *s, struct message *m, struct span args)
 
 static int put_uidl(struct session *s, const struct message *m, const char *before)
 {
-	const struct uidlist *u = &s->box->uids;
-	const struct uidlist_rec *r = uidlist_find(u, maildir_entry_base(&m->e));
-	struct pop3_uidl id = { m->e.uid, u->validity, maildir_entry_base(&m->e), { u->guid, strlen(u->guid) } };
 	struct str text = STR_INIT(65536);
-	int rc;
+	struct err err = ERR_INIT;
+	int rc = maildrop_uidl(s->box, m, s->conf->pop3_uidl_format, &text, &err);
 
-	/* the id that a server before us has told wins */
-	rc = r && r->pop3_id.n && r->pop3_id.n <= 70 ? str_add_span(&text, r->pop3_id) :
-						      pop3_uidl(&text, s->conf->pop3_uidl_format, &id);
-	if (rc == 0)
+	if (rc < 0)
+		log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err.msg);
+	else
 		rc = session_putf(s, "%s%zu %s\r\n", before, number_of(s, m), text.p);
 	str_fini(&text);
 	return rc;
@@ -170,9 +170,9 @@ static int cmd_retr(struct session *s, struct message *m, struct span args)
 	uint64_t size;
 	int fd, rc;
 
-	if (mailbox_size(s->box, m, &size, &err) < 0)
+	if (maildrop_size(s->box, m, &size, &err) < 0)
 		return trouble(s, m, &err);
-	fd = mailbox_read(s->box, m, &err);
+	fd = maildrop_read(s->box, m, &err);
 	if (fd < 0)
 		return trouble(s, m, &err);
 	rc = session_putf(s, "+OK %" PRIu64 " octets\r\n", size);
@@ -183,7 +183,7 @@ static int cmd_retr(struct session *s, struct message *m, struct span args)
 		return -1;
 	s->n_retr++;
 	if (!s->conf->pop3_no_flag_updates)
-		mailbox_set_seen(s->box, m);
+		maildrop_set_seen(s->box, m);
 	return 0;
 }
 
@@ -195,7 +195,7 @@ static int cmd_top(struct session *s, struct message *m, struct span args)
 
 	if (pop3_number(&args, UINT32_MAX, &lines) < 0)
 		return bad(s, "Invalid number of lines.");
-	fd = mailbox_read(s->box, m, &err);
+	fd = maildrop_read(s->box, m, &err);
 	if (fd < 0)
 		return trouble(s, m, &err);
 	rc = session_putf(s, "+OK\r\n");

@@ -171,12 +171,12 @@ static int welcome(struct session *s)
 {
 	struct err err = ERR_INIT;
 
-	if (s->conf->pop3_lock_session && mailbox_lock(s->box, &err) < 0) {
+	if (s->conf->pop3_lock_session && maildrop_lock(s->box, &err) < 0) {
 		if (err.kind == ERR_TEMP)
 			return refuse(s, "IN-USE", "Mailbox is locked by another session.", &err);
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be locked.", &err);
 	}
-	if (mailbox_load(s->box, &err) < 0)
+	if (maildrop_load(s->box, &err) < 0)
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be opened.", &err);
 	return session_putf(s, "+OK Logged in.\r\n");
 }
@@ -186,7 +186,7 @@ static void update(struct session *s)
 {
 	struct err err = ERR_INIT;
 
-	if (mailbox_expunge(s->box, s->start->quota, &s->n_deleted, &err) < 0) {
+	if (maildrop_expunge(s->box, &s->n_deleted, &err) < 0) {
 		log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err.msg);
 		(void)!session_putf(s, "-ERR [SYS/TEMP] Some deleted messages not removed.\r\n");
 	} else if (s->n_deleted) {
@@ -197,16 +197,11 @@ static void update(struct session *s)
 	s->reason = "Logged out";
 }
 
-void session_run(struct session *s, int fd, const struct child_start *start, struct mailbox *box)
+void session_serve(struct session *s)
 {
 	struct span line;
 
-	*s = (struct session){ .box = box, .start = start, .conf = start->conf };
-	s->idle_ms = s->conf->pop3_idle_timeout_ms;
-	box->has_fast_sizes = s->conf->pop3_fast_size_lookups;
-	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	stream_init(&s->io, fd, IN_MAX + (unsigned)start->input.n, OUT_MAX);
-	BUG(str_add_span(&s->io.in, start->input) < 0);
+	s->box->has_fast_sizes = s->conf->pop3_fast_size_lookups;
 	if (welcome(s) == 0) {
 		while (get_line(s, &line) == 0 && command_run(s, line) == 0)
 			;
@@ -217,7 +212,16 @@ void session_run(struct session *s, int fd, const struct child_start *start, str
 		(void)!session_putf(s, "-ERR Disconnected for inactivity.\r\n");
 	s->idle_ms = s->idle_ms < 30000 ? s->idle_ms : 30000;
 	(void)!flush(s);
-	uidlist_save(&box->uids);
 	say_end(s);
+}
+
+void session_run(struct session *s, int fd, const struct child_start *start, struct maildrop *box)
+{
+	*s = (struct session){ .box = box, .start = start, .conf = start->conf };
+	s->idle_ms = s->conf->pop3_idle_timeout_ms;
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	stream_init(&s->io, fd, IN_MAX + (unsigned)start->input.n, OUT_MAX);
+	BUG(str_add_span(&s->io.in, start->input) < 0);
+	session_serve(s);
 	stream_fini(&s->io);
 }

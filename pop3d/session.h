@@ -7,12 +7,12 @@
 #include "base/err.h"
 #include "conf/params.h"
 #include "io/stream.h"
-#include "pop3d/mailbox.h"
+#include "pop3d/maildrop.h"
 #include "svc/child_start.h"
 
 struct session {
 	struct stream io;
-	struct mailbox *box;
+	struct maildrop *box;
 	const struct child_start *start;
 	const struct pop3d_conf *conf;  /* of start */
 	uint64_t idle_ms;
@@ -24,7 +24,10 @@ struct session {
 
 /* Takes fd (of the client, or of login's relay) and serves until QUIT or the end of the line; logs how it ended. box is
  * open, not loaded. Source: session.c */
-void session_run(struct session *s, int fd, const struct child_start *start, struct mailbox *box);
+void session_run(struct session *s, int fd, const struct child_start *start, struct maildrop *box);
+
+/* The part of session_run behind the connection: s->io, start, conf, box and idle_ms are set. Source: session.c */
+void session_serve(struct session *s);
 
 /* Buffers output and sends when much is there. -1: the client is gone (s->reason is set). Source: session.c */
 int session_put(struct session *s, const char *p, size_t n) WARN_UNUSED;

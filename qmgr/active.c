@@ -33,13 +33,17 @@ uint64_t active_backoff_ms(const struct qmgr *q, uint32_t attempts)
 
 struct work *active_work(const struct active *a, uint32_t no)
 {
-	size_t i;
+	size_t low = 0, high = a->n_works;
 
-	for (i = 0; i < a->n_works; i++) {
-		if (active_rcpt(a->works[i])->no == no)
-			return a->works[i];
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (active_rcpt(a->works[mid])->no < no)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return NULL;
+	return low < a->n_works && active_rcpt(a->works[low])->no == no ? a->works[low] : NULL;
 }
 
 struct work *active_add_work(struct active *a, size_t at)
@@ -52,7 +56,9 @@ struct work *active_add_work(struct active *a, size_t at)
 		a->cap_works = a->cap_works ? a->cap_works * 2 : 1;
 		a->works = xrealloc(a->works, a->cap_works * sizeof(struct work *));
 	}
+	w->index = a->n_works;
 	a->works[a->n_works++] = w;
+	a->n_in[WORK_NEW]++;
 	return w;
 }
 
@@ -76,6 +82,8 @@ static struct active *begin(struct qmgr *q, struct active *a)
 	htab_put(&q->active, id_key(&a->m.id), a);
 	TAILQ_INSERT_TAIL(&q->actives, a, link);
 	q->n_active++;
+	if (q->n_active > q->n_peak)
+		q->n_peak = q->n_active;
 	for (i = 0; i < a->m.n_rcpts; i++)
 		waiting += a->m.rcpts[i].state == QUEUE_WAITING;
 	add_missing_works(a);
@@ -140,8 +148,10 @@ static void drop_body(struct active *a)
 void active_detach(struct work *w)
 {
 	ipc_cancel(&w->req);
-	if (w->is_queued)
+	if (w->is_queued) {
 		TAILQ_REMOVE(&w->transport->ready, w, link);
+		w->a->n_queued--;
+	}
 	w->is_queued = false;
 	if (w->state == WORK_LENT && w->agent)
 		TAILQ_REMOVE(agents_lent(w->agent), w, link);
@@ -180,7 +190,7 @@ void active_result(struct work *w, enum active_verdict verdict, struct span dsn,
 	if (w->state == WORK_DONE)
 		return;
 	active_detach(w);
-	w->state = WORK_DONE;
+	active_enter(w, WORK_DONE);
 	r->attempts++;
 	r->dsn = arena_span(&a->arena, span_sub(dsn, 0, 16));
 	r->text = arena_span(&a->arena, span_sub(text, 0, 2000));
@@ -448,25 +458,28 @@ static void withdraw(struct active *a)
 		if (w->state == WORK_LENT || w->state == WORK_DONE)
 			continue;
 		active_detach(w);
-		w->state = WORK_DONE;
+		active_enter(w, WORK_DONE);
 	}
 	a->has_eager = true;
 }
 
-static size_t count(const struct active *a, enum work_state state)
+static void ask_new(struct active *a)
 {
-	size_t i, n = 0;
+	for (; a->new_from < a->n_works; a->new_from++) {
+		struct work *w = a->works[a->new_from];
 
-	for (i = 0; i < a->n_works; i++)
-		n += a->works[i]->state == state;
-	return n;
+		if (w->state == WORK_NEW)
+			route_ask(w);
+		if (w->state == WORK_NEW)
+			return;         /* resolve is away or busy */
+	}
 }
 
 static void queue_ready(struct active *a)
 {
 	size_t i;
 
-	for (i = 0; i < a->n_works; i++) {
+	for (i = 0; i < a->n_works && a->n_in[WORK_READY] > a->n_queued; i++) {
 		struct work *w = a->works[i];
 
 		if (w->state != WORK_READY || w->is_queued)
@@ -480,32 +493,27 @@ static void queue_ready(struct active *a)
 
 void active_step(struct active *a)
 {
-	size_t i;
-
 	if (a->is_finishing || a->is_saving || a->is_waiting_hello)
 		return;
 	add_missing_works(a);
 	if (a->wants_hold || a->wants_delete)
 		withdraw(a);
-	for (i = 0; i < a->n_works; i++) {
-		if (a->works[i]->state == WORK_NEW)
-			route_ask(a->works[i]);
-	}
-	if (count(a, WORK_ASKED) || count(a, WORK_NEW))
+	ask_new(a);
+	if (a->n_in[WORK_ASKED] || a->n_in[WORK_NEW])
 		return;
 	if (a->is_expanded) {
 		save_expansion(a);
 		return;
 	}
 	queue_ready(a);
-	if (count(a, WORK_READY))
+	if (a->n_in[WORK_READY])
 		agents_pump(a->q);
-	else if (count(a, WORK_LENT) == 0)
+	else if (a->n_in[WORK_LENT] == 0)
 		finish(a);
 }
 
 void active_lent(struct active *a)
 {
-	if (a->has_body && count(a, WORK_READY) == 0)
+	if (a->has_body && a->n_in[WORK_READY] == 0)
 		drop_body(a);
 }

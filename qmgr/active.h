@@ -28,6 +28,18 @@ static inline struct queue_rcpt *active_rcpt(const struct work *w)
 	return &w->a->m.rcpts[w->at];
 }
 
+/* A list of thousands is counted once, not at each step. */
+static inline void active_enter(struct work *w, enum work_state state)
+{
+	struct active *a = w->a;
+
+	a->n_in[w->state]--;
+	a->n_in[state]++;
+	w->state = state;
+	if (state == WORK_NEW && w->index < a->new_from)
+		a->new_from = w->index;
+}
+
 /* The work of the recipient with that number, or NULL. Source: active.c */
 struct work *active_work(const struct active *a, uint32_t no);
 

@@ -11,10 +11,12 @@
 #include "base/mem.h"
 #include "qmgr/active.h"
 #include "qmgr/expand.h"
+#include "qmgr/route.h"
 #include "svc/msg_deliver.h"
 
 #define RCPT_BYTES_MAX 12000            /* of a job's frame, beside a body of IPC_BODY_MAX */
 #define HELLO_WAIT_MS 60000
+#define GATHER_MAX 1000                 /* recipients that are looked at for one job */
 
 struct agent {
 	struct qmgr *q;
@@ -105,7 +107,7 @@ static void lend_again(struct agent *g, const struct dlv_running *r)
 	if (!w || w->state == WORK_DONE || w->state == WORK_LENT)
 		return;
 	active_detach(w);
-	w->state = WORK_LENT;
+	active_enter(w, WORK_LENT);
 	w->agent = g;
 	w->job = r->job;
 	TAILQ_INSERT_TAIL(&g->lent, w, link);
@@ -175,7 +177,7 @@ static void expanded(struct work *w, const struct dlv_rcpt_result *r)
 	if (expand_rcpt(&a->m, w->at, news, r->has_sender, r->sender, true, max, &a->arena, &err) == 0) {
 		active_rcpt(w)->attempts++;
 		active_detach(w);
-		w->state = WORK_DONE;
+		active_enter(w, WORK_DONE);
 		a->is_expanded = a->has_eager = true;
 		return;
 	}
@@ -191,6 +193,8 @@ static void apply(struct work *w, const struct dlv_rcpt_result *r)
 		active_result(w, ACTIVE_SENT, r->dsn, r->text, r->mta, r->is_lazy);
 		break;
 	case DLV_BOUNCED:
+		if (span_eqz(r->dsn, "5.2.2"))
+			route_tell_full(w);
 		active_result(w, ACTIVE_BOUNCED, r->dsn, r->text, r->mta, r->is_lazy);
 		break;
 	case DLV_EXPANDED:
@@ -260,13 +264,14 @@ static size_t bytes_of(const struct dlv_rcpt *r)
 	       r->orcpt.n;
 }
 
-/* The recipients that go with first in one job; they leave the list of READY. */
+/* The recipients that go with first in one job, which is the first of them that is READY. One far behind it gets a job of its
+ * own: looking at all for each would be quadratic. */
 static size_t gather(struct work *first, struct work **out, struct dlv_rcpt *rcpts, size_t max)
 {
 	struct active *a = first->a;
 	size_t i, n = 0, bytes = 0;
 
-	for (i = 0; i < a->n_works && n < max; i++) {
+	for (i = first->index; i < a->n_works && i - first->index < GATHER_MAX && n < max; i++) {
 		struct work *w = a->works[i];
 
 		if (!w->is_queued || !same_job(first, w))
@@ -350,7 +355,7 @@ static void lend(struct agent *g, struct work *first)
 	}
 	g->credit--;
 	for (i = 0; i < n; i++) {
-		works[i]->state = WORK_LENT;
+		active_enter(works[i], WORK_LENT);
 		works[i]->agent = g;
 		works[i]->job = job.job;
 		TAILQ_INSERT_TAIL(&g->lent, works[i], link);
@@ -409,6 +414,7 @@ void agents_queue(struct work *w)
 	}
 	TAILQ_INSERT_TAIL(&t->ready, w, link);
 	w->is_queued = true;
+	w->a->n_queued++;
 }
 
 /* ---- loss ---- */
@@ -484,7 +490,7 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 
 		active_detach(w);
 		w->deaths++;
-		w->state = w->transport ? WORK_READY : WORK_NEW;
+		active_enter(w, w->transport ? WORK_READY : WORK_NEW);
 	}
 	agent_free(g);
 	mark_gone(q);

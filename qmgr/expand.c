@@ -1,6 +1,15 @@
 #include "qmgr/expand.h"
 
+#include <ctype.h>
+
+#include "base/htab.h"
 #include "svc/msg_resolve.h"
+
+/* Beyond so many new ones a table of all recipients is worth its making. */
+#define TABLE_FROM 16
+#define TEXT_MAX 4000
+
+static const char known = 0, known_final = 0;   /* values of the table */
 
 static bool same(const struct queue_rcpt *r, const struct route_new *n)
 {
@@ -11,44 +20,76 @@ static bool same(const struct queue_rcpt *r, const struct route_new *n)
 	return span_eq(r->addr, n->address) && span_eq(r->as_user, n->as_user);
 }
 
-static size_t index_of(const struct queue_msg *m, uint32_t no, size_t at_most)
+static struct queue_rcpt *by_no(const struct queue_msg *m, uint32_t no)
 {
-	size_t i;
+	size_t low = 0, high = m->n_rcpts;
 
-	for (i = 0; i <= at_most; i++) {
-		if (m->rcpts[i].no == no)
-			return i;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->rcpts[mid].no < no)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return at_most;
+	return low < m->n_rcpts && m->rcpts[low].no == no ? &m->rcpts[low] : NULL;
 }
 
 /* Among the recipient itself and those it was expanded from. */
 static bool is_ancestor(const struct queue_msg *m, size_t at, const struct route_new *n)
 {
-	for (;;) {
-		const struct queue_rcpt *r = &m->rcpts[at];
-		size_t up;
+	const struct queue_rcpt *r = &m->rcpts[at], *up;
 
+	for (;; r = up) {
 		if (same(r, n))
 			return true;
-		up = index_of(m, r->parent, at);
-		if (up == at)
+		up = by_no(m, r->parent);
+		if (!up || up >= r)
 			return false;
-		at = up;
 	}
 }
 
-/* An address that was expanded is no duplicate of itself unless it is final. */
-static bool is_known(const struct queue_msg *m, const struct route_new *n, bool is_final)
+/* Equal for what same() calls the same: no part holds a line end. */
+static struct span key_of(struct str *key, struct span addr, uint64_t kind, struct span as_user, struct span via)
 {
 	size_t i;
 
+	str_reset(key);
+	(void)!str_addf(key, "%d\n%.*s\n%.*s\n", (int)kind, SPAN_ARG(via), SPAN_ARG(kind == QUEUE_ADDRESS ? SPAN_NULL : as_user));
+	i = key->n;
+	(void)!str_add_span(key, addr);
+	for (; kind == QUEUE_ADDRESS && i < key->n; i++)
+		key->p[i] = (char)tolower((unsigned char)key->p[i]);
+	return str_span(key);
+}
+
+struct table {
+	struct htab seen;
+	struct str key;
+};
+
+static void table_add(struct table *t, const struct queue_rcpt *r)
+{
+	struct span key = key_of(&t->key, r->addr, r->kind, r->as_user, r->via);
+
+	if (r->is_final || !htab_get(&t->seen, key))
+		htab_put(&t->seen, key, (void *)(uintptr_t)(r->is_final ? &known_final : &known));
+}
+
+/* An address that was expanded is no duplicate of itself unless it is final. */
+static bool is_known(const struct queue_msg *m, struct table *t, const struct route_new *n, bool is_final)
+{
+	const void *found;
+	size_t i;
+
+	if (t->seen.n) {
+		found = htab_get(&t->seen, key_of(&t->key, n->address, n->kind, n->as_user, n->via));
+		return found && (!is_final || found == &known_final);
+	}
 	for (i = 0; i < m->n_rcpts; i++) {
 		const struct queue_rcpt *r = &m->rcpts[i];
 
-		if (!same(r, n))
-			continue;
-		if (!is_final || r->is_final)
+		if (same(r, n) && (!is_final || r->is_final))
 			return true;
 	}
 	return false;
@@ -69,9 +110,9 @@ static bool has_controls(struct span s)
 
 static int check_new(const struct route_new *n, struct err *err)
 {
-	if (n->address.n == 0 || n->address.n > 4000 || n->via.n > 4000 || n->kind > QUEUE_INCLUDE)
+	if (n->address.n == 0 || n->address.n > TEXT_MAX || n->via.n > TEXT_MAX || n->as_user.n > TEXT_MAX || n->kind > QUEUE_INCLUDE)
 		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to something that is no recipient");
-	if (has_controls(n->address) || has_controls(n->via))
+	if (has_controls(n->address) || has_controls(n->via) || has_controls(n->as_user))
 		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to a recipient with control characters");
 	return 0;
 }
@@ -110,6 +151,7 @@ int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *ne
 {
 	struct queue_rcpt parent = m->rcpts[parent_at];
 	const struct route_new *v = news->v;
+	struct table t = { .key = STR_INIT(4 * TEXT_MAX) };
 	struct span chain;
 	size_t i;
 
@@ -117,11 +159,13 @@ int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *ne
 		return -1;
 	chain = chain_of(&parent, is_forward, a);
 	sender = has_sender ? arena_span(a, sender) : SPAN_NULL;
+	for (i = 0; news->n > TABLE_FROM && i < m->n_rcpts; i++)
+		table_add(&t, &m->rcpts[i]);
 	for (i = 0; i < news->n; i++) {
 		bool is_final = v[i].via.n || is_ancestor(m, parent_at, &v[i]);
 		struct queue_rcpt *r;
 
-		if (is_known(m, &v[i], is_final))
+		if (is_known(m, &t, &v[i], is_final))
 			continue;
 		r = queue_add_rcpt(m, a);
 		r->parent = parent.no;
@@ -139,7 +183,11 @@ int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *ne
 			r->notify = parent.notify;
 			r->orcpt = parent.orcpt;
 		}
+		if (t.seen.n)
+			table_add(&t, r);
 	}
+	htab_fini(&t.seen);
+	str_fini(&t.key);
 	m->rcpts[parent_at].action = QUEUE_EXPANDED;
 	m->rcpts[parent_at].state = has_sender && (parent.notify & QUEUE_SUCCESS) ? QUEUE_SENT : QUEUE_CLOSED;
 	m->rcpts[parent_at].dsn = SPAN_LIT("2.0.0");

@@ -1,5 +1,7 @@
 #include "qmgr/qmgr.h"
 
+#include <malloc.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -7,6 +9,7 @@
 #include "qmgr/agents.h"
 #include "qmgr/enqueue.h"
 
+#define TRIM_FROM 500
 #define LOAD_MAX 500            /* messages taken from the disk in one turn */
 
 /* Half the room is for new mail: a long queue coming due must not send it to the disk and back. */
@@ -76,6 +79,16 @@ static void step_stalled(struct qmgr *q)
 		active_step(a);
 }
 
+/* What thousands of messages have used is given back once few of them are left: malloc keeps it, and a queue that waits for
+ * hours should cost the disk, not the memory. */
+static void trim(struct qmgr *q)
+{
+	if (q->n_peak < TRIM_FROM || q->n_active > q->n_peak / 10)
+		return;
+	malloc_trim(0);
+	q->n_peak = q->n_active;
+}
+
 void qmgr_run(struct qmgr *q)
 {
 	if (q->has_stalled)
@@ -86,8 +99,10 @@ void qmgr_run(struct qmgr *q)
 
 static void on_tick(uv_timer_t *t)
 {
-	if (t->data)
-		qmgr_run(t->data);
+	if (!t->data)
+		return;
+	qmgr_run(t->data);
+	trim(t->data);
 }
 
 static void on_failed_disk(void *arg, const struct err *err)

@@ -25,11 +25,13 @@ struct transport;
  *    +-- resolve lost ---+                  +-- agent died --+
  */
 enum work_state { WORK_NEW, WORK_ASKED, WORK_READY, WORK_LENT, WORK_DONE };
+#define WORK_STATES (WORK_DONE + 1)
 
 struct work {
 	struct active *a;
 	size_t at;                      /* index in a->m.rcpts */
-	enum work_state state;
+	size_t index;                   /* in a->works */
+	enum work_state state;          /* changed by active_enter only */
 	bool is_queued;                 /* in its transport's list */
 	unsigned deaths;                /* agents that died with it */
 	struct ipc_req req;             /* ASKED */
@@ -51,6 +53,9 @@ struct active {
 	struct queue_msg m;
 	struct work **works;
 	size_t n_works, cap_works;
+	size_t n_in[WORK_STATES];       /* works in each state */
+	size_t n_queued;                /* READY ones in a transport's list */
+	size_t new_from;                /* no work below this index is NEW */
 	struct str body;                /* of a fresh small message, until it was lent */
 	bool has_body;
 	bool is_waiting_hello;          /* recovered: agents have not all said what they are doing */
@@ -85,6 +90,7 @@ struct qmgr {
 	struct active_list actives;
 	struct htab damaged;            /* ids of records that cannot be read */
 	size_t n_active;
+	size_t n_peak;                  /* most of them since the heap was last trimmed */
 	size_t body_bytes;              /* of fresh messages in memory */
 	uint64_t next_due_ms;           /* of what is on disk, UINT64_MAX: nothing */
 	bool has_stalled;               /* a message waits for a full or missing channel */

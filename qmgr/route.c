@@ -21,7 +21,7 @@ static void copy_route(struct work *w, const struct route *r)
 	w->uid = r->uid;
 	w->gid = r->gid;
 	w->quota = r->quota;
-	w->state = WORK_READY;
+	active_enter(w, WORK_READY);
 }
 
 /* Transports that need no agent. */
@@ -48,7 +48,7 @@ static void expand(struct work *w, const struct route *r)
 
 	if (w->news.n && r->version != w->news_version) {
 		w->news.n = 0;          /* the table has changed: from the beginning */
-		w->state = WORK_NEW;
+		active_enter(w, WORK_NEW);
 		return;
 	}
 	if (r->more || w->news.n) {
@@ -57,12 +57,12 @@ static void expand(struct work *w, const struct route *r)
 		news = &w->news;
 	}
 	if (r->more && w->news.n <= a->q->conf.qmgr_message_recipient_limit) {
-		w->state = WORK_NEW;
+		active_enter(w, WORK_NEW);
 		return;
 	}
 	if (expand_rcpt(&a->m, w->at, news, r->has_sender, r->sender, r->class == ADDR_LOCAL,
 			a->q->conf.qmgr_message_recipient_limit, &a->arena, &err) == 0) {
-		w->state = WORK_DONE;
+		active_enter(w, WORK_DONE);
 		a->is_expanded = a->has_eager = true;
 		return;
 	}
@@ -105,7 +105,7 @@ static void on_route(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	} else if (rc == IPC_TIMEOUT) {
 		active_decide(w, ACTIVE_DEFERRED, "4.3.0", SPAN_LIT("address resolution does not answer"));
 	} else {
-		w->state = WORK_NEW;
+		active_enter(w, WORK_NEW);
 		a->q->has_stalled = true;
 		return;
 	}
@@ -126,7 +126,19 @@ void route_ask(struct work *w)
 		q->has_stalled = true;
 		return;
 	}
-	w->state = WORK_ASKED;
+	active_enter(w, WORK_ASKED);
+}
+
+void route_tell_full(struct work *w)
+{
+	const struct queue_rcpt *r = active_rcpt(w);
+	struct route_full m = { .user = w->user, .maildir = w->maildir, .size = w->a->m.size };
+
+	/* a final recipient came out of a .forward with others, whose mail goes on */
+	if (!w->transport || r->kind != QUEUE_ADDRESS || r->is_final)
+		return;
+	m.transport = span_z(w->transport->name);
+	(void)!ipc_send(&w->a->q->resolve, &route_full_desc, &m, NULL);
 }
 
 static void on_lost(void *arg, struct ipc *c, const struct err *why)

@@ -12,4 +12,9 @@ void route_ask(struct work *w);
 struct route;
 void route_apply(struct work *w, const struct route *r);
 
+/* Tells resolve that the mailbox of a work that was lent is full, so that smtpd refuses what comes next. Best effort.
+ * Source: route.c */
+void route_tell_full(struct work *w);
+
+
 #endif

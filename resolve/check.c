@@ -1,5 +1,6 @@
 #include "resolve/check.h"
 
+#include "base/clock.h"
 #include "resolve/route.h"
 #include "svc/msg_queue.h"
 
@@ -16,6 +17,8 @@ struct walk {
 	const struct rules *r;
 	struct arena *a;
 	struct rcpt_verdict *out;       /* of the first no, or of the first "not now" */
+	const struct full *full;
+	const struct rcpt_check *q;
 	unsigned questions;
 	bool has_verdict;
 };
@@ -55,6 +58,10 @@ static bool follow(struct walk *w, const struct step *s, struct span sender)
 	if (w->questions++ > QUESTIONS_MAX)
 		return true;
 	route_get(&out, w->r, &q, w->a);
+	if (out.action == ROUTE_DELIVER && w->q->has_letter && full_refuses(w->full, &out, w->q->size, clock_mono_ms())) {
+		verdict(w, MSG_NO, SPAN_LIT("5.2.2"), SPAN_LIT("Mailbox is full"));
+		return false;
+	}
 	if (out.action == ROUTE_DELIVER)
 		return true;
 	if (out.action != ROUTE_EXPAND) {
@@ -96,9 +103,10 @@ static enum map_rc is_listed(const struct walk *w, const struct lookup *l, const
 	return lookup_address(&hit, w->r, maps, l, w->a, err);
 }
 
-void check_rcpt(struct rcpt_verdict *out, const struct rules *r, const struct rcpt_check *q, struct arena *a)
+void check_rcpt(struct rcpt_verdict *out, const struct rules *r, const struct full *full, const struct rcpt_check *q,
+		struct arena *a)
 {
-	struct walk w = { .r = r, .a = a, .out = out };
+	struct walk w = { .r = r, .a = a, .out = out, .full = full, .q = q };
 	struct step first = { .address = q->address };
 	struct err err = ERR_INIT;
 	const char *text = NULL;

@@ -126,7 +126,7 @@ static void channel(struct daemon *d, enum channel_kind kind, bool is_server, st
 	struct resolve *s = d->state;
 
 	if (kind == CHAN_RESOLVE && is_server)
-		service_attach(s->service, fd);
+		service_attach(s->service, peer, fd);
 }
 
 static bool may_read(const struct resolve *s, const char *path)

@@ -1,11 +1,15 @@
 #include "resolve/service.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "resolve/check.h"
+#include "resolve/full.h"
 #include "resolve/route.h"
 
 #define VALUE_MAX (IPC_FRAME_MAX - 1024)
+#define PHASE_OTHER 1u
+#define PHASE_QMGR 2u
 
 struct peer {
 	struct ipc ipc;
@@ -25,6 +29,7 @@ struct service {
 	struct loop *loop;
 	struct rules *rules;
 	struct dns *dns;
+	struct full full;
 	struct peer *peers;
 	struct search *searches;
 };
@@ -56,7 +61,7 @@ static void on_check(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	struct turn t = turn_begin(arg);
 	struct rcpt_verdict out;
 
-	check_rcpt(&out, t.p->s->rules, in, t.a);
+	check_rcpt(&out, t.p->s->rules, &t.p->s->full, in, t.a);
 	if (answer(&t, id, &rcpt_verdict_desc, &out) < 0)
 		log_error("a verdict could not be sent");
 }
@@ -98,6 +103,14 @@ static void on_route(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 		take_part(&out, q->offset);
 	if (answer(&t, id, &route_desc, &out) < 0)
 		log_error("a route could not be sent");
+}
+
+static void on_full(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	struct service *s = ((struct peer *)arg)->s;
+	uint64_t now = clock_mono_ms();
+
+	full_note(&s->full, in, now, now + s->rules->resolve.full_mailbox_time_ms);
 }
 
 static void map_answer(struct map_value *out, const struct maps *maps, const struct map_query *q, struct arena *a)
@@ -198,11 +211,12 @@ static const struct ipc_rule rules[] = {
 	{ &route_query_desc, ~0u, on_route },
 	{ &map_query_desc, ~0u, on_map },
 	{ &ptr_query_desc, ~0u, on_ptr },
+	{ &route_full_desc, PHASE_QMGR, on_full },
 };
 
 static const struct ipc_ops ops = { "resolve", rules, ARRAY_LEN(rules), on_lost, NULL };
 
-void service_attach(struct service *s, int *fd)
+void service_attach(struct service *s, struct span name, int *fd)
 {
 	struct peer *p = xnew(struct peer);
 
@@ -211,6 +225,7 @@ void service_attach(struct service *s, int *fd)
 	s->peers = p;
 	ipc_init(&p->ipc, s->loop, &ops, p);
 	ipc_attach(&p->ipc, fd);
+	p->ipc.phase = span_eqz(name, "qmgr") ? PHASE_QMGR : PHASE_OTHER;
 }
 
 struct service *service_new(struct loop *loop, struct rules *r, struct dns *dns)
@@ -227,6 +242,7 @@ void service_change(struct service *s, struct rules *r, struct dns *dns)
 {
 	rules_free(s->rules);
 	s->rules = r;
+	full_fini(&s->full);            /* a limit may have been raised */
 	if (!dns)
 		return;
 	dns_close(s->dns);
@@ -243,6 +259,7 @@ void service_free(struct service *s)
 		ipc_close(&p->ipc);
 		free(p);
 	}
+	full_fini(&s->full);
 	rules_free(s->rules);
 	free(s);
 }

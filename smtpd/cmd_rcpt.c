@@ -38,7 +38,7 @@ static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd);
 static bool ask_our_postmaster(struct session *s)
 {
 	struct txn_try *try = &s->txn->try;
-	struct rcpt_check m = { .sender = s->txn->sender };
+	struct rcpt_check m = { .sender = s->txn->sender, .has_letter = 1, .size = s->txn->mail.size };
 	struct span local, domain;
 
 	address_split(span_z(try->address), &local, &domain);
@@ -85,7 +85,7 @@ static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 
 static void ask(struct session *s)
 {
-	struct rcpt_check m = { span_z(s->txn->try.address), s->txn->sender };
+	struct rcpt_check m = { span_z(s->txn->try.address), s->txn->sender, 1, s->txn->mail.size };
 
 	if (session_call(s, &s->srv->resolve, &rcpt_check_desc, &m, &rcpt_verdict_desc, on_verdict) < 0)
 		s->txn->try.done(s, temporary(s));

@@ -110,7 +110,7 @@ static enum restrict_rc unlisted_rcpt(struct restrict_run *r)
 	dsn = r->rcpt->dsn[0] ? r->rcpt->dsn : "5.1.1";
 	text = r->rcpt->text[0] ? r->rcpt->text : "User unknown";
 	/* the codes are for unknown users; what an error: transport says stands */
-	code = strcmp(dsn, "5.1.1") == 0 ? unlisted_code(&r->s->svc->conf, r->rcpt->class) : 550;
+	code = strcmp(dsn, "5.1.1") == 0 ? unlisted_code(&r->s->svc->conf, r->rcpt->class) : strcmp(dsn, "5.2.2") == 0 ? 552 : 550;
 	return restrict_run_refuse(r, code, dsn, RESTRICT_ABOUT_RCPT, "%s", text);
 }
 
@@ -138,7 +138,7 @@ static enum restrict_rc unlisted_sender(struct restrict_run *r)
 	if (!r->s->txn || r->s->txn->sender.n == 0 || r->did_unlisted_sender)
 		return RESTRICT_RC_DUNNO;
 	r->did_unlisted_sender = true;
-	m = (struct rcpt_check){ r->s->txn->sender, SPAN_NULL };
+	m = (struct rcpt_check){ .address = r->s->txn->sender };
 	if (session_call(r->s, &r->s->srv->resolve, &rcpt_check_desc, &m, &rcpt_verdict_desc, on_sender) < 0)
 		return restrict_run_temporary(r);
 	return RESTRICT_RC_WAIT;

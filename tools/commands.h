@@ -29,6 +29,7 @@ int cmd_reload(struct tool *t, int argc, char **argv);        /* Source: cmd_sto
 int cmd_status(struct tool *t, int argc, char **argv);
 int cmd_who(struct tool *t, int argc, char **argv);
 int cmd_kick(struct tool *t, int argc, char **argv);          /* Source: cmd_who.c */
+int cmd_index(struct tool *t, int argc, char **argv);
 int cmd_log(struct tool *t, int argc, char **argv);
 int cmd_setup(struct tool *t, int argc, char **argv);
 

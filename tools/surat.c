@@ -20,6 +20,7 @@ static const struct tool_command commands[] = {
 	{ "config", cmd_config, "show and edit parameters, as postconf does" },
 	{ "map", cmd_map, "build and query tables, as postmap does" },
 	{ "user", cmd_user, "add, change, list and import mail accounts" },
+	{ "index", cmd_index, "bring a user's index up to date; --check, --rebuild" },
 	{ "newaliases", cmd_newaliases, "build the tables of alias_database" },
 	{ "queue", cmd_queue, "list, show, retry, hold, release and delete messages" },
 };

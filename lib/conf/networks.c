@@ -2,6 +2,7 @@
 
 #include <limits.h>
 
+#include "conf/map_build.h"
 #include "conf/source.h"
 
 #define DEPTH_MAX 3
@@ -43,6 +44,44 @@ static int add_file(struct str *out, struct span path, bool is_table, bool is_ne
 	return rc;
 }
 
+struct dump {
+	struct str *out;
+	bool is_negated;
+	int rc;
+	struct err *err;
+};
+
+/* A key is looked up whole, so it is an address or a name. Others of its table never fit; of a network that would be a
+ * surprise. */
+static void add_key(void *arg, struct span key, struct span value)
+{
+	struct dump *d = arg;
+	size_t i;
+
+	if (d->rc < 0 || key.n == 0 || key.p[0] == '!' || key.p[0] == '.')
+		return;
+	for (i = 0; i < key.n; i++) {
+		if ((unsigned char)key.p[i] <= ' ' || key.p[i] == ',' || key.p[i] == 127)
+			return;
+	}
+	if (span_chr(key, '/') >= 0)
+		d->rc = err_set(d->err, ERR_CONF, "'%.*s' is a network, which an indexed table does not find (write it into a cidr: table)",
+				SPAN_ARG(key));
+	else
+		d->rc = add_plain(d->out, key, d->is_negated, d->err);
+}
+
+static int add_indexed(struct str *out, struct span path, bool is_negated, struct err *err)
+{
+	struct dump d = { out, is_negated, 0, err };
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(path));
+	if (map_build_visit(name, add_key, &d, err) < 0)
+		return err_wrap(err, "to make the table run: surat map %s", name);
+	return d.rc < 0 ? err_wrap(err, "%s", name) : 0;
+}
+
 static int add_list(struct str *out, struct span list, bool is_negated, unsigned depth, struct err *err)
 {
 	struct span word, type, path;
@@ -61,8 +100,11 @@ static int add_list(struct str *out, struct span list, bool is_negated, unsigned
 			rc = add_file(out, bare, false, is_not || is_negated, depth, err);
 		else if (span_eqz(type, "cidr") || span_eqz(type, "texthash"))
 			rc = add_file(out, path, true, is_not || is_negated, depth, err);
+		else if (span_eqz(type, "hash") || span_eqz(type, "lmdb") || span_eqz(type, "btree"))
+			rc = add_indexed(out, path, is_not || is_negated, err);
 		else
-			rc = err_set(err, ERR_CONF, "%.*s: a list of networks takes plain files, cidr: and texthash:", SPAN_ARG(bare));
+			rc = err_set(err, ERR_CONF, "%.*s: a list of networks takes plain files, cidr:, texthash: and hash:",
+				     SPAN_ARG(bare));
 	}
 	return rc;
 }

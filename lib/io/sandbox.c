@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/landlock.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -19,6 +21,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/mem.h"
 
 /* ---- Landlock: system calls, since Debian 12's glibc has no wrappers and its header ends at ABI 2 ---- */
 
@@ -200,7 +204,7 @@ static int add_sockets(scmp_filter_ctx f, unsigned may)
 }
 
 /* clone3 hides its flags behind a pointer; ENOSYS sends glibc back to clone. */
-static int add_processes(scmp_filter_ctx f, unsigned may)
+static int add_processes(scmp_filter_ctx f, unsigned may, pid_t self)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
@@ -216,7 +220,7 @@ static int add_processes(scmp_filter_ctx f, unsigned may)
 	}
 	/* abort() raises a signal in this very process; thread names; reading a limit of our own */
 	if (rc == 0)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self));
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 	if (rc == 0)
@@ -225,7 +229,7 @@ static int add_processes(scmp_filter_ctx f, unsigned may)
 	return rc;
 }
 
-static int fill_filter(scmp_filter_ctx f, unsigned may)
+static int fill_filter(scmp_filter_ctx f, unsigned may, pid_t self)
 {
 	int rc = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
@@ -234,7 +238,7 @@ static int fill_filter(scmp_filter_ctx f, unsigned may)
 	rc = rc ? rc : add_memory(f, may);
 	rc = rc ? rc : add_ioctls(f, may);
 	rc = rc ? rc : add_sockets(f, may);
-	rc = rc ? rc : add_processes(f, may);
+	rc = rc ? rc : add_processes(f, may, self);
 	rc = rc || !(may & SB_ACCEPT) ? rc : add_list(f, on_accept);
 	rc = rc || !(may & SB_OPEN) ? rc : add_list(f, on_open);
 	rc = rc || !(may & SB_CHANGE_FILES) ? rc : add_list(f, on_change);
@@ -242,10 +246,79 @@ static int fill_filter(scmp_filter_ctx f, unsigned may)
 	return rc;
 }
 
+/* The program of the kernel; self stands for the process that will load it. */
+struct sandbox_calls {
+	unsigned short n;
+	struct sock_filter code[];
+};
+
+#define SELF INT32_MAX                  /* no process has this id, and no system call this number */
+
+static int read_program(struct sandbox_calls **c_r, int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	struct sandbox_calls *c;
+
+	if (size <= 0 || size > UINT16_MAX * (off_t)sizeof(c->code[0]) || size % (off_t)sizeof(c->code[0]))
+		return -EIO;
+	c = xcalloc(1, sizeof(*c) + (size_t)size);
+	c->n = (unsigned short)((size_t)size / sizeof(c->code[0]));
+	if (pread(fd, c->code, (size_t)size, 0) != size) {
+		free(c);
+		return -EIO;
+	}
+	*c_r = c;
+	return 0;
+}
+
+int sandbox_calls_new(struct sandbox_calls **c_r, unsigned may, struct err *err)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int rc = f ? fill_filter(f, may, SELF) : -ENOMEM;
+	int fd = memfd_create("seccomp", MFD_CLOEXEC);
+
+	if (fd < 0 && rc == 0)
+		rc = -errno;
+	if (rc == 0)
+		rc = seccomp_export_bpf(f, fd);
+	if (rc == 0)
+		rc = read_program(c_r, fd);
+	if (fd >= 0)
+		close(fd);
+	if (f)
+		seccomp_release(f);
+	if (rc == 0)
+		return 0;
+	errno = -rc;
+	return err_sys(err, "sandbox: seccomp");
+}
+
+void sandbox_calls_free(struct sandbox_calls *c)
+{
+	free(c);
+}
+
+/* For a process of its own: the copy that names it. */
+static int load_calls(const struct sandbox_calls *c, struct err *err)
+{
+	size_t size = c->n * sizeof(c->code[0]), i;
+	struct sock_fprog prog = { .len = c->n, .filter = xrealloc(NULL, size) };
+	long rc;
+
+	memcpy(prog.filter, c->code, size);
+	for (i = 0; i < c->n; i++) {
+		if (prog.filter[i].code == (BPF_JMP | BPF_JEQ | BPF_K) && prog.filter[i].k == SELF)
+			prog.filter[i].k = (uint32_t)getpid();
+	}
+	rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+	free(prog.filter);
+	return rc < 0 ? err_sys(err, "sandbox: seccomp") : 0;
+}
+
 static int limit_calls(unsigned may, struct err *err)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc = f ? fill_filter(f, may) : -ENOMEM;
+	int rc = f ? fill_filter(f, may, getpid()) : -ENOMEM;
 
 	if (rc == 0)
 		rc = seccomp_load(f);
@@ -375,5 +448,7 @@ int sandbox_apply(const struct sandbox *sb, const char **missing_r, struct err *
 		return err_sys(err, "sandbox: PR_SET_NO_NEW_PRIVS");
 	if (!sb->may_all_paths && limit_paths(sb, missing_r, err) < 0)
 		return -1;
-	return sb->may & SB_EXEC ? 0 : limit_calls(sb->may, err);
+	if (sb->may & SB_EXEC)
+		return 0;
+	return sb->calls ? load_calls(sb->calls, err) : limit_calls(sb->may, err);
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Makes the file `name` in dir, mode 0600, and answers its descriptor, open for writing. Waits up to wait_ms for one that
- * somebody holds; one that was not touched for 120 s is removed. -1 with errno, EEXIST when it is still held. Blocks.
+ * somebody holds; one that was not touched for 120 s, or whose owner was one of us and is dead, is removed. -1 with errno, EEXIST when it is still held. Blocks.
  * Source: dotlock.c */
 int dotlock_take(int dir, const char *name, uint64_t wait_ms);
 

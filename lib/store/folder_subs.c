@@ -53,7 +53,8 @@ void folder_subs_parse(struct arena *a, struct span text, struct folder_subs *ou
 	out_r->v = arena_alloc(a, count_lines(rest) * sizeof(*out_r->v));
 	while (rest.n) {
 		span_cut(rest, '\n', &line, &rest);
-		if (line.n)
+		/* a stray header would begin another version once it is the first line */
+		if (line.n && (out_r->is_tabbed || !span_starts(line, "V\t")))
 			out_r->v[out_r->n++] = (struct folder_sub){ line, sub_name(a, line, out_r->is_tabbed) };
 	}
 }
@@ -82,9 +83,10 @@ int folder_subs_format(const struct folder_subs *subs, const struct span *add, s
 
 	if (is_new ? str_addz(out, V2_HEADER) < 0 : str_add_span(out, subs->header) < 0)
 		return -1;
-	/* a header that was cut short */
-	if (subs->header.n && subs->header.p[subs->header.n - 1] != '\n' && str_addz(out, "\n\n") < 0)
-		return -1;
+	/* a header that was cut short would take the names for its own */
+	while (subs->header.n && !span_ends_nocase(str_span(out), "\n\n"))
+		if (str_addc(out, '\n') < 0)
+			return -1;
 	for (size_t i = 0; i < subs->n; i++) {
 		if (subs->v[i].name.n && holds(drop, n_drop, subs->v[i].name))
 			continue;

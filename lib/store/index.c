@@ -156,7 +156,10 @@ static bool is_trusted(struct index *x, struct index_standing *st)
 
 	for (tries = 0; tries < 5; tries++) {
 		index_state_read(&x->files, st);
-		if (st->mark == INDEX_VOID || (st->mark == INDEX_DIRTY && st->instance != x->opt.instance))
+		if (st->mark == INDEX_VOID)
+			return false;
+		/* who has it open has seen that it is good, and the machine has not gone down since */
+		if (st->mark == INDEX_DIRTY && st->instance != x->opt.instance && index_state_is_alone(&x->files))
 			return false;
 		if (index_state_data_is_sane(&x->files) &&
 		    (st->mark == INDEX_DIRTY || index_state_stamp_holds(&x->files, st)))
@@ -275,25 +278,34 @@ static int ready(struct index *x, bool skips_look, struct err *err)
 
 /* ---- marks ---- */
 
-/* Syncs and marks clean when it is dirty. Most of the sync is done while others may write. */
+/* With the writers' lock held and all synced. */
+static void mark_clean(struct index *x, MDB_txn *txn, struct index_standing *st)
+{
+	uint64_t modseq = index_folder_max_modseq(x, txn);
+	struct err err = ERR_INIT;
+
+	if (index_state_stamp(&x->files, st, &err) < 0)
+		return;
+	st->mark = INDEX_CLEAN;
+	st->instance = 0;
+	st->modseq = modseq > st->modseq ? modseq : st->modseq;
+	(void)!index_state_write(&x->files, st, true, &err);
+}
+
+/* Syncs and marks clean when it is dirty. Others may write during the sync; then there is a little more to do. */
 static void settle(struct index *x)
 {
-	struct err err = ERR_INIT;
 	struct index_standing st;
+	MDB_envinfo before;
 	MDB_txn *txn;
 
 	x->write_ms = 0;
-	if (!is_current(x, &st) || st.mark != INDEX_DIRTY || mdb_env_sync(x->env, 1) || mdb_txn_begin(x->env, NULL, 0, &txn))
+	if (!is_current(x, &st) || st.mark != INDEX_DIRTY || mdb_env_info(x->env, &before) || mdb_env_sync(x->env, 1) ||
+	    mdb_txn_begin(x->env, NULL, 0, &txn))
 		return;
-	if (is_current(x, &st) && st.mark == INDEX_DIRTY && mdb_env_sync(x->env, 1) == 0 &&
-	    index_state_stamp(&x->files, &st, &err) == 0) {
-		uint64_t modseq = index_folder_max_modseq(x, txn);
-
-		st.mark = INDEX_CLEAN;
-		st.instance = 0;
-		st.modseq = modseq > st.modseq ? modseq : st.modseq;
-		(void)!index_state_write(&x->files, &st, true, &err);
-	}
+	if (is_current(x, &st) && st.mark == INDEX_DIRTY &&
+	    (mdb_txn_id(txn) == before.me_last_txnid + 1 || mdb_env_sync(x->env, 1) == 0))
+		mark_clean(x, txn, &st);
 	mdb_txn_abort(txn);
 }
 

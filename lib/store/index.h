@@ -8,7 +8,8 @@
  * clean, size and time as the mark says    used, its folders are compared with the directory times
  * clean, but another file (backup, damage) set aside and made anew
  * dirty, our instance                      used the same: page cache and file agree
- * dirty, another instance                  set aside and made anew: the machine went down with writes unsynced
+ * dirty, another instance                  set aside and made anew: the machine went down with writes unsynced; but
+ *                                          used when another process has it open, since that lives on this machine
  * a session of the user died by a signal   the same (the parent tells)
  * unreadable, MDB_CORRUPTED, ...           the same, also in the middle of a session
  * no room, read-only, a network mount      an environment in memory, for this session only
@@ -76,7 +77,8 @@ enum index_flag {
 #define INDEX_SYSTEM_FLAGS 31u
 #define INDEX_KEYWORDS 26
 
-enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2 };
+/* UNENDED: its last line has no end (known with the record only); POP3 sends one. */
+enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2, INDEX_UNENDED = 4 };
 
 /* The fixed part of a message. */
 struct index_msg {
@@ -112,6 +114,7 @@ unsigned index_rest(struct index *x);
 /* Sets the environment aside and makes a new, empty one. No transaction may be open. Source: index.c */
 int index_renew(struct index *x, struct err *err) WARN_UNUSED;
 
+/* It will not outlive the session. Source: index.c */
 bool index_is_memory(const struct index *x);
 
 /* Another number whenever a new environment was made: what was read before is void. Source: index.c */
@@ -157,6 +160,7 @@ int index_msg_get(struct index_txn *t, uint32_t folder, uint32_t uid, struct ind
 int index_msg_put(struct index_txn *t, uint32_t folder, const struct index_msg *m, struct err *err) WARN_UNUSED;
 int index_msg_del(struct index_txn *t, uint32_t folder, uint32_t uid, struct err *err) WARN_UNUSED;
 
+/* The same for one part. Looking for one UID after the other in ascending order is cheap. Source: index_msg.c */
 int index_part_get(struct index_txn *t, uint32_t folder, uint32_t uid, enum index_part part, struct span *v_r,
 		   struct err *err) WARN_UNUSED;
 int index_part_put(struct index_txn *t, uint32_t folder, uint32_t uid, enum index_part part, struct span v,

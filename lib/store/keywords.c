@@ -29,7 +29,7 @@ static bool is_keyword(struct span name)
 static int lookup(const struct keywords *k, struct span name)
 {
 	for (int i = 0; i < INDEX_KEYWORDS; i++)
-		if (k->name[i].n == name.n && strncasecmp(k->name[i].p, name.p, name.n) == 0 && name.n)
+		if (name.n && k->name[i].n == name.n && strncasecmp(k->name[i].p, name.p, name.n) == 0)
 			return i;
 	return -1;
 }

@@ -34,6 +34,7 @@ int keywords_find(struct keywords *k, int dir, struct span name, bool may_add, s
 void keywords_parse(struct keywords *k, struct span text);
 int keywords_format(const struct keywords *k, struct str *out) WARN_UNUSED;
 
+/* Idempotent. Source: keywords.c */
 void keywords_fini(struct keywords *k);
 
 #endif

@@ -9,28 +9,9 @@
 
 #include "base/clock.h"
 #include "base/span.h"
+#include "store/mail_location.h"
 
 #define DIR_OPEN (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-
-/* What exists above the mailbox comes from configuration and is taken as it is; what is below is the user's. */
-static const char *split_path(struct arena *a, const char *home, const char *mail, const char **rest_r)
-{
-	size_t n = strlen(home);
-	char *base, *slash;
-	struct stat st;
-
-	if (n > 1 && strncmp(mail, home, n) == 0 && mail[n] == '/' && stat(home, &st) == 0) {
-		*rest_r = mail + n + 1;
-		return home;
-	}
-	base = arena_strdup(a, mail);
-	do {
-		slash = strrchr(base, '/');
-		*slash = '\0';
-	} while (slash > base && stat(base, &st) < 0 && errno == ENOENT);
-	*rest_r = mail + (slash - base) + 1;
-	return slash > base ? base : "/";
-}
 
 /* The directory INDEX= names, made if need be; -1 with errno. */
 static int open_made(struct arena *a, const char *path)
@@ -76,19 +57,9 @@ static char *safe_host(struct arena *a, const char *host)
 
 int mail_store_open(struct mail_store *s, const struct mail_store_options *opt, struct err *err)
 {
-	const char *base, *rest;
-	char *path;
-	size_t n;
-
 	*s = (struct mail_store){ .root = MAILDIR_INIT, .index_dir = -1, .quota = { .bytes = opt->quota } };
-	if (opt->mail[0] != '/')
-		return err_set(err, ERR_CONF, "mail_location: \"%s\" is not an absolute path", opt->mail);
-	path = arena_strdup(&s->arena, opt->mail);
-	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
-		path[n - 1] = '\0';
 	s->host = safe_host(&s->arena, opt->host);
-	base = split_path(&s->arena, opt->home, path, &rest);
-	if (maildir_open(&s->root, base, rest, MAILDIR_CREATE, err) == 0 && open_index(s, opt, err) == 0)
+	if (mail_location_open(&s->root, opt->home, opt->mail, err) == 0 && open_index(s, opt, err) == 0)
 		return 0;
 	mail_store_close(s);
 	return -1;

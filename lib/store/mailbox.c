@@ -22,6 +22,7 @@ static struct mailbox *box_new(struct mail_store *s, const char *folder, unsigne
 	b->folder = xstrdup(folder);
 	b->md = (struct maildir)MAILDIR_INIT;
 	b->is_read_only = flags & MAILBOX_READ_ONLY;
+	b->p->look = flags & (MAILBOX_READ_ONLY | MAILBOX_KEEP_NEW) ? 0 : DISK_TAKE_NEW;
 	str_init(&b->p->keys, BLOB_MAX);
 	str_init(&b->p->body, BLOB_MAX);
 	return b;
@@ -53,7 +54,7 @@ static int fill(struct mailbox *b, struct err *err)
 	struct disk_claim claim;
 
 	if (keywords_read(&b->keywords, b->md.fd, err) < 0 ||
-	    mailbox_disk_read(b->store, b->folder, &b->md, b->is_read_only ? 0 : DISK_TAKE_NEW, &t, &f, &claim, err) < 0)
+	    mailbox_disk_read(b->store, b->folder, &b->md, b->p->look | DISK_OPEN, &t, &f, &claim, err) < 0)
 		return -1;
 	index_end(&t);
 	fill_status(&b->now, &f);

@@ -59,7 +59,8 @@ struct mailbox {
 	struct mailbox_private *p;
 };
 
-enum mailbox_flags { MAILBOX_READ_ONLY = 1, MAILBOX_SIZES = 2 };
+/* KEEP_NEW: what is in new/ stays there until it gets flags (POP3). */
+enum mailbox_flags { MAILBOX_READ_ONLY = 1, MAILBOX_SIZES = 2, MAILBOX_KEEP_NEW = 4 };
 
 /* Opens a folder, brings the index up to date with the disk, moves what is in new/ to cur/ (unless read-only). When
  * nothing has changed it costs a few stats and one index record, whatever the size. 1 ok, 0 no such folder, -1.
@@ -103,6 +104,9 @@ size_t mailbox_find(const struct mailbox *b, uint32_t uid, bool *found_r);
 /* Facts about a message, fixed part; sizes are UINT64_MAX unless want_size (then the file is read if nobody knows).
  * ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m_r, struct err *err) WARN_UNUSED;
+
+/* The name of its file up to the flags, in a. ERR_PERM: it is gone. Source: mailbox_read.c */
+int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err) WARN_UNUSED;
 
 /* A descriptor of the file for the caller to close. ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_file(struct mailbox *b, size_t i, struct err *err) WARN_UNUSED;

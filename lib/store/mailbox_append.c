@@ -17,7 +17,7 @@ struct letter {
 	int fd;
 	char tmp[40];
 	char name[NAME_MAX + 1];        /* in cur/ */
-	bool is_placed;
+	bool is_placed, is_unended;
 	uint64_t size, extra;           /* extra: LFs without CR */
 	uint32_t flags;
 	int64_t internal_s, sent_s;
@@ -50,7 +50,9 @@ int mailbox_append_begin(struct mailbox_append **a_r, struct mail_store *s, cons
 	a->buf = xcalloc(1, BUF_SIZE);
 	if (rc > 0 && (keywords_read(&a->keywords, a->md.fd, err) < 0 || quota_read(&s->root, &s->quota, &a->use, err) < 0))
 		rc = -1;
-	if (rc <= 0)
+	if (rc > 0)
+		(void)maildir_clean_tmp(&a->md);
+	else
 		mailbox_append_abort(&a);
 	*a_r = a;
 	return rc;
@@ -148,13 +150,15 @@ int mailbox_append_data(struct mailbox_append *a, struct span bytes, struct err 
 static int end_letter(struct mailbox_append *a, struct err *err)
 {
 	struct letter *x = &a->v[a->n - 1];
-	struct timespec times[2] = { { .tv_sec = x->internal_s }, { .tv_sec = x->internal_s } };
+	/* the time of access stays young, or who tidies tmp/ takes the file for an old one */
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = x->internal_s } };
 	struct mail_record r;
 	int rc;
 
 	if (!a->is_open)
 		return 0;
 	a->is_open = false;
+	x->is_unended = x->size && a->last != '\n';
 	rc = flush(a, err);
 	if (rc == 0)
 		rc = mail_record_end(a->maker, &r, err);
@@ -251,7 +255,8 @@ static int place_all(struct mailbox_append *a, struct disk *d, struct uidlist_ne
 static int index_letter(struct disk *d, const struct letter *x, uint32_t uid, struct err *err)
 {
 	struct index_msg m = { .uid = uid, .flags = x->flags, .internal_s = x->internal_s, .saved_s = time(NULL),
-			       .size = x->size, .vsize = x->size + x->extra };
+			       .size = x->size, .vsize = x->size + x->extra,
+			       .state = x->is_unended ? INDEX_UNENDED : 0 };
 
 	if (mailbox_index_add(d, &m, span_z(x->name), err) < 0)
 		return -1;

@@ -26,10 +26,8 @@
 
 struct piece {
 	struct index_msg m;
-	char name[NAME_MAX + 1];        /* here */
-	char to[NAME_MAX + 1];          /* there */
+	const char *to;                 /* its name there, in the arena */
 	uint32_t flags;                 /* there */
-	bool is_placed;
 };
 
 struct copying {
@@ -42,6 +40,8 @@ struct copying {
 	struct piece *v;
 	size_t n;
 	int64_t bytes;
+	struct arena arena;
+	char name[NAME_MAX + 1], to_name[NAME_MAX + 1]; /* of the message at hand */
 };
 
 /* ---- flags ---- */
@@ -126,7 +126,7 @@ static int copy_file(struct copying *c, int dir, const char *name, const char *t
 		err_sys(err, "cannot create a file in tmp/");
 	else
 		rc = copy_bytes(in, out, err);
-	if (rc == 0 && (futimens(out, (struct timespec[]){ st.st_atim, st.st_mtim }) < 0 || fdatasync(out) < 0 ||
+	if (rc == 0 && (futimens(out, (struct timespec[]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim }) < 0 || fdatasync(out) < 0 ||
 			renameat2(c->md.tmp, tmp, c->md.cur, to, RENAME_NOREPLACE) < 0))
 		rc = err_sys(err, "cannot copy a message");
 	if (rc < 0 && out >= 0)
@@ -139,10 +139,10 @@ static int copy_file(struct copying *c, int dir, const char *name, const char *t
 }
 
 /* 0 done, 1 the name is another one now, -1. */
-static int place_as(struct copying *c, int dir, struct piece *x, struct err *err)
+static int place_as(struct copying *c, int dir, struct err *err)
 {
-	int rc = c->is_move ? renameat2(dir, x->name, c->md.cur, x->to, RENAME_NOREPLACE) :
-			      linkat(dir, x->name, c->md.cur, x->to, 0);
+	int rc = c->is_move ? renameat2(dir, c->name, c->md.cur, c->to_name, RENAME_NOREPLACE) :
+			      linkat(dir, c->name, c->md.cur, c->to_name, 0);
 
 	if (rc == 0)
 		return 0;
@@ -150,14 +150,14 @@ static int place_as(struct copying *c, int dir, struct piece *x, struct err *err
 		return 1;
 	if (errno != EXDEV && errno != EMLINK && errno != EPERM)
 		return err_sys(err, c->is_move ? "cannot move a message" : "cannot link a message");
-	if (copy_file(c, dir, x->name, x->to, err) < 0)
+	if (copy_file(c, dir, c->name, c->to_name, err) < 0)
 		return -1;
-	return c->is_move && unlinkat(dir, x->name, 0) < 0 && errno != ENOENT ? err_sys(err, "cannot remove a message") : 0;
+	return c->is_move && unlinkat(dir, c->name, 0) < 0 && errno != ENOENT ? err_sys(err, "cannot remove a message") : 0;
 }
 
 static int make_name(struct copying *c, struct piece *x, struct err *err)
 {
-	struct span base = maildir_name_base(span_z(x->name));
+	struct span base = maildir_name_base(span_z(c->name));
 	uint64_t size = UINT64_MAX, vsize = UINT64_MAX;
 	char fresh[256], with_info[2 * NAME_MAX];
 
@@ -165,10 +165,10 @@ static int make_name(struct copying *c, struct piece *x, struct err *err)
 	(void)!maildir_size_tag(base, 'W', &vsize);
 	mail_store_name(c->b->store, fresh, size, vsize);
 	/* letters that are not ours go along */
-	snprintf(with_info, sizeof(with_info), "%s%s", fresh, x->name + base.n);
+	snprintf(with_info, sizeof(with_info), "%s%s", fresh, c->name + base.n);
 	if (map_flags(c, x->m.flags, &x->flags, err) < 0)
 		return -1;
-	return maildir_name_make(x->to, span_z(with_info), x->flags) < 0 ? err_set(err, ERR_PERM, "a name gets too long") : 0;
+	return maildir_name_make(c->to_name, span_z(with_info), x->flags) < 0 ? err_set(err, ERR_PERM, "a name gets too long") : 0;
 }
 
 /* 1 placed, 0 it is gone, -1. */
@@ -182,16 +182,16 @@ static int place(struct copying *c, struct piece *x, struct err *err)
 		int rc = make_name(c, x, err);
 
 		if (rc == 0)
-			rc = place_as(c, is_new ? md->new : md->cur, x, err);
+			rc = place_as(c, is_new ? md->new : md->cur, err);
 		if (rc <= 0) {
-			x->is_placed = rc == 0;
+			x->to = arena_strdup(&c->arena, c->to_name);
 			return rc == 0 ? 1 : -1;
 		}
-		rc = maildir_locate(md, maildir_name_base(span_z(x->name)), &c->to.arena, &e, err);
+		rc = maildir_locate(md, maildir_name_base(span_z(c->name)), &c->arena, &e, err);
 		if (rc <= 0)
 			return rc;
-		snprintf(x->name, sizeof(x->name), "%s", e.name);
-		x->m.flags = maildir_name_flags(span_z(x->name));
+		snprintf(c->name, sizeof(c->name), "%s", e.name);
+		x->m.flags = maildir_name_flags(span_z(c->name));
 		is_new = e.is_new;
 	}
 	return err_set(err, ERR_TEMP, "a message is being renamed all the time");
@@ -205,10 +205,9 @@ static int place_all(struct copying *c, const uint32_t *sel, size_t n, struct er
 		struct piece *x = &c->v[c->n];
 		uint32_t uid = c->b->v[sel[i]].uid;
 
-		x->is_placed = false;
 		rc = mail_store_idx(c->b->store, index_msg_get(c->to.t, c->from->f.id, uid, &x->m, err));
 		if (rc > 0)
-			rc = mailbox_index_name(c->b->store, c->to.t, c->from->f.id, uid, x->name, err);
+			rc = mailbox_index_name(c->b->store, c->to.t, c->from->f.id, uid, c->name, err);
 		if (rc > 0)
 			rc = place(c, x, err);
 		if (rc > 0)
@@ -259,7 +258,7 @@ static int index_one(struct copying *c, const struct piece *x, uint32_t uid, str
 
 	m.uid = uid;
 	m.flags = x->flags;
-	m.state &= INDEX_HAS_RECORD;
+	m.state &= INDEX_HAS_RECORD | INDEX_UNENDED;
 	m.saved_s = time(NULL);
 	rc = mailbox_index_add(&c->to, &m, span_z(x->to), err);
 	if (rc == 0 && (m.state & INDEX_HAS_RECORD)) {
@@ -300,26 +299,38 @@ static void index_all(struct copying *c, const struct uidlist_new *u)
 
 /* ---- */
 
-static int begin(struct copying *c, const char *to, struct err *err)
+/* The source was looked at before: two lists are never locked at once. It is missing if the index was just renewed. */
+static int begin_two(struct copying *c, const char *to, struct err *err)
 {
 	struct mailbox *b = c->b;
 	struct index_folder f;
 	struct index_txn t;
 
-	/* what there is to number here is numbered before: two lists are never locked at once */
-	if (!c->is_same) {
+	for (int turn = 0; turn < TRIES; turn++) {
 		if (mailbox_disk_read(b->store, b->folder, &b->md, 0, &t, &f, NULL, err) < 0)
 			return -1;
 		index_end(&t);
+		if (mailbox_disk_begin(&c->to, b->store, to, &c->md, DISK_LOCK, err) < 0)
+			return -1;
+		if (mailbox_disk_join(&c->from_disk, &c->to, b->folder, &b->md, err) == 0)
+			return 0;
+		mailbox_disk_end(&c->to);
 	}
-	if (mailbox_disk_begin(&c->to, b->store, to, &c->md, DISK_LOCK, err) < 0)
-		return -1;
-	c->from = &c->to;
-	if (!c->is_same && mailbox_disk_join(&c->from_disk, &c->to, b->folder, &b->md, err) < 0)
-		return -1;
-	if (!c->is_same)
+	return -1;
+}
+
+static int begin(struct copying *c, const char *to, struct err *err)
+{
+	if (c->is_same) {
+		if (mailbox_disk_begin(&c->to, c->b->store, to, &c->md, DISK_LOCK, err) < 0)
+			return -1;
+		c->from = &c->to;
+	} else {
+		if (begin_two(c, to, err) < 0)
+			return -1;
 		c->from = &c->from_disk;
-	return c->from->f.validity == b->p->validity ? 0 : err_set(err, ERR_TEMP, "the folder is another one now");
+	}
+	return c->from->f.validity == c->b->p->validity ? 0 : err_set(err, ERR_TEMP, "the folder is another one now");
 }
 
 static int check_quota(struct copying *c, const uint32_t *sel, size_t n, struct err *err)
@@ -408,7 +419,9 @@ int mailbox_copy(struct mailbox *b, const uint32_t *sel, size_t n, const char *t
 		c.v = NULL;
 		c.n = 0;
 		c.bytes = 0;
+		arena_reset(&c.arena);
 	} while (rc < 0 && mail_store_mend(b->store, &turn));
+	arena_fini(&c.arena);
 	keywords_fini(&c.keywords);
 	maildir_close(&c.md);
 	return rc;

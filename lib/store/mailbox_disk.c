@@ -46,6 +46,8 @@
 #define DOUBT_COARSE_S 3
 #define RESCANS 2
 #define DUE_NOW 1
+#define LIST_LINE 400             /* more bytes a message: most of the list is of messages that are gone */
+#define LIST_SPARE 500
 
 /* A message that the index has, while it is looked for. */
 struct known {
@@ -367,6 +369,9 @@ static enum uidlist_rc number_files(struct disk *d, struct maildir_entry **v, si
 
 	if (n == 0)
 		return UIDLIST_DONE;
+	/* reading it whole writes it without them */
+	if (d->f.uidlist.size > ((uint64_t)d->f.n + LIST_SPARE) * LIST_LINE)
+		return UIDLIST_OTHER;
 	qsort(v, n, sizeof(*v), by_arrival);
 	for (size_t i = 0; i < n; i++)
 		u[i].base = maildir_entry_base(v[i]);
@@ -431,6 +436,32 @@ static void guess_recent(struct disk *d, struct maildir_entry **v, size_t n)
 	}
 }
 
+static bool recall(void *arg, uint32_t uid, struct span name)
+{
+	uidlist_recall(arg, uid, maildir_name_base(name));
+	return true;
+}
+
+/* The list is that of the index, or there was none to be had; what it lacks was told while the disk was full. */
+static int keep_promises(struct disk *d, struct look *l, struct err *err)
+{
+	struct uidlist *u = &l->uids;
+
+	if (u->seen.st_ino == 0 && d->f.uidlist.ino == 0) {
+		u->validity = d->f.validity;
+		u->next_uid = 1;
+	}
+	if (u->seen.st_ino == 0 && d->f.uidlist.ino && u->validity <= d->f.validity)
+		u->validity = d->f.validity + 1;
+	if (u->validity != d->f.validity)
+		return 0;
+	if (mail_store_idx(d->store, index_part_walk(d->t, d->f.id, u->next_uid, INDEX_NAME, recall, u, err)) < 0)
+		return -1;
+	if (u->next_uid < d->f.uid_next)
+		u->next_uid = d->f.uid_next;
+	return forget_revenants(d, l, err);
+}
+
 static int read_list(struct disk *d, struct look *l, struct err *err)
 {
 	int lock;
@@ -440,9 +471,7 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 	for (int turn = 0; turn < RESCANS; turn++)
 		if ((turn == 0 || uidlist_missing(&l->uids, &l->scan)) && maildir_scan(&l->scan, d->md, err) < 0)
 			return -1;
-	if (l->uids.seen.st_ino == 0 && l->uids.validity <= d->f.validity)
-		l->uids.validity = d->f.validity + 1;
-	if (d->f.id && l->uids.validity == d->f.validity && forget_revenants(d, l, err) < 0)
+	if (d->f.id && keep_promises(d, l, err) < 0)
 		return -1;
 	maildir_scan_sort(&l->scan);
 	lock = d->lock;
@@ -512,13 +541,13 @@ static int refresh_part(struct disk *d, struct look *l, struct err *err)
 	return rc == UIDLIST_FAILED ? -1 : apply(d, l, add, n_add, err);
 }
 
-static int refresh(struct disk *d, struct err *err)
+static int refresh(struct disk *d, unsigned flags, struct err *err)
 {
 	struct look l = { 0 };
 	uint32_t n = d->f.n, next = d->f.uid_next;
 	int rc = look_around(&l, d->store, d->md, &d->f, err);
 
-	if (rc == 0 && l.need_all)
+	if (rc == 0 && (l.need_all || ((flags & DISK_OPEN) && d->f.uidlist.ino == 0)))
 		rc = refresh_all(d, &l, err);
 	else if (rc == 0 && (l.need_new || l.need_cur))
 		rc = refresh_part(d, &l, err);
@@ -691,7 +720,7 @@ static int begin_once(struct disk *d, unsigned flags, struct err *err)
 	rc = mail_store_idx(d->store, index_folder_get(d->t, span_z(d->folder), &d->f, err));
 	if (rc == 0)
 		d->f = (struct index_folder){ 0 };
-	if (rc < 0 || refresh(d, err) < 0)
+	if (rc < 0 || refresh(d, flags, err) < 0)
 		return -1;
 	d->recent_from = d->f.first_recent;
 	d->n_recent = d->f.n_recent;
@@ -734,22 +763,29 @@ int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *f
 
 	*d = (struct disk){ .store = s, .folder = folder, .md = md, .lock = -1 };
 	d->t = &d->txn;
-	if (mail_store_idx(s, index_begin(s->index, true, &d->txn, err)) < 0)
-		return -1;
-	rc = mail_store_idx(s, index_folder_get(d->t, span_z(folder), &d->f, err));
+	rc = mail_store_idx(s, index_begin(s->index, true, &d->txn, err));
+	if (rc == 0)
+		rc = mail_store_idx(s, index_folder_get(d->t, span_z(folder), &d->f, err));
+	if (rc == 0) {
+		mailbox_disk_end(d);
+		rc = mailbox_disk_begin(d, s, folder, md, 0, err) < 0 ? -1 : 1;
+	}
 	if (rc > 0 && d->f.validity == validity)
 		return 0;
 	mailbox_disk_end(d);
-	return rc < 0 ? -1 : err_set(err, ERR_TEMP, "the index does not know the folder");
+	return rc < 0 ? -1 : err_set(err, ERR_TEMP, "the folder is another one now");
 }
 
 int mailbox_disk_join(struct disk *d, struct disk *with, const char *folder, const struct maildir *md, struct err *err)
 {
+	int rc;
+
 	*d = (struct disk){ .store = with->store, .folder = folder, .md = md, .lock = -1, .t = with->t };
-	if (begin_once(d, 0, err) == 0)
+	rc = mail_store_idx(d->store, index_folder_get(d->t, span_z(folder), &d->f, err));
+	if (rc > 0)
 		return 0;
 	mailbox_disk_end(d);
-	return -1;
+	return rc < 0 ? -1 : err_set(err, ERR_TEMP, "the index does not know the folder");
 }
 
 int mailbox_disk_commit(struct disk *d, struct err *err)
@@ -779,6 +815,8 @@ static int is_current(struct mail_store *s, const struct maildir *md, const stru
 	struct look l = { 0 };
 
 	if (!f->id || ((flags & DISK_TAKE_NEW) && (f->first_new || f->first_recent != f->uid_next)))
+		return 0;
+	if ((flags & DISK_OPEN) && f->uidlist.ino == 0)
 		return 0;
 	if (look_around(&l, s, md, f, err) < 0)
 		return -1;

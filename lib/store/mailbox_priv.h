@@ -19,6 +19,7 @@ struct mailbox_private {
 	size_t cap;
 	size_t n_gone;                  /* messages of the view that are gone and not told */
 	bool is_lost;
+	unsigned look;                  /* enum disk_flags of a look at the disk */
 	struct index_txn *walk;         /* open while mailbox_walk calls */
 	struct arena changes;           /* of the last sync */
 	struct str keys, body;          /* blobs handed out last */
@@ -26,7 +27,8 @@ struct mailbox_private {
 
 enum disk_flags {
 	DISK_TAKE_NEW = 1,              /* what is in new/ goes to cur/, and what is recent is ours */
-	DISK_LOCK = 2                   /* with UIDLIST_LOCK, for messages of our own */
+	DISK_LOCK = 2,                  /* with UIDLIST_LOCK, for messages of our own */
+	DISK_OPEN = 4                   /* try again to write a list that could not be written */
 };
 
 /* A folder in a write transaction, its record as of now. Caller's memory; zeroed is over. */
@@ -49,25 +51,28 @@ struct disk {
 
 /* ---- mailbox_disk.c ---- */
 
-/* Begins a read transaction *t with the folder's record, brought up to date with the disk before; flags: only DISK_TAKE_NEW. claim, may
- * be NULL, gets recent_from and n_recent as of before. The caller ends t. Source: mailbox_disk.c */
+/* Of the moment before what is recent was claimed. */
 struct disk_claim {
 	uint32_t recent_from, n_recent;
 	bool is_volatile;
 };
-int mailbox_disk_read(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags, struct index_txn *t,
-		      struct index_folder *f_r, struct disk_claim *claim, struct err *err) WARN_UNUSED;
+
+/* Begins a read transaction *t with the folder's record, brought up to date with the disk before; flags: not
+ * DISK_LOCK. claim may be NULL. The caller ends t. Source: mailbox_disk.c */
+int mailbox_disk_read(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
+		      struct index_txn *t, struct index_folder *f_r, struct disk_claim *claim, struct err *err) WARN_UNUSED;
 
 /* Begins a write transaction, up to date with the disk. *d is over after -1. Source: mailbox_disk.c */
 int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
 		       struct err *err) WARN_UNUSED;
 
-/* The same without a look at the disk. -1 ERR_TEMP: the index does not have the folder, or it is another one than validity
+/* The same without a look at the disk, unless the index has lost the folder. -1 ERR_TEMP: it is another one than validity
  * says. Source: mailbox_disk.c */
 int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md,
 			     uint32_t validity, struct err *err) WARN_UNUSED;
 
-/* The same for another folder in the transaction of with. Its commit is part of that of with, and comes before. Source: mailbox_disk.c */
+/* Another folder in the transaction of with, without a look at the disk. Its commit is part of that of with, and comes
+ * before. -1 ERR_TEMP: the index does not have it. Source: mailbox_disk.c */
 int mailbox_disk_join(struct disk *d, struct disk *with, const char *folder, const struct maildir *md, struct err *err)
 	WARN_UNUSED;
 

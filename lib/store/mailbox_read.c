@@ -58,9 +58,8 @@ static int open_named(const struct mailbox *b, const char *name, struct err *err
 	return fd;
 }
 
-int mailbox_file(struct mailbox *b, size_t i, struct err *err)
+static int find_name(struct mailbox *b, size_t i, char name[NAME_MAX + 1], struct err *err)
 {
-	char name[NAME_MAX + 1];
 	unsigned turn = 0;
 	int rc;
 
@@ -74,9 +73,24 @@ int mailbox_file(struct mailbox *b, size_t i, struct err *err)
 		if (!b->p->walk)
 			index_end(&t);
 	} while (rc < 0 && !b->p->walk && mail_store_mend(b->store, &turn));
-	if (rc == 0)
-		return gone(err);
-	return rc < 0 ? -1 : open_named(b, name, err);
+	return rc == 0 ? gone(err) : rc < 0 ? -1 : 0;
+}
+
+int mailbox_file(struct mailbox *b, size_t i, struct err *err)
+{
+	char name[NAME_MAX + 1];
+
+	return find_name(b, i, name, err) < 0 ? -1 : open_named(b, name, err);
+}
+
+int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err)
+{
+	char name[NAME_MAX + 1];
+
+	if (find_name(b, i, name, err) < 0)
+		return -1;
+	*base_r = arena_span(a, maildir_name_base(span_z(name)));
+	return 0;
 }
 
 /* ---- records ---- */
@@ -87,7 +101,7 @@ struct missing {
 	const char *name;
 	struct mail_record r;
 	struct str keys, body;
-	bool is_read;
+	bool is_read, is_unended;
 };
 
 struct batch {
@@ -139,6 +153,7 @@ static void parse(struct mailbox *b, struct missing *m)
 	struct err err = ERR_INIT;
 	struct arena a = { 0 };
 	int fd = open_named(b, m->name, &err);
+	char last;
 
 	str_init(&m->keys, BATCH_BYTES * 16);
 	str_init(&m->body, BATCH_BYTES * 16);
@@ -146,6 +161,7 @@ static void parse(struct mailbox *b, struct missing *m)
 		return;
 	m->is_read = mail_record_read(&a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
 		     mail_body_encode(&m->body, &m->r.body) == 0;
+	m->is_unended = m->is_read && m->r.size && pread(fd, &last, 1, (off_t)m->r.size - 1) == 1 && last != '\n';
 	close(fd);
 	arena_fini(&a);
 }
@@ -162,6 +178,8 @@ static int keep(struct mailbox *b, struct batch *l, struct err *err)
 		struct index_msg m;
 
 		rc = x->is_read ? mail_store_idx(b->store, index_msg_get(d.t, d.f.id, x->uid, &m, err)) : 0;
+		if (rc > 0)
+			m.state |= x->is_unended ? INDEX_UNENDED : 0;
 		if (rc > 0)
 			rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
 	}

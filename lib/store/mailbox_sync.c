@@ -145,8 +145,8 @@ static bool follow_unloaded(struct mailbox *b, const struct index_folder *f, con
 	    f->flags_modseq > p->modseq || claim->recent_from > p->uid_next)
 		return false;
 	b->n += came;
-	/* who only reads does not claim: those of before are among them */
-	b->now.n_recent = claim->n_recent + (b->is_read_only ? 0 : b->now.n_recent);
+	/* who does not take does not claim: those of before are among them */
+	b->now.n_recent = claim->n_recent + (p->look & DISK_TAKE_NEW ? b->now.n_recent : 0);
 	return true;
 }
 
@@ -172,7 +172,7 @@ static int sync_once(struct mailbox *b, struct walking *w, struct err *err)
 	struct index_txn t;
 	int rc = 0;
 
-	if (mailbox_disk_read(b->store, b->folder, &b->md, b->is_read_only ? 0 : DISK_TAKE_NEW, &t, &f, &claim, err) < 0)
+	if (mailbox_disk_read(b->store, b->folder, &b->md, p->look, &t, &f, &claim, err) < 0)
 		return -1;
 	w->is_rebuilt = f.id != p->id || index_generation(b->store->index) != p->generation;
 	w->first_recent = claim.recent_from;

@@ -31,6 +31,7 @@
 #include "base/random.h"
 #include "base/clock.h"
 
+#define PATH_OPEN (O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)  /* to pass through: wants no right to read */
 #define DIR_OPEN (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 #define COPY_CHUNK 65536
 #define SYNCFS_AT 4             /* from so many syncs on one file system is one syncfs the cheaper */
@@ -58,16 +59,25 @@ static void close_fd(int *fd)
 }
 
 /* -1 with errno; creates when asked and the name is missing. */
-static int open_dir(int at, const char *name, bool create, bool *made)
+static int open_dir(int at, const char *name, int how, bool create, bool *made)
 {
-	int fd = openat(at, name, DIR_OPEN);
+	int fd = openat(at, name, how);
 
 	if (fd >= 0 || errno != ENOENT || !create)
 		return fd;
 	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
 		return -1;
 	*made = true;
-	return openat(at, name, DIR_OPEN);
+	return openat(at, name, how);
+}
+
+/* at may be a place to pass through. */
+static int sync_dir(int at)
+{
+	int fd = openat(at, ".", DIR_OPEN), rc = fd < 0 ? -1 : fsync(fd);
+
+	close_fd(&fd);
+	return rc;
 }
 
 /* Steps through path below *fd; *fd is closed and replaced at each step. */
@@ -75,10 +85,11 @@ static int walk(int *fd, const char *path, bool create, struct err *err)
 {
 	struct span rest = span_z(path), word;
 	char name[NAME_MAX + 1];
+	bool is_at_end = false;
+	int next;
 
 	while (span_word(&rest, "/", &word)) {
 		bool made = false;
-		int next;
 
 		if (span_eqz(word, "."))
 			continue;
@@ -86,10 +97,11 @@ static int walk(int *fd, const char *path, bool create, struct err *err)
 			return err_set(err, ERR_CONF, "mailbox path %s has a component that is not allowed", path);
 		memcpy(name, word.p, word.n);
 		name[word.n] = '\0';
-		next = open_dir(*fd, name, create, &made);
+		is_at_end = rest.n == 0;
+		next = open_dir(*fd, name, is_at_end ? DIR_OPEN : PATH_OPEN, create, &made);
 		if (next < 0)
 			return err_sys(err, "cannot open directory %s of mailbox %s", name, path);
-		if (made && fsync(*fd) < 0) {
+		if (made && sync_dir(*fd) < 0) {
 			err_sys(err, "cannot sync the directory above %s of mailbox %s", name, path);
 			close(next);
 			return -1;
@@ -97,6 +109,13 @@ static int walk(int *fd, const char *path, bool create, struct err *err)
 		close(*fd);
 		*fd = next;
 	}
+	if (is_at_end)
+		return 0;
+	next = openat(*fd, ".", DIR_OPEN);
+	if (next < 0)
+		return err_sys(err, "cannot open mailbox %s", path);
+	close(*fd);
+	*fd = next;
 	return 0;
 }
 
@@ -109,7 +128,7 @@ static int open_three(struct maildir *md, const char *path, bool create, struct 
 	struct stat st;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		*fds[i] = open_dir(md->fd, names[i], create, &made);
+		*fds[i] = open_dir(md->fd, names[i], DIR_OPEN, create, &made);
 		if (*fds[i] < 0)
 			return err_sys(err, "cannot open directory %s of maildir %s", names[i], path);
 	}
@@ -124,7 +143,7 @@ int maildir_open(struct maildir *md, const char *base, const char *path, unsigne
 	bool create = flags & MAILDIR_CREATE;
 
 	*md = (struct maildir)MAILDIR_INIT;
-	md->fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	md->fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (md->fd < 0)
 		return err_sys(err, "cannot open directory %s", base);
 	if (walk(&md->fd, path, create, err) == 0 && open_three(md, path, create, err) == 0)
@@ -302,6 +321,11 @@ int maildir_batch_add(struct maildir_batch *b, struct maildir *md, const struct 
 uint64_t maildir_batch_size(const struct maildir_batch *b, size_t i)
 {
 	return b->v[i].size;
+}
+
+const char *maildir_batch_name(const struct maildir_batch *b, size_t i)
+{
+	return b->v[i].name;
 }
 
 enum twin { TWIN_NONE, TWIN_OTHER, TWIN_PART, TWIN_SAME };

@@ -75,6 +75,10 @@ bool maildir_has(struct maildir *md, const char *base);
 /* Bytes that item i occupies, for quota. Source: maildir.c */
 uint64_t maildir_batch_size(const struct maildir_batch *b, size_t i);
 
+/* The name that item i will have in new/, unless another file stands there; until commit or abort.
+ * Source: maildir.c */
+const char *maildir_batch_name(const struct maildir_batch *b, size_t i);
+
 /* Makes every message durable and visible. results has room for n entries: kind ERR_NONE means delivered and durable;
  * any other means not delivered, nothing left in new/ (ERR_SYS: try again later). already_r, if not NULL, has room for
  * n flags: delivered by an earlier attempt, so quota counts it already. Empties the batch. Blocks. Source: maildir.c */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/htab.h"
 #include "base/mem.h"
 
 static size_t base_len(const char *name)
@@ -16,25 +17,56 @@ static size_t base_len(const char *name)
 	return colon ? (size_t)(colon - name) : strlen(name);
 }
 
+static size_t slot_of(const struct maildir_scan *s, struct span base, uint64_t hash)
+{
+	size_t at = hash & (s->n_slots - 1);
+
+	while (s->slots[at]) {
+		const struct maildir_entry *e = &s->v[s->slots[at] - 1];
+
+		if (e->hash == hash && span_eq(maildir_entry_base(e), base))
+			break;
+		at = (at + 1) & (s->n_slots - 1);
+	}
+	return at;
+}
+
+static void fill_slots(struct maildir_scan *s)
+{
+	memset(s->slots, 0, s->n_slots * sizeof(*s->slots));
+	for (size_t i = 0; i < s->n; i++)
+		s->slots[slot_of(s, maildir_entry_base(&s->v[i]), s->v[i].hash)] = (uint32_t)i + 1;
+}
+
+/* Room for one more entry, and a table that is half full at most. */
+static void grow(struct maildir_scan *s)
+{
+	if (s->n < s->cap)
+		return;
+	s->cap = s->cap ? s->cap * 2 : 64;
+	s->v = xrealloc(s->v, s->cap * sizeof(*s->v));
+	s->n_slots = s->cap * 2;
+	s->slots = xrealloc(s->slots, s->n_slots * sizeof(*s->slots));
+	fill_slots(s);
+}
+
 static void add(struct maildir_scan *s, const char *name, bool is_new)
 {
 	struct span base = { name, base_len(name) };
-	uintptr_t at = (uintptr_t)htab_get(&s->by_base, base);
+	uint64_t hash = htab_hash(base);
+	size_t at;
 
-	if (at == 0) {
-		if (s->n == s->cap) {
-			s->cap = s->cap ? s->cap * 2 : 64;
-			s->v = xrealloc(s->v, s->cap * sizeof(*s->v));
-		}
-		at = ++s->n;
-		htab_put(&s->by_base, base, (void *)at);
-	} else if (strcmp(s->v[at - 1].name, name) == 0) {
-		s->v[at - 1].is_new = is_new;
+	grow(s);
+	at = slot_of(s, base, hash);
+	if (s->slots[at] && strcmp(s->v[s->slots[at] - 1].name, name) == 0) {
+		s->v[s->slots[at] - 1].is_new = is_new;
 		return;
 	}
-	s->v[at - 1] = (struct maildir_entry){
+	if (!s->slots[at])
+		s->slots[at] = (uint32_t)++s->n;
+	s->v[s->slots[at] - 1] = (struct maildir_entry){
 		.name = arena_strdup(&s->arena, name), .base_n = base.n, .is_new = is_new,
-		.arrival_s = strtoull(name, NULL, 10),
+		.arrival_s = strtoull(name, NULL, 10), .hash = hash,
 	};
 }
 
@@ -84,7 +116,7 @@ int maildir_scan(struct maildir_scan *s, const struct maildir *md, struct err *e
 void maildir_scan_fini(struct maildir_scan *s)
 {
 	free(s->v);
-	htab_fini(&s->by_base);
+	free(s->slots);
 	arena_fini(&s->arena);
 	*s = (struct maildir_scan){ 0 };
 }
@@ -110,12 +142,10 @@ static int by_uid(const void *a, const void *b)
 
 static void sort(struct maildir_scan *s, int (*cmp)(const void *, const void *))
 {
-	size_t i;
-
-	if (s->n)
-		qsort(s->v, s->n, sizeof(*s->v), cmp);
-	for (i = 0; i < s->n; i++)
-		htab_put(&s->by_base, maildir_entry_base(&s->v[i]), (void *)(uintptr_t)(i + 1));
+	if (s->n == 0)
+		return;
+	qsort(s->v, s->n, sizeof(*s->v), cmp);
+	fill_slots(s);
 }
 
 void maildir_scan_sort(struct maildir_scan *s)
@@ -130,7 +160,7 @@ void maildir_scan_sort_uid(struct maildir_scan *s)
 
 struct maildir_entry *maildir_scan_find(const struct maildir_scan *s, struct span base)
 {
-	uintptr_t at = (uintptr_t)htab_get(&s->by_base, base);
+	uint32_t at = s->n ? s->slots[slot_of(s, base, htab_hash(base))] : 0;
 
 	return at ? &s->v[at - 1] : NULL;
 }

@@ -6,7 +6,6 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/htab.h"
 #include "base/span.h"
 #include "store/maildir.h"
 
@@ -16,6 +15,7 @@ struct maildir_entry {
 	bool is_new;                    /* in new/, else in cur/ */
 	uint32_t uid;                   /* 0 until uidlist_sync has set it */
 	uint64_t arrival_s;             /* as the name tells it */
+	uint64_t hash;                  /* of the base name */
 };
 
 /* Caller's memory; zeroed is empty. */
@@ -23,7 +23,8 @@ struct maildir_scan {
 	struct arena arena;
 	struct maildir_entry *v;
 	size_t n, cap;
-	struct htab by_base;            /* -> index + 1 */
+	uint32_t *slots;                /* by hash of the base name: index + 1, 0: free */
+	size_t n_slots;                 /* a power of two */
 };
 
 /* Adds what is in new/ and cur/ now; of two files with one base name the one seen last counts. A file that is renamed
@@ -38,7 +39,7 @@ void maildir_scan_fini(struct maildir_scan *s);
 /* Order of arrival, for qsort. Source: maildir_scan.c */
 int maildir_entry_cmp(const struct maildir_entry *x, const struct maildir_entry *y);
 
-/* Orders by time of arrival as the names tell it. Indexes of by_base are renewed. Source: maildir_scan.c */
+/* Orders by time of arrival as the names tell it. Source: maildir_scan.c */
 void maildir_scan_sort(struct maildir_scan *s);
 
 /* The same by uid. Source: maildir_scan.c */

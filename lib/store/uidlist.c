@@ -487,6 +487,18 @@ int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err)
 	return uidlist_sync_held(u, s, lock, err);
 }
 
+void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base)
+{
+	struct uidlist_rec r = { .uid = uid, .vsize = UINT64_MAX };
+
+	if (uid < u->next_uid || find(u, base))
+		return;
+	r.base = arena_span(&u->arena, base);
+	add(u, &r);
+	u->next_uid = uid + 1;
+	u->must_rewrite = true;
+}
+
 void uidlist_forget(struct uidlist *u, struct span base)
 {
 	if (htab_del(&u->by_base, base))

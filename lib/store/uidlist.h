@@ -74,6 +74,10 @@ int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err) WAR
  * had for the file system is full or read-only. Source: uidlist.c */
 int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err) WARN_UNUSED;
 
+/* Adds a message that was told under this UID while the list could not be written; in the order of UIDs. Nothing happens when the
+ * UID is not above those of the list. Source: uidlist.c */
+void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base);
+
 /* This message gets a new UID at the next sync: it was told to be gone. Source: uidlist.c */
 void uidlist_forget(struct uidlist *u, struct span base);
 
@@ -106,6 +110,9 @@ enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
  * any more, or others numbered messages that v does not have: to be read whole. n 0 only brings *note up to date.
  * UIDLIST_FAILED: ERR_SYS, nothing is given. Blocks. Source: uidlist_extend.c */
 enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlist_new *v, size_t n, struct err *err) WARN_UNUSED;
+
+/* Whether a record may have a POP3 id, a migration's: read through, but not parsed. Source: uidlist_extend.c */
+bool uidlist_has_pop3_ids(int dir);
 
 /* The file as it is now; zeroed: there is none. Source: uidlist_extend.c */
 int uidlist_stat(int dir, struct index_file *f_r, struct err *err) WARN_UNUSED;

@@ -29,6 +29,24 @@ int uidlist_stat(int dir, struct index_file *f_r, struct err *err)
 	return 0;
 }
 
+bool uidlist_has_pop3_ids(int dir)
+{
+	int fd = openat(dir, UIDLIST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char buf[65536];
+	size_t n = 0;
+	bool has = false;
+	off_t at = 0;
+
+	/* one byte over, lest " P" lies on the edge */
+	while (fd >= 0 && !has && uidlist_read_all(fd, at, buf, sizeof(buf), &n) == 0 && n > 1) {
+		has = memmem(buf, n, " P", 2) != NULL;
+		at += (off_t)n - 1;
+	}
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 static struct uidlist_new *find(struct uidlist_new *v, size_t n, struct span base)
 {
 	for (size_t i = 0; i < n; i++)

@@ -7,6 +7,9 @@
 #include <sys/types.h>
 
 #include "base/span.h"
+#include "io/sandbox.h"
+
+#define CHILD_MAY (SB_OPEN | SB_CHANGE_FILES)
 
 struct child_start {
 	const char *user;               /* canonical, for logs */
@@ -24,6 +27,7 @@ struct child_start {
 	bool had_crash;                 /* the last session on this mailbox died by a signal */
 	bool changes_user;              /* the suite runs as root */
 	bool is_sandboxed;
+	const struct sandbox_calls *calls;      /* of CHILD_MAY, or NULL */
 	const char *log_tag;            /* "pop3", or "dovecot:" with syslog_name = dovecot */
 	const void *conf;               /* struct pop3d_conf, struct imapd_conf */
 };

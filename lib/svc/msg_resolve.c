@@ -12,6 +12,7 @@ IPC_DESC(ptr_name, PTR_NAME_FIELDS, MSG_PTR_NAME)
 IPC_DESC(route_query, ROUTE_GET_FIELDS, MSG_ROUTE_GET)
 IPC_DESC(route_new, ROUTE_NEW_FIELDS, 0)
 IPC_DESC(route, ROUTE_FIELDS, MSG_ROUTE)
+IPC_DESC(route_full, ROUTE_FULL_FIELDS, MSG_ROUTE_FULL)
 
 #define PART_BYTES 48000u       /* what else the frame says is short */
 

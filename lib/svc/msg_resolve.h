@@ -6,15 +6,17 @@
 #include "io/ipc.h"
 
 enum msg_resolve { MSG_RCPT_CHECK = 0x200, MSG_RCPT_VERDICT, MSG_MAP_GET, MSG_MAP_VALUE, MSG_PTR_GET, MSG_PTR_NAME,
-		   MSG_ROUTE_GET, MSG_ROUTE };
+		   MSG_ROUTE_GET, MSG_ROUTE, MSG_ROUTE_FULL };
 
 enum msg_status { MSG_OK, MSG_NO, MSG_TEMP };           /* yes; a definite no; not now */
 
 enum addr_class { ADDR_OTHER, ADDR_LOCAL, ADDR_VIRTUAL_ALIAS, ADDR_VIRTUAL_MAILBOX, ADDR_RELAY };
 
 /* smtpd at RCPT (and for reject_unlisted_sender). status MSG_NO: the class is ours and the user does not exist
- * (text "User unknown in local recipient table", dsn 5.1.1). ADDR_OTHER is MSG_OK: relaying is smtpd's decision. */
-#define RCPT_CHECK_FIELDS(S, U64, STR, LIST) STR(S, address) STR(S, sender)
+ * (text "User unknown in local recipient table", dsn 5.1.1). has_letter: there is a letter for it, of size bytes (0:
+ * unknown); it is then also MSG_NO when the mailbox is known to be full (5.2.2). ADDR_OTHER is MSG_OK: relaying is smtpd's
+ * decision. */
+#define RCPT_CHECK_FIELDS(S, U64, STR, LIST) STR(S, address) STR(S, sender) U64(S, has_letter) U64(S, size)
 IPC_STRUCT(rcpt_check, RCPT_CHECK_FIELDS)
 #define RCPT_VERDICT_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, class) STR(S, dsn) STR(S, text)
 IPC_STRUCT(rcpt_verdict, RCPT_VERDICT_FIELDS)
@@ -65,5 +67,9 @@ void msg_resolve_gather(struct ipc_list *to, const struct ipc_list *part, struct
 	U64(S, uid) U64(S, gid) STR(S, maildir) U64(S, quota) LIST(S, news, route_new) U64(S, has_sender)         \
 	STR(S, sender) STR(S, dsn) STR(S, text) U64(S, more) U64(S, version)
 IPC_STRUCT(route, ROUTE_FIELDS)
+
+/* qmgr -> resolve, without answer: the mailbox of that route has refused a letter of size bytes (5.2.2). */
+#define ROUTE_FULL_FIELDS(S, U64, STR, LIST) STR(S, transport) STR(S, user) STR(S, maildir) U64(S, size)
+IPC_STRUCT(route_full, ROUTE_FULL_FIELDS)
 
 #endif

@@ -303,6 +303,7 @@ static void fill_start(struct session_request *r, const struct ticket_user *u)
 	st->had_crash = htab_del(&r->p->crashed, span_z(st->mail)) != NULL;
 	st->changes_user = r->p->is_root;
 	st->is_sandboxed = r->p->is_sandboxed;
+	st->calls = r->p->calls;
 	st->log_tag = r->p->log_tag;
 	st->conf = r->p->conf;
 }
@@ -424,6 +425,8 @@ void session_parent_fini(struct session_parent *p)
 	}
 	htab_fini(&p->per_user);
 	htab_fini(&p->crashed);
+	sandbox_calls_free(p->calls);
+	p->calls = NULL;
 	uv_close((uv_handle_t *)&p->on_child, NULL);
 }
 
@@ -434,6 +437,8 @@ int session_parent_read_conf(struct session_parent *p, const struct session_kind
 	struct login_conf login;
 
 	if (global_conf_read(&global, d->conf, &d->arena, err) < 0 || login_conf_read(&login, d->conf, &d->arena, err) < 0)
+		return -1;
+	if (!p->calls && sandbox_calls_new(&p->calls, CHILD_MAY, err) < 0)
 		return -1;
 	p->conf = conf;
 	p->max_per_user = login.mail_max_userip_connections;

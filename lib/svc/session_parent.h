@@ -40,6 +40,7 @@ struct session_parent {
 	struct htab per_user;           /* "user\naddress" -> its count */
 	struct htab crashed;            /* Maildirs whose last session died by a signal */
 	const void *conf;               /* for children */
+	struct sandbox_calls *calls;    /* likewise */
 	const char *log_tag;            /* of children */
 	uint64_t max_per_user;          /* mail_max_userip_connections */
 	bool is_root, is_sandboxed, is_draining;

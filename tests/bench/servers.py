@@ -3,19 +3,23 @@ import glob
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 USERS = 50
 PASSWORD = "bench-password"
+IMAP_PASSWORD = "imap-password"
+IMAP_USERS = ["big", "small", "huge"]
+IDLE_USERS = 3000
 
 
-def sh(*args, **kw):
+def sh(*args, stdout=subprocess.PIPE, **kw):
     """Runs a command; its output only shows when it fails."""
-    p = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
+    p = subprocess.run(args, stdout=stdout, stderr=subprocess.STDOUT, text=True, **kw)
     if p.returncode != 0:
-        raise RuntimeError(f"{' '.join(args)}: {p.stdout[-2000:]}")
+        raise RuntimeError(f"{' '.join(args)}: {(p.stdout or '')[-2000:]}")
     return p.stdout
 
 
@@ -31,14 +35,18 @@ def write(path, text, mode=0o644):
 
 
 class Volume:
-    """An ext4 in a sparse file, mounted at path: what one server writes is not mixed with what others write."""
+    """An ext4 in a sparse file, mounted at path: what one server writes is not mixed with what others write. It is a copy of
+    image if one is given."""
 
-    def __init__(self, path, size):
+    def __init__(self, path, size, image=None):
         self.path, self.image = path, path + ".img"
         os.makedirs(path)
-        with open(self.image, "wb") as f:
-            f.truncate(size)
-        sh("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image)
+        if image:
+            sh("cp", "--sparse=always", "--reflink=auto", image, self.image)
+        else:
+            with open(self.image, "wb") as f:
+                f.truncate(size)
+            sh("mkfs.ext4", "-q", "-F", "-i", "8192", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image)
         self.device = sh("losetup", "--find", "--show", self.image).strip()
         sh("mount", self.device, path)
         os.chmod(path, 0o755)
@@ -48,12 +56,15 @@ class Volume:
         sh("sync", "-f", self.path)
         return int(read(f"/sys/block/{os.path.basename(self.device)}/stat").split()[6]) * 512
 
-    def close(self):
+    def unmount(self):
         for command in (["umount", self.path], ["losetup", "-d", self.device]):
             for _ in range(50):
                 if subprocess.run(command, capture_output=True).returncode == 0:
                     break
                 time.sleep(0.1)
+
+    def close(self):
+        self.unmount()
         os.unlink(self.image)
 
 
@@ -110,10 +121,10 @@ class Group:
 class Server:
     """What is the same for both: a volume, a group, mailboxes user0@example.com ... of one uid below mail."""
 
-    def __init__(self, name, where, port, size=6 << 30):
+    def __init__(self, name, where, port, size=6 << 30, image=None):
         self.name, self.smtp = name, port + 25
         self.dir = os.path.join(where, name)
-        self.volume = Volume(self.dir, size)
+        self.volume = Volume(self.dir, size, image)
         self.group = Group(f"bench-{name}-{os.getpid()}")
         self.uid, self.gid = pwd.getpwnam("_surat-vmail")[2:4]
 
@@ -123,6 +134,20 @@ class Server:
     def mailboxes(self, path):
         write(path, "".join(f"user{i}@example.com user{i}/Maildir/\n" for i in range(USERS)))
         return "texthash:" + path
+
+    def passwords(self):
+        """A passwd-file of the IMAP users, without hashes: they would cost more than what is measured."""
+        users = IMAP_USERS + [f"idle{i}" for i in range(IDLE_USERS)]
+        write(self.dir + "/imap-passwd", "".join(f"{u}@example.com:{{PLAIN}}{IMAP_PASSWORD}\n" for u in users))
+        return self.dir + "/imap-passwd"
+
+    def wait_open(self, port):
+        for _ in range(200):
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.name} does not listen on {port}")
 
     def delivered(self):
         return sum(len(os.listdir(d)) for d in glob.glob(self.mail + "/user*/Maildir/new"))
@@ -138,18 +163,34 @@ class Server:
 
 
 class Surat(Server):
-    def __init__(self, where, port, settings=()):
-        super().__init__("surat", where, port)
+    def __init__(self, where, port, settings=(), image=None):
+        super().__init__("surat", where, port, image=image)
         inst = os.path.join(self.dir, "inst")
         self.tls, self.conf, self.mail = port + 465, inst + "/etc", inst + "/mail"
+        self.imap, self.imaps = port + 143, port + 993
+        self.options = ["--dir", inst, "--base-port", str(port), "--user", f"bench={PASSWORD}", "--no-demo"]
+        self.cert = inst + "/tls"
+        own = self.imap_settings() if image else self.smtp_settings()
+        for s in [*own, "mail_location=maildir:~/Maildir", *settings]:
+            self.options += ["--set", s]
+
+    def smtp_settings(self):
         passwd = os.path.join(self.dir, "passwd")
         write(passwd, f"user0@example.com:{{PLAIN}}{PASSWORD}\n")
-        self.options = ["--dir", inst, "--base-port", str(port), "--user", f"bench={PASSWORD}", "--no-demo"]
-        for s in ["mynetworks=127.0.0.0/8", "virtual_mailbox_maps=" + self.mailboxes(self.dir + "/boxes"),
-                  "smtpd_client_connection_count_limit=0", "smtpd_client_connection_rate_limit=0",
-                  "auth_passdb=passwd-file:" + passwd, "mail_location=maildir:~/Maildir", *settings]:
-            self.options += ["--set", s]
-        self.cert = inst + "/tls"
+        return ["mynetworks=127.0.0.0/8", "virtual_mailbox_maps=" + self.mailboxes(self.dir + "/boxes"),
+                "smtpd_client_connection_count_limit=0", "smtpd_client_connection_rate_limit=0", "auth_passdb=passwd-file:" + passwd]
+
+    def imap_settings(self):
+        self.mail = self.dir + "/mail"
+        return ["auth_passdb=passwd-file:" + self.passwords(), f"mail_home={self.mail}/%d/%n", "virtual_mailbox_base=" + self.mail,
+                "mail_max_userip_connections=0"]
+
+    def set_cold(self, user):
+        """The mailbox as a client with UIDs finds it without any index."""
+        shutil.rmtree(f"{self.mail}/example.com/{user}/Maildir/surat-index", ignore_errors=True)
+
+    def problems(self):
+        return [line for line in read(self.conf + "/../mail.log").splitlines() if " error" in line or " warn" in line or "fatal" in line]
 
     def start(self):
         self.run(TOP + "/tools/quickstart", *self.options)

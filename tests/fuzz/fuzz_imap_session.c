@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	fill(f);
 	f->start.index = data[0] & 8 ? "MEMORY" : "";
-	f->start.quota = data[0] & 16 ? 3000 : 0;
+	f->quota = data[0] & 16 ? 3000 : 0;
 	fixture_replay(f, (struct span){ (const char *)data + 1, n - 1 }, chunks[data[0] % 8], &output);
 	check(str_span(&output));
 	str_fini(&output);

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct span address = { (const char *)data, n };
 	struct route_query q = { .address = address, .sender = address };
-	struct rcpt_check c = { address, SPAN_NULL };
+	struct rcpt_check c = { .address = address };
 	struct rcpt_verdict v;
 	struct arena a = { 0 };
 	struct route out;
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	route_get(&out, rules, &q, &a);
 	if (out.maildir.n)
 		BUG(!span_starts(out.maildir, "/v/") || strstr(out.maildir.p, "/../"));
-	check_rcpt(&v, rules, &c, &a);
+	check_rcpt(&v, rules, &(struct full){ 0 }, &c, &a);
 	BUG(v.status == MSG_OK && out.action == ROUTE_REJECT);
 	q.is_final = true;
 	route_get(&out, rules, &q, &a);

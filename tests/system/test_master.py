@@ -47,7 +47,7 @@ def test_start_and_status(suite):
         assert names.count(name) == 2, name
     for p in s["processes"]:
         assert p["state"] == "ready" and p["pid"] > 0 and p["restarts"] == 0 and p["sessions"] == 0, p
-        want = {"logger": "_surat-log", "local": "root", "pop3d": "root", "auth-pam": "root", "qmgr": "_surat-queue"}.get(
+        want = {"logger": "_surat-log", "local": "root", "pop3d": "root", "imapd": "root", "auth-pam": "root", "qmgr": "_surat-queue"}.get(
             p["name"], "_surat-" + p["name"])
         if IS_ROOT:
             assert p["user"] == want, p
@@ -70,7 +70,7 @@ def test_channels_and_overrides(suite):
     assert c.facts["certs"].startswith("smtpd_tls_cert_file::")
     c.close()
     c = Client(suite.port("pop3"))
-    assert c.program == "login" and sorted(c.facts["channels"].split(",")) == ["anvil", "auth", "session"]
+    assert c.program == "login" and sorted(c.facts["channels"].split(",")) == ["anvil", "auth", "session", "session"]
     assert c.facts["certs"].startswith("ssl_cert::")
     c.close()
 

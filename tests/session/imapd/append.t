@@ -22,14 +22,14 @@ S: * 2 EXISTS
 S: * <#> RECENT
 S: a3 OK [APPENDUID <=v> 2] <*>
 # several at once
-R: a4 APPEND Drafts (\Seen) {4+}\r\nX: 1 (\Flagged) "1-Jan-2001 00:00:00 +0000" {4+}\r\nX: 2 {4}\r\n
+R: a4 APPEND Drafts (\\Seen) {4+}\r\nX: 1 (\\Flagged) "1-Jan-2001 00:00:00 +0000" {4+}\r\nX: 2 {4}\r\n
 S: + OK
 R: X: 3\r\n
 S: * 5 EXISTS
 S: * <#> RECENT
 S: a4 OK [APPENDUID <=v> 3:5] <*>
 # all or nothing
-R: a5 APPEND Drafts {4+}\r\nX: 1 (\Frob) {4+}\r\nX: 2\r\n
+R: a5 APPEND Drafts {4+}\r\nX: 1 (\\Frob) {4+}\r\nX: 2\r\n
 S: a5 BAD <*>
 R: a6 APPEND Drafts {4+}\r\nX: 1 {0+}\r\n\r\n
 S: a6 NO <*>

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "conf/conf.h"
 
+#define CHILD_FD 3
+
 static void defaults(struct fixture *f)
 {
 	struct conf_errors errors = { 0 };
@@ -48,7 +50,7 @@ void fixture_init(struct fixture *f)
 	snprintf(f->mail, sizeof(f->mail), "%s/Maildir", f->root);
 	make_maildir(f->mail);
 	f->start = (struct imap_start){ .user = "tito", .home = f->root, .mail = f->mail, .index = "", .session = "s1",
-					.remote = "192.0.2.1", .tag = "a0", .instance = 7, .watch_fd = -1, .conf = &f->conf };
+					.remote = "192.0.2.1", .tag = "a0", .watch_fd = -1, .conf = &f->conf };
 }
 
 static int rm_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -89,7 +91,7 @@ void fixture_letter(struct fixture *f, const char *folder, const char *flags, co
 static void open_store(struct fixture *f, struct session *s)
 {
 	struct mail_store_options opt = { .home = f->root, .mail = f->start.mail, .index = f->start.index, .host = "host",
-					  .instance = f->start.instance, .quota = f->start.quota };
+					  .instance = 7, .quota = f->quota };
 	struct err err = ERR_INIT;
 
 	if (mail_store_open(&s->store, &opt, &err) < 0)
@@ -110,14 +112,18 @@ pid_t fixture_serve(struct fixture *f, int fd, int log_fd)
 
 	BUG(pid < 0);
 	if (pid == 0) {
+		/* no other end of any pair, or nobody would see a hang-up */
+		BUG(dup2(fd, 100) < 0 || dup2(log_fd, 101) < 0 || dup2(100, CHILD_FD) < 0 || dup2(101, CHILD_FD + 1) < 0);
+		closefrom(CHILD_FD + 2);
+		log_fd = CHILD_FD + 1;
 		signal(SIGPIPE, SIG_IGN);
 		log_set_sink(to_fd, &log_fd);
-		session_init(&s, fd, &f->start);
+		session_init(&s, CHILD_FD, &f->start);
 		open_store(f, &s);
 		session_run(&s);
 		session_fini(&s);
 		mail_store_close(&s.store);
-		exit(0);
+		_exit(0);       /* exit would move the transcript's file position, which is shared */
 	}
 	close(fd);
 	close(log_fd);

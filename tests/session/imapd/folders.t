@@ -198,3 +198,12 @@ S: h2 OK <*>
 C: h3 LIST "" "wi*"
 S: * LIST (\HasNoChildren) "." without
 S: h3 OK <*>
+C: z9 LOGOUT
+S: * BYE <*>
+S: z9 OK <*>
+@eof
+@session 1
+C: z8 LOGOUT
+S: * BYE <*>
+S: z8 OK <*>
+@eof

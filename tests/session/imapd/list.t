@@ -179,3 +179,7 @@ S: * NAMESPACE (("" ".")) NIL NIL
 S: g3 OK <*>
 C: g4 NAMESPACE x
 S: g4 BAD <*>
+C: z9 LOGOUT
+S: * BYE <*>
+S: z9 OK <*>
+@eof

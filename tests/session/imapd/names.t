@@ -63,3 +63,7 @@ S: b12 OK <*>
 C: b13 CREATE "&APw-"
 S: b13 OK <*>
 @sh test -d '.&-APw-'
+C: z9 LOGOUT
+S: * BYE <*>
+S: z9 OK <*>
+@eof

@@ -1,7 +1,7 @@
 # STATUS: RFC 3501 section 6.3.10, RFC 7162, RFC 8438, RFC 9051 section 6.3.11
-@letter INBOX one
 @cur INBOX S two
 @cur INBOX ST three
+@letter INBOX one
 S: a0 OK <*>
 C: a1 STATUS inbox (UIDNEXT MESSAGES)
 S: * STATUS INBOX (MESSAGES 3 UIDNEXT <#>)
@@ -45,3 +45,7 @@ S: b2 OK <*>
 C: c1 STATUS a (SIZE)
 S: * STATUS a (SIZE 22)
 S: c1 OK <*>
+C: z9 LOGOUT
+S: * BYE <*>
+S: z9 OK <*>
+@eof

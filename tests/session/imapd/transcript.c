@@ -62,6 +62,7 @@ static void NORETURN die(struct play *p, const char *what, const char *got)
 	read_log(p);
 	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got, p->log.p);
 	fixture_fini(&p->f);
+	/* sessions end with their clients */
 	exit(1);
 }
 
@@ -276,7 +277,7 @@ static void set_conf(struct play *p, const char *name, const char *value)
 	else if (strcmp(name, "imap_logout_format") == 0)
 		c->imap_logout_format = arena_strdup(&p->f.arena, value);
 	else if (strcmp(name, "quota") == 0)
-		p->f.start.quota = n;
+		p->f.quota = n;
 	else
 		die(p, "no such parameter", name);
 }

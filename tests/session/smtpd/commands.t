@@ -44,6 +44,18 @@ C: RSET
 S: 250 2.0.0 Ok
 C: RCPT TO:<tito@example.com>
 S: 503 5.5.1 Error: need MAIL command
+C: MAIL FROM:<a@b.example> SIZE=1001
+S: 250 2.1.0 Ok
+C: RCPT TO:<full@example.com>
+S: 552 5.2.2 <full@example.com>: Recipient address rejected: Mailbox is full
+C: RSET
+S: 250 *
+C: MAIL FROM:<a@b.example> SIZE=1000
+S: 250 2.1.0 Ok
+C: RCPT TO:<full@example.com>
+S: 250 2.1.5 Ok
+C: RSET
+S: 250 *
 C: VRFY tito
 S: 252 2.0.0 tito@example.com
 C: VRFY <tito@example.com> SMTPUTF8

@@ -43,6 +43,13 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 		}
 		if (span_starts(local, "rcpt"))
 			v.status = MSG_OK;
+		if (span_eqz(local, "full")) {
+			v.status = m->has_letter && m->size > 1000 ? MSG_NO : MSG_OK;
+			v.dsn = SPAN_LIT("5.2.2");
+			v.text = SPAN_LIT("Mailbox is full");
+			(void)!ipc_reply(c, id, &rcpt_verdict_desc, &v, NULL);
+			return;
+		}
 		if (span_eqz(local, "temp"))
 			v.status = MSG_TEMP;
 		v.dsn = SPAN_LIT("5.1.1");

@@ -1,6 +1,7 @@
 #include "cm.h"
 
 #include "conf/conf.h"
+#include "conf/map_build.h"
 #include "conf/networks.h"
 #include "conf/params.h"
 #include "tmpdir.h"
@@ -19,7 +20,11 @@ static const struct {
 	{ "negated twice", "!@/nets", NULL, "negated twice" },
 	{ "loop", "@/loop", NULL, "nested too deeply" },
 	{ "not there", "@/absent", NULL, "absent" },
-	{ "other table", "hash:@/nets", NULL, "takes plain files" },
+	{ "indexed table", "10.0.0.1 hash:@/index", "10.0.0.1 192.0.2.1 2001:db8::1 mx.example.org", NULL },
+	{ "by its other names", "!lmdb:@/index btree:@/empty", "!192.0.2.1 !2001:db8::1 !mx.example.org", NULL },
+	{ "network in an indexed table", "hash:@/wide", NULL, "'192.0.2.0/24' is a network" },
+	{ "indexed table that was not made", "hash:@/nets", NULL, "run: surat map" },
+	{ "other table", "pcre:@/nets", NULL, "takes plain files" },
 	{ "conditions", "cidr:@/if", NULL, "if:1: 'if'" },
 };
 
@@ -32,6 +37,17 @@ static const char *in_dir(struct arena *a, const char *text, const char *dir)
 	return arena_printf(a, "%s%s", out, text);
 }
 
+static void make_index(struct tmpdir *t, struct arena *a, const char *name)
+{
+	struct conf_errors warnings = { 0 };
+	struct err err = ERR_INIT;
+	size_t n;
+
+	if (map_build(arena_printf(a, "%s/%s", t->path, name), MAP_SYNTAX_TABLE, &n, &warnings, &err) < 0)
+		fail_msg("%s", err.msg);
+	conf_errors_fini(&warnings);
+}
+
 static void make_files(struct tmpdir *t, struct arena *a)
 {
 	tmpdir_make(t);
@@ -40,6 +56,12 @@ static void make_files(struct tmpdir *t, struct arena *a)
 	tmpdir_write(t, "outer", in_dir(a, "10.1.0.0/16 @/nets\n", t->path));
 	tmpdir_write(t, "loop", in_dir(a, "@/loop\n", t->path));
 	tmpdir_write(t, "cidr", "192.0.2.0/25  OK\n2001:db8::/48 yes, it is\n");
+	tmpdir_write(t, "index", "192.0.2.1 OK\n2001:DB8::1 OK\nMX.example.org x\n.example.net x\n");
+	tmpdir_write(t, "wide", "192.0.2.0/24 OK\n");
+	tmpdir_write(t, "empty", "# nothing\n");
+	make_index(t, a, "index");
+	make_index(t, a, "wide");
+	make_index(t, a, "empty");
 	tmpdir_write(t, "if", "if 192.0.2.0/24\n192.0.2.1 OK\nendif\n");
 }
 

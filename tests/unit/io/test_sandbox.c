@@ -322,13 +322,13 @@ static const struct row rows[] = {
 	{ "executable page", try_exec_page, SB_OPEN, 0 },
 };
 
-static void check_rows(unsigned may, bool has_user)
+static void check_rows(unsigned may, bool has_user, const struct sandbox_calls *calls)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
-		struct sandbox sb = { .may = may, .may_all_paths = true, .user = has_user ? "nobody" : NULL };
+		struct sandbox sb = { .may = may, .calls = calls, .may_all_paths = true, .user = has_user ? "nobody" : NULL };
 		bool want = r->allowed_by == ~0u || r->allowed_by & may;
 		struct scene sc = { 0 };
 		int got;
@@ -366,13 +366,13 @@ static void test_probes_work_outside(void **state)
 static void test_nothing(void **state)
 {
 	(void)state;
-	check_rows(0, false);
+	check_rows(0, false, NULL);
 }
 
 static void test_accept_only(void **state)
 {
 	(void)state;
-	check_rows(SB_ACCEPT, geteuid() == 0);
+	check_rows(SB_ACCEPT, geteuid() == 0, NULL);
 }
 
 static void test_each_group(void **state)
@@ -382,7 +382,24 @@ static void test_each_group(void **state)
 	(void)state;
 	for (bit = SB_OPEN; bit <= SB_INOTIFY; bit <<= 1) {
 		if (bit != SB_EXEC)
-			check_rows(bit, false);
+			check_rows(bit, false, NULL);
+	}
+}
+
+/* A list made by a parent limits its children as one made by themselves does. */
+static void test_made_before(void **state)
+{
+	static const unsigned may[] = { 0, SB_OPEN | SB_CHANGE_FILES, SB_FORK };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(may); i++) {
+		struct sandbox_calls *calls = NULL;
+		struct err err = ERR_INIT;
+
+		assert_int_equal(sandbox_calls_new(&calls, may[i], &err), 0);
+		check_rows(may[i], false, calls);
+		sandbox_calls_free(calls);
 	}
 }
 
@@ -570,7 +587,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_probes_work_outside), cmocka_unit_test(test_nothing), cmocka_unit_test(test_accept_only),
-		cmocka_unit_test(test_each_group),          cmocka_unit_test(test_paths),   cmocka_unit_test(test_single_file),
+		cmocka_unit_test(test_each_group),          cmocka_unit_test(test_made_before),
+		cmocka_unit_test(test_paths),   cmocka_unit_test(test_single_file),
 		cmocka_unit_test(test_identity),            cmocka_unit_test(test_missing_user),
 		cmocka_unit_test(test_exec_helper),         cmocka_unit_test(test_nested),
 	};

@@ -1,4 +1,6 @@
 /* local as a whole: mailboxes, users, virtual users, results, restarts of its peers and children. */
+#include "store/index.h"
+#include "store/mail_record.h"
 #include "tests/unit/local/fake_qmgr.h"
 
 static int setup(void **state)
@@ -201,6 +203,79 @@ static void test_retry_finds_twin(void **state)
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("iqbal", "") }, .arrival_ms = old }), DLV_SENT, "2.0.0", "");
 	assert_int_equal(count_in("iqbal/Maildir/new", NULL, NULL), 0);
 	assert_int_equal(count_in("iqbal/Maildir/cur", NULL, NULL), 1);
+}
+
+static void in_new(const char *rel, char name[NAME_MAX + 1])
+{
+	DIR *d = opendir(in_root(rel));
+	struct dirent *e;
+
+	assert_non_null(d);
+	name[0] = '\0';
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.')
+			snprintf(name, NAME_MAX + 1, "%s", e->d_name);
+	closedir(d);
+}
+
+/* Records left for the reader: how many, and the last one's subject and name. */
+static unsigned notes_of(const char *maildir, char subject[100], char name[NAME_MAX + 1])
+{
+	int dir = open(in_root(maildir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct arena a = { 0 };
+	struct span rest = SPAN_NULL, base, keys, body;
+	struct mail_record r;
+	unsigned n = 0;
+
+	assert_true(dir >= 0);
+	if (mail_inbox_take(dir, &a, &rest) == 1) {
+		for (; mail_inbox_next(&rest, &base, &r, &keys, &body); n++) {
+			snprintf(subject, 100, "%.*s", SPAN_ARG(r.keys.subject));
+			snprintf(name, NAME_MAX + 1, "%.*s", SPAN_ARG(base));
+		}
+	}
+	arena_fini(&a);
+	close(dir);
+	return n;
+}
+
+/* Only where an index is kept, only what the reader need not read again. */
+static void test_notes(void **state)
+{
+	static const struct {
+		const char *label, *body, *subject;
+	} rows[] = {
+		{ "plain", "Subject: one\n\nbody\n", "ONE" },
+		{ "utf-8", "Subject: =?utf-8?q?=C3=9Cb?=\n\nbody\n", "U\xcc\x88" "B" },
+		{ "a charset that needs a module", "Subject: =?koi8-r?q?=D0?=\n\nbody\n", NULL },
+		{ "no header", "\nbody\n", "" },
+	};
+	char subject[100], name[NAME_MAX + 1], file[NAME_MAX + 1];
+
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
+	assert_int_equal(notes_of("tito/Maildir", subject, name), 0);
+	assert_int_equal(access(in_root("tito/Maildir/" INDEX_DIR), F_OK), -1);
+	assert_int_equal(mkdir(in_root("tito/Maildir/" INDEX_DIR), 0700), 0);
+	assert_int_equal(chown(in_root("tito/Maildir/" INDEX_DIR), TITO, TITO), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned n;
+		char path[NAME_MAX + 20];
+
+		in_new("tito/Maildir/new", file);
+		snprintf(path, sizeof(path), "tito/Maildir/new/%s", file);
+		assert_int_equal(unlink(in_root(path)), 0);
+		EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = rows[i].body }), DLV_SENT, "2.0.0", "");
+		turn_for(20);
+		n = notes_of("tito/Maildir", subject, name);
+		/* without Landlock in the kernel the module can be loaded */
+		if (!rows[i].subject && n == 1 && !strstr(subject, "=?"))
+			continue;
+		if (n != (rows[i].subject ? 1 : 0) || (n && strcmp(subject, rows[i].subject) != 0))
+			fail_msg("%s: %u notes, %s", rows[i].label, n, subject);
+		in_new("tito/Maildir/new", file);
+		if (n)
+			assert_string_equal(name, file);
+	}
 }
 
 /* Addresses that led here each have their line, newest on top; and who came back to oneself is not forwarded again. */
@@ -516,6 +591,7 @@ int main(void)
 		T(test_large_body),
 		T(test_loop),
 		T(test_retry_finds_twin),
+		T(test_notes),
 		T(test_chain),
 		T(test_early_word),
 		T(test_child_rights),

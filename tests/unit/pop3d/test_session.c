@@ -18,7 +18,7 @@
 #include "conf/conf.h"
 #include "conf/params.h"
 #include "pop3d/child.h"
-#include "pop3d/mailbox.h"
+#include "pop3d/maildrop.h"
 
 #define UID_A 61234
 #define UID_B 61235
@@ -236,6 +236,9 @@ static void test_transaction(void **state)
 	assert_true(exists("cur/1.a,S=18,W=22:2,S"));
 	assert_true(exists("cur/2.b:2,F"));
 	assert_true(exists("cur/3.c:2,S"));
+	/* from the index now, also that the last line of 3 has no end */
+	session("C: STAT\nS: +OK 3 53\nC: LIST 3\nS: +OK 3 18\nC: QUIT\nS: +OK Logging out.\nE\n");
+	assert_true(exists("surat-index"));
 }
 
 static void test_errors(void **state)

@@ -93,6 +93,15 @@ static void on_route_get(void *arg, struct ipc *c, uint32_t id, const void *in, 
 	assert_int_equal(ipc_reply(c, id, &route_desc, &r, NULL), 0);
 }
 
+static void on_full(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct route_full *m = in;
+	struct rig *r = arg;
+
+	r->full_size = m->size;
+	snprintf(r->full_user, sizeof(r->full_user), "%.*s:%.*s", SPAN_ARG(m->transport), SPAN_ARG(m->user));
+}
+
 static void copy(char *to, size_t n, struct span s)
 {
 	snprintf(to, n, "%.*s", SPAN_ARG(s));
@@ -140,8 +149,9 @@ static void smtpd_lost(void *arg, struct ipc *c, const struct err *why)
 	((struct rig *)arg)->smtpd_gone = true;
 }
 
-static const struct ipc_rule resolve_rules[] = { { &route_query_desc, ~0u, on_route_get } };
-static const struct ipc_ops resolve_ops = { "resolve", resolve_rules, 1, no_loss, NULL };
+static const struct ipc_rule resolve_rules[] = { { &route_query_desc, ~0u, on_route_get },
+						 { &route_full_desc, ~0u, on_full } };
+static const struct ipc_ops resolve_ops = { "resolve", resolve_rules, 2, no_loss, NULL };
 static const struct ipc_rule agent_rules[] = { { &dlv_job_desc, ~0u, on_job } };
 static const struct ipc_ops agent_ops = { "deliver", agent_rules, 1, agent_gone, NULL };
 static const struct ipc_rule smtpd_rules[] = { { &enq_grant_desc, ~0u, on_grant } };

@@ -49,6 +49,8 @@ struct rig {
 	uint64_t rows, active_rows;
 	bool has_done;
 	uint64_t shown_size, record_size;
+	char full_user[64];             /* the mailbox that resolve has heard is full */
+	uint64_t full_size;
 	bool is_showing;
 	char shown[64];
 	uint64_t next_id, ids_left, wanted;

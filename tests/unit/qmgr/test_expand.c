@@ -129,6 +129,34 @@ static void transports_are_kept_apart(void **state)
 	arena_fini(&a);
 }
 
+/* A hundred thousand members, half of them twice in other letters, beside kinds and transports that are not the same. */
+static void crowd(void **state)
+{
+	enum { N = 100000 };
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "l@x");
+	struct err err = ERR_INIT;
+	struct route_new *v = arena_alloc(&a, N * sizeof(*v));
+	struct ipc_list l = { v, N };
+	size_t i;
+
+	for (i = 0; i < N; i++)
+		v[i].address = span_z(arena_printf(&a, i % 4 == 1 ? "Member-%zu@x" : "member-%zu@X", i / 2));
+	v[0].address = SPAN_LIT("L@x");                         /* itself: final */
+	v[2] = (struct route_new){ .address = SPAN_LIT("/f"), .kind = QUEUE_FILE, .as_user = SPAN_LIT("a") };
+	v[3] = (struct route_new){ .address = SPAN_LIT("/f"), .kind = QUEUE_FILE, .as_user = SPAN_LIT("b") };
+	v[4] = (struct route_new){ .address = SPAN_LIT("/F"), .kind = QUEUE_FILE, .as_user = SPAN_LIT("b") };
+	v[5] = (struct route_new){ .address = SPAN_LIT("/F"), .kind = QUEUE_FILE, .as_user = SPAN_LIT("b") };
+	v[6] = (struct route_new){ .address = SPAN_LIT("member-7@x"), .via = SPAN_LIT("lmtp:x") };
+	v[7].address = SPAN_LIT("l@X");
+	assert_int_equal(expand_rcpt(&m, 0, &l, false, SPAN_NULL, true, N + 1, &a, &err), 0);
+	assert_int_equal(m.n_rcpts, 1 + 6 + (N - 8) / 2);
+	assert_true(m.rcpts[1].is_final && !m.rcpts[2].is_final);
+	assert_true(span_eqz(m.rcpts[6].via, "lmtp:x"));
+	assert_true(span_eqz(m.rcpts[7].addr, "member-4@X"));
+	arena_fini(&a);
+}
+
 static void limits(void **state)
 {
 	const char *const to[] = { "next@x" }, *const empty[] = { "" }, *const control[] = { "a\nb@x" };
@@ -155,7 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inherits), cmocka_unit_test(null_sender_stays), cmocka_unit_test(twins_are_left_out),
-		cmocka_unit_test(loops_become_final), cmocka_unit_test(transports_are_kept_apart), cmocka_unit_test(limits),
+		cmocka_unit_test(loops_become_final), cmocka_unit_test(transports_are_kept_apart), cmocka_unit_test(crowd), cmocka_unit_test(limits),
 	};
 
 	return cmocka_run_group_tests_name("expand", tests, NULL, NULL);

@@ -218,6 +218,23 @@ static void passed_by_local(void **state)
 	arena_fini(&a);
 }
 
+/* resolve hears of a full mailbox, and of nothing else that bounces. */
+static void full_mailbox_is_told(void **state)
+{
+	struct rig *r = *state;
+
+	rig_submit(r, "tito@x", "iqbal@x", 0);
+	UNTIL(r, r->local.n == 1);
+	rig_report(&r->local, &r->local.jobs[0], 0, DLV_BOUNCED, "5.2.0", "no", false);
+	UNTIL(r, r->local.n == 2);      /* the notice */
+	rig_turns(r, 3);
+	assert_string_equal(r->full_user, "");
+	rig_report(&r->local, &r->local.jobs[1], 0, DLV_BOUNCED, "5.2.2", "mailbox is full", false);
+	UNTIL(r, r->full_user[0]);
+	assert_string_equal(r->full_user, "local:tito@x");
+	assert_true(r->full_size > strlen(rig_body));
+}
+
 /* Lists that no frame holds come in parts and are added in one transaction. */
 static void crowd_of_resolve(void **state)
 {
@@ -661,7 +678,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss),
 		T(nonsense_ends_only_its_channel),
-		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(passed_by_local), T(crowd_of_resolve), T(crowd_over_the_limit),
+		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(passed_by_local), T(full_mailbox_is_told), T(crowd_of_resolve), T(crowd_over_the_limit),
 		T(crowd_of_local), T(discarded), T(same_user_one_job),
 		T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "tests/unit/resolve/world.h"
 
 static void classes(void **state)
@@ -94,6 +95,70 @@ static void verdicts(void **state)
 			fail_msg("%s: status %d, %.*s %.*s", rows[i].address, (int)v.status, SPAN_ARG(v.dsn), SPAN_ARG(v.text));
 	}
 	world_close(&w);
+}
+
+/* A mailbox that had no room for 20,000 bytes: the larger letter is refused, the smaller one may try; an alias is refused
+ * only when nobody behind it has room. */
+static void full_mailboxes(void **state)
+{
+	static const struct { const char *address; uint64_t size; const char *dsn; } rows[] = {
+		{ "daemon@localhost", 20000, "5.2.2" }, { "daemon@localhost", 30000, "5.2.2" },
+		{ "Daemon+x@localhost", 20000, "5.2.2" }, { "daemon@localhost", 19999, "" }, { "daemon@localhost", 0, "" },
+		{ "bin@localhost", 0, "5.2.2" }, { "bin@localhost", 99, "" }, { "bin@localhost", 100, "5.2.2" },
+		{ "one@localhost", 20000, "5.2.2" }, { "both@localhost", 20000, "" }, { "sys@localhost", 99999999, "" },
+		{ "tito@box.example", 500, "5.2.2" }, { "iqbal@box.example", 500, "" }, { "x@other.example", 500, "" },
+	};
+	static const struct route_full notes[] = {
+		{ SPAN_LIT("local"), SPAN_LIT("daemon"), SPAN_LIT(""), 30000 },
+		{ SPAN_LIT("local"), SPAN_LIT("daemon"), SPAN_LIT(""), 20000 },
+		{ SPAN_LIT("local"), SPAN_LIT("daemon"), SPAN_LIT(""), 40000 },
+		{ SPAN_LIT("local"), SPAN_LIT("bin"), SPAN_LIT(""), 100 },
+		{ SPAN_LIT("virtual"), SPAN_LIT(""), SPAN_LIT("/v/x/"), 500 },
+	};
+	uint64_t now = clock_mono_ms();
+	struct rcpt_verdict v;
+	struct world w;
+	size_t i;
+
+	world_open(&w, "mydestination = localhost\nrecipient_delimiter = +\nalias_maps = inline:{one=daemon@localhost, {both = daemon@localhost, sys@localhost}}\n"
+		   "virtual_mailbox_domains = box.example\nvirtual_mailbox_base = /v\nvirtual_uid_maps = static:5000\n"
+		   "virtual_gid_maps = static:5000\nvirtual_mailbox_maps = inline:{tito@box.example=x/, iqbal@box.example=y/}\n");
+	for (i = 0; i < ARRAY_LEN(notes); i++)
+		full_note(&w.full, &notes[i], now, now + 60000);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		w.letter_size = rows[i].size;
+		v = world_check(&w, rows[i].address);
+		if (!span_eqz(v.dsn, rows[i].dsn) || v.status != (rows[i].dsn[0] ? MSG_NO : MSG_OK))
+			fail_msg("row %zu, %s: %d %.*s", i, rows[i].address, (int)v.status, SPAN_ARG(v.dsn));
+	}
+	for (i = 0; i < ARRAY_LEN(notes); i++)
+		full_note(&w.full, &notes[i], now - 2, now - 1);        /* a minute later */
+	v = world_check(&w, "tito@box.example");
+	assert_int_equal(v.status, MSG_OK);
+	world_close(&w);
+}
+
+/* The table has an end; what is old makes room. */
+static void full_has_an_end(void **state)
+{
+	struct full f = { 0 };
+	struct arena a = { 0 };
+	struct route to = { .transport = SPAN_LIT("local") };
+	struct route_full m = { .transport = SPAN_LIT("local"), .size = 1 };
+	int i;
+
+	for (i = 0; i < 10001; i++) {
+		m.user = span_z(arena_printf(&a, "u%d", i));
+		full_note(&f, &m, 1000, i < 5000 ? 2000 : 3000);
+	}
+	assert_int_equal(f.boxes.n, 10000);
+	to.user = m.user;
+	assert_false(full_refuses(&f, &to, 1, 1000));
+	full_note(&f, &m, 2500, 3500);
+	assert_int_equal(f.boxes.n, 5001);
+	assert_true(full_refuses(&f, &to, 1, 2500));
+	full_fini(&f);
+	arena_fini(&a);
 }
 
 static void recipient_tables(void **state)
@@ -230,7 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(classes),
 		cmocka_unit_test(verdicts),
-		cmocka_unit_test(recipient_tables),
+		cmocka_unit_test(recipient_tables), cmocka_unit_test(full_mailboxes), cmocka_unit_test(full_has_an_end),
 		cmocka_unit_test(accepted_is_deliverable),
 	};
 

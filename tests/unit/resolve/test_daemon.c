@@ -150,7 +150,7 @@ static const void *ask(struct fix *f, const struct ipc_desc *d, const void *in, 
 
 static void assert_verdict(struct fix *f, const char *address, enum msg_status want)
 {
-	struct rcpt_check q = { span_z(address), SPAN_LIT("a@b.example") };
+	struct rcpt_check q = { .address = span_z(address), .sender = SPAN_LIT("a@b.example") };
 	const struct rcpt_verdict *v = ask(f, &rcpt_check_desc, &q, &rcpt_verdict_desc);
 
 	if (v->status != want)

@@ -39,14 +39,19 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 
 static const struct ipc_ops client_ops = { "resolve", NULL, 0, on_lost, NULL };
 
-static void connect_client(struct fix *f)
+static void connect_as(struct fix *f, const char *name)
 {
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	ipc_init(&f->client, &f->loop, &client_ops, f);
 	ipc_attach(&f->client, &fds[0]);
-	service_attach(f->service, &fds[1]);
+	service_attach(f->service, span_z(name), &fds[1]);
+}
+
+static void connect_client(struct fix *f)
+{
+	connect_as(f, "qmgr");
 }
 
 static struct dns *no_dns(struct fix *f)
@@ -134,7 +139,7 @@ static void get(struct fix *f, const char *map, const char *k1, const char *k2)
 static void verdicts_and_routes(void **state)
 {
 	struct fix f;
-	struct rcpt_check check = { SPAN_LIT("daemon@localhost"), SPAN_LIT("a@b.example") };
+	struct rcpt_check check = { .address = SPAN_LIT("daemon@localhost"), .sender = SPAN_LIT("a@b.example") };
 	struct route_query route = { .address = SPAN_LIT("x@localhost"), .sender = SPAN_LIT("a@b.example") };
 
 	begin(&f, "mydestination = localhost\nalias_maps = inline:{x=daemon@localhost}\n");
@@ -144,6 +149,36 @@ static void verdicts_and_routes(void **state)
 	call(&f, &route_query_desc, &route, &route_desc);
 	assert_int_equal(f.route.action, ROUTE_EXPAND);
 	assert_int_equal(f.route.news.n, 1);
+	end(&f);
+}
+
+/* What qmgr tells is known at RCPT; a sender is no recipient. */
+static void full_mailbox(void **state)
+{
+	struct fix f;
+	struct rcpt_check check = { .address = SPAN_LIT("daemon@localhost"), .has_letter = 1, .size = 100 };
+	struct route_full full = { SPAN_LIT("local"), SPAN_LIT("daemon"), SPAN_NULL, 100 };
+	int i;
+
+	begin(&f, "mydestination = localhost\nalias_maps =\n");
+	assert_int_equal(ipc_send(&f.client, &route_full_desc, &full, NULL), 0);
+	call(&f, &rcpt_check_desc, &check, &rcpt_verdict_desc);
+	assert_int_equal(f.verdict.status, MSG_NO);
+	check.has_letter = 0;
+	call(&f, &rcpt_check_desc, &check, &rcpt_verdict_desc);
+	assert_int_equal(f.verdict.status, MSG_OK);
+	end(&f);
+	begin(&f, "mydestination = localhost\nalias_maps =\nfull_mailbox_time = 0\n");
+	assert_int_equal(ipc_send(&f.client, &route_full_desc, &full, NULL), 0);
+	check.has_letter = 1;
+	call(&f, &rcpt_check_desc, &check, &rcpt_verdict_desc);
+	assert_int_equal(f.verdict.status, MSG_OK);
+	ipc_close(&f.client);
+	connect_as(&f, "smtpd");        /* it has no say in this */
+	assert_int_equal(ipc_send(&f.client, &route_full_desc, &full, NULL), 0);
+	for (i = 0; i < 100 && !f.lost; i++)
+		loop_turn(&f.loop, true);
+	assert_int_equal(f.lost, 1);
 	end(&f);
 }
 
@@ -264,7 +299,7 @@ static void too_large_answers(void **state)
 
 static void reload_and_loss(void **state)
 {
-	struct rcpt_check check = { SPAN_LIT("daemon@other.example"), SPAN_LIT("a@b.example") };
+	struct rcpt_check check = { .address = SPAN_LIT("daemon@other.example"), .sender = SPAN_LIT("a@b.example") };
 	struct ptr_query ptr = { SPAN_LIT("192.0.2.77") };
 	struct world fresh;
 	struct fix f;
@@ -306,7 +341,7 @@ static void reload_and_loss(void **state)
 
 static void odd_messages_end_one_channel(void **state)
 {
-	struct rcpt_check check = { SPAN_LIT("daemon@localhost"), SPAN_NULL };
+	struct rcpt_check check = { .address = SPAN_LIT("daemon@localhost"), .sender = SPAN_NULL };
 	struct route odd = { 0 };
 	struct fix f;
 	int i;
@@ -325,7 +360,7 @@ static void odd_messages_end_one_channel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts_and_routes),
+		cmocka_unit_test(verdicts_and_routes), cmocka_unit_test(full_mailbox),
 		cmocka_unit_test(tables),
 		cmocka_unit_test(a_table_comes_and_goes),
 		cmocka_unit_test(too_large_answers),

@@ -11,6 +11,8 @@ struct world {
 	struct conf conf;
 	struct rules *rules;
 	struct arena a;
+	struct full full;
+	uint64_t letter_size;           /* of the letter that RCPT is about */
 };
 
 static const char *const world_literals[] = { "[192.0.2.1]", "[IPv6:2001:db8::1]" };
@@ -48,6 +50,7 @@ static void world_open(struct world *w, const char *text)
 
 static void world_close(struct world *w)
 {
+	full_fini(&w->full);
 	rules_free(w->rules);
 	conf_fini(&w->conf);
 	arena_fini(&w->a);
@@ -111,10 +114,11 @@ static inline struct route world_ask_via(struct world *w, const char *address, c
 
 static inline struct rcpt_verdict world_check(struct world *w, const char *address)
 {
-	struct rcpt_check q = { .address = span_z(address), .sender = SPAN_LIT("a@b.example") };
+	struct rcpt_check q = { .address = span_z(address), .sender = SPAN_LIT("a@b.example"), .has_letter = 1,
+				.size = w->letter_size };
 	struct rcpt_verdict out;
 
-	check_rcpt(&out, w->rules, &q, &w->a);
+	check_rcpt(&out, w->rules, &w->full, &q, &w->a);
 	return out;
 }
 

@@ -60,6 +60,7 @@ static void format(void **state)
 		{ "version 2 stays", "V\t2\n\nSent\n", "a.b", NULL, "V\t2\n\nSent\na\tb\n" },
 		{ "an empty version 2 stays", "V\t2\n\n", "x", NULL, "V\t2\n\nx\n" },
 		{ "a header is completed", "V\t2", "x", NULL, "V\t2\n\nx\n" },
+		{ "a header is ended", "V\t2\n", "x", NULL, "V\t2\n\nx\n" },
 		{ "later versions stay", "V\t3\nk\tv\n\nSent\n", "x", NULL, "V\t3\nk\tv\n\nSent\nx\n" },
 		{ "drop, all of them", "a\nSent\na\n", NULL, "a", "Sent\n" },
 		{ "drop with tabs", "V\t2\n\na\tb\na\n", NULL, "a.b", "V\t2\n\na\n" },

@@ -224,6 +224,8 @@ static void spoil(const char *name, off_t at, size_t n)
 
 	random_bytes(junk, n);
 	assert_int_equal(pwrite(fd, junk, n, at), (ssize_t)n);
+	/* the kernel's clock for files may not have moved on yet */
+	assert_int_equal(futimens(fd, (struct timespec[]){ { 1, 1 }, { 1, 1 } }), 0);
 	free(junk);
 	close(fd);
 }
@@ -414,9 +416,11 @@ static void test_marks(void **state)
 	clock_fake_ms(1700000000000);
 	x = open_with(OURS, false);
 	assert_int_equal(standing().mark, INDEX_DIRTY);
+	before = n_syncs;
 	fill(x, "", 5);
 	index_close(&x);
 	assert_int_equal(standing().mark, INDEX_CLEAN);
+	assert_int_equal(n_syncs, before + 2);  /* the environment, the mark */
 
 	before = n_syncs;
 	x = open_with(OURS, false);
@@ -516,6 +520,47 @@ static void test_renew(void **state)
 	index_close(&x);
 	index_close(&y);
 	assert_int_equal(standing().mark, INDEX_CLEAN);
+}
+
+/* A tool that knows of no master works beside a session: neither throws away what the other has. */
+static void test_instances(void **state)
+{
+	int to[2], from[2], status;
+	struct index *x;
+	char byte = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(to), 0);
+	assert_int_equal(pipe(from), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(from[0]);
+		x = open_with(OURS, false);
+		fill(x, "", N);
+		if (write(from[1], &byte, 1) != 1 || read(to[0], &byte, 1) != 1)
+			_exit(1);
+		/* the other one has closed: what it wrote is there */
+		if (count(x, "") != N || count(x, "tool") != N)
+			_exit(2);
+		_exit(0);
+	}
+	close(from[1]);
+	assert_int_equal(read(from[0], &byte, 1), 1);
+	x = open_with(99, false);
+	assert_int_equal(count(x, ""), N);
+	fill(x, "tool", N);
+	index_close(&x);
+	assert_int_equal(standing().mark, INDEX_DIRTY);
+	assert_int_equal(write(to[1], &byte, 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(to[0]);
+	close(to[1]);
+	close(from[0]);
+	/* nobody has it any more, so it might be from before a crash */
+	x = open_with(99, false);
+	assert_int_equal(count(x, ""), -1);
+	index_close(&x);
 }
 
 static void write_forever(int out)
@@ -1096,7 +1141,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(table), T(truncation), T(marks), T(descriptors), T(renew), T(kill), T(two), T(full), T(no_rights), T(memory),
+		T(table), T(truncation), T(marks), T(descriptors), T(renew), T(instances), T(kill), T(two), T(full), T(no_rights), T(memory),
 		T(sandbox), T(folders), T(reap), T(modseq), T(messages), T(gone), T(many_folders), T(network),
 	};
 

@@ -231,6 +231,33 @@ static void test_new_validity(void **state)
 	mailbox_close(&b);
 }
 
+/* Numbers are only ever appended; when most of the list is of messages that are gone it is written anew. */
+static void test_long_list(void **state)
+{
+	struct str text = STR_INIT(1 << 20);
+	struct mailbox *b;
+
+	assert_int_equal(str_addz(&text, "3 V10 N5001 G0123456789abcdef0123456789abcdef\n"), 0);
+	for (int i = 1; i <= 5000; i++)
+		assert_int_equal(str_addf(&text, "%d W1234 :1600000000.M%dP1.host.example.com,S=1200\n", i, i), 0);
+	put("dovecot-uidlist", text.p);
+	put("cur/1600000000.M5000P1.host.example.com,S=1200:2,S", LETTER);
+	str_fini(&text);
+	b = open_box(&fixture_store, "", 0);
+	assert_string_equal(view_of(b), "5000:S");
+	for (int i = 1; i <= 3; i++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "new/%d.x", i);
+		put(name, LETTER);
+		assert_int_equal(sync_of(b, true)[0], '+');
+	}
+	assert_string_equal(view_of(b), "5000:S 5001: 5002: 5003:");
+	assert_true(strlen(text_of("dovecot-uidlist")) < 300);
+	assert_int_equal(b->now.validity, 10);
+	mailbox_close(&b);
+}
+
 /* ---- changes of our own ---- */
 
 static void test_store(void **state)
@@ -547,7 +574,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_open), T(test_nothing), T(test_read_only), T(test_status), T(test_foreign), T(test_pending_expunge),
-		T(test_unloaded), T(test_lost), T(test_new_validity), T(test_store), T(test_unchanged_since),
+		T(test_unloaded), T(test_lost), T(test_new_validity), T(test_long_list), T(test_store), T(test_unchanged_since),
 		T(test_store_races), T(test_expunge), T(test_read), T(test_renewed), T(test_renewed_unloaded), T(test_memory),
 		T(test_recent),
 	};

@@ -13,14 +13,24 @@
 
 /* Faults: the nth call from now fails. */
 static int fail_fsync, fail_rename, fail_link, link_errno = EIO;
+static bool is_full;                    /* nothing can be synced */
 
 int fsync(int fd)
 {
-	if (fail_fsync && --fail_fsync == 0) {
-		errno = EIO;
+	if (is_full || (fail_fsync && --fail_fsync == 0)) {
+		errno = is_full ? ENOSPC : EIO;
 		return -1;
 	}
 	return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	if (is_full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
 }
 
 int renameat2(int from, const char *a, int to, const char *b, unsigned flags)
@@ -45,6 +55,7 @@ static int setup(void **state)
 {
 	fail_fsync = fail_rename = fail_link = 0;
 	link_errno = EIO;
+	is_full = false;
 	return fixture_setup(state);
 }
 
@@ -345,6 +356,66 @@ static void test_copy_races(void **state)
 	mailbox_close(&to);
 }
 
+/* A user over quota can still look and delete: UIDs hold for the session. */
+static void test_full(void **state)
+{
+	struct mailbox *b;
+	struct err err = ERR_INIT;
+	uint32_t sel = 0;
+
+	put("new/1.a", LETTER);
+	put("cur/2.b:2,S", LETTER);
+	is_full = true;
+	b = open_box(&fixture_store, "", 0);
+	assert_true(b->is_volatile);
+	assert_string_equal(view_of(b), "1: 2:S");
+	put("new/3.c", LETTER);
+	assert_string_equal(sync_of(b, true), "+3");
+	store_flags(b, 1, MAILBOX_ADD, INDEX_DELETED);
+	OK(mailbox_expunge(b, &sel, 1, &err));
+	assert_string_equal(sync_of(b, true), "-1");
+	assert_string_equal(view_of(b), "2:ST 3:");
+	assert_false(exists("dovecot-uidlist.lock"));
+	mailbox_close(&b);
+	is_full = false;
+	mail_store_close(&fixture_store);
+	fixture_open(&fixture_store);
+	b = open_box(&fixture_store, "", 0);
+	assert_false(b->is_volatile);
+	assert_int_equal(b->n, 2);
+	mailbox_close(&b);
+}
+
+/* The list can be read but not written, as with a full disk later on. */
+static void test_full_later(void **state)
+{
+	struct mailbox *b;
+
+	put("cur/1.a:2,S", LETTER);
+	b = open_box(&fixture_store, "", 0);
+	assert_false(b->is_volatile);
+	view_of(b);
+	is_full = true;
+	put("new/2.b", LETTER);
+	assert_string_equal(sync_of(b, true), "+2");
+	is_full = false;
+	put("new/3.c", LETTER);
+	assert_string_equal(sync_of(b, true), "+3");
+	assert_string_equal(view_of(b), "1:S 2: 3:");
+	assert_non_null(strstr(text_of("dovecot-uidlist"), "1 :1.a\n2 :2.b\n3 :3.c\n"));
+	is_full = true;
+	put("new/4.d", LETTER);
+	assert_string_equal(sync_of(b, true), "+4");
+	drop("cur/4.d:2,");
+	assert_string_equal(sync_of(b, true), "-4");
+	is_full = false;
+	/* no number that was told is given again */
+	put("new/5.e", LETTER);
+	assert_string_equal(sync_of(b, true), "+4");
+	assert_string_equal(view_of(b), "1:S 2: 3: 5:");
+	mailbox_close(&b);
+}
+
 /* ---- times ---- */
 
 static struct index_folder record_of(const char *folder)
@@ -401,7 +472,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_append), T(test_append_many), T(test_append_fails), T(test_quota), T(test_copy), T(test_copy_fails),
-		T(test_move), T(test_copy_races), T(test_own_time),
+		T(test_move), T(test_copy_races), T(test_own_time), T(test_full), T(test_full_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
