@@ -240,7 +240,8 @@ struct recordless {
 	size_t n;
 };
 
-static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
+			    const struct mail_body *body)
 {
 	struct recordless *r = arg;
 
