@@ -649,6 +649,7 @@ def test_odd_files_in_cur(suite, tito):
         read += any(v.get("BODY[]") == LETTER.replace(b"\n", b"\r\n") for v in tito.fetched().values())
         assert got.startswith(("OK", "NO")), got
     assert read >= 12, (read, len(uids))
+    assert tito.cmd("FETCH 1:* BODY.PEEK[]").startswith("NO [SERVERBUG] Some") and len(tito.fetched()) == read
     for line in ("SEARCH TEXT Hello", "SEARCH SUBJECT plain", "STORE 1:* +FLAGS (\\Flagged)", "COPY 1:* INBOX", "SORT (SIZE) UTF-8 ALL", "NOOP"):
         assert tito.cmd(line).startswith(("OK", "NO")), line
     text = (path / "dovecot-uidlist").read_bytes()
