@@ -118,7 +118,8 @@ static int status_with_sizes(struct mail_store *s, const char *folder, struct ma
 	return rc;
 }
 
-int mailbox_status(struct mail_store *s, const char *folder, unsigned flags, struct mailbox_status *st_r, struct err *err)
+int mailbox_status(struct mail_store *s, const char *folder, unsigned flags, struct mailbox_status *st_r,
+		   struct err *err)
 {
 	struct index_folder f;
 	struct index_txn t;

@@ -2,7 +2,7 @@
  * COPY links, MOVE renames. Both folders change in one transaction of the index, the target under UIDLIST_LOCK.
  *
  * cut short after                    COPY leaves                        MOVE leaves
- * some files are in the target       copies nobody was told of          messages in the target, found there and gone here
+ * some files are in the target       copies nobody was told of          messages in the target, gone here
  * UIDs are in the target's list      the same                           the same, with those UIDs
  * sync of the target's cur/          all copies                         all messages in the target
  *
@@ -126,7 +126,8 @@ static int copy_file(struct copying *c, int dir, const char *name, const char *t
 		err_sys(err, "cannot create a file in tmp/");
 	else
 		rc = copy_bytes(in, out, err);
-	if (rc == 0 && (futimens(out, (struct timespec[]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim }) < 0 || fdatasync(out) < 0 ||
+	if (rc == 0 && (futimens(out, (struct timespec[]){ { .tv_nsec = UTIME_OMIT },
+				 st.st_mtim }) < 0 || fdatasync(out) < 0 ||
 			renameat2(c->md.tmp, tmp, c->md.cur, to, RENAME_NOREPLACE) < 0))
 		rc = err_sys(err, "cannot copy a message");
 	if (rc < 0 && out >= 0)
@@ -168,7 +169,8 @@ static int make_name(struct copying *c, struct piece *x, struct err *err)
 	snprintf(with_info, sizeof(with_info), "%s%s", fresh, c->name + base.n);
 	if (map_flags(c, x->m.flags, &x->flags, err) < 0)
 		return -1;
-	return maildir_name_make(c->to_name, span_z(with_info), x->flags) < 0 ? err_set(err, ERR_PERM, "a name gets too long") : 0;
+	return maildir_name_make(c->to_name, span_z(with_info), x->flags) < 0 ? err_set(err, ERR_PERM,
+											"a name gets too long") : 0;
 }
 
 /* 1 placed, 0 it is gone, -1. */

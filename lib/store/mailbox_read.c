@@ -101,7 +101,7 @@ struct missing {
 	const char *name;
 	struct mail_record r;
 	struct str keys, body;
-	bool is_read, is_unended;
+	bool is_read;
 };
 
 struct batch {
@@ -153,7 +153,6 @@ static void parse(struct mailbox *b, struct missing *m)
 	struct err err = ERR_INIT;
 	struct arena a = { 0 };
 	int fd = open_named(b, m->name, &err);
-	char last;
 
 	str_init(&m->keys, BATCH_BYTES * 16);
 	str_init(&m->body, BATCH_BYTES * 16);
@@ -161,7 +160,6 @@ static void parse(struct mailbox *b, struct missing *m)
 		return;
 	m->is_read = mail_record_read(&a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
 		     mail_body_encode(&m->body, &m->r.body) == 0;
-	m->is_unended = m->is_read && m->r.size && pread(fd, &last, 1, (off_t)m->r.size - 1) == 1 && last != '\n';
 	close(fd);
 	arena_fini(&a);
 }
@@ -179,7 +177,7 @@ static int keep(struct mailbox *b, struct batch *l, struct err *err)
 
 		rc = x->is_read ? mail_store_idx(b->store, index_msg_get(d.t, d.f.id, x->uid, &m, err)) : 0;
 		if (rc > 0)
-			m.state |= x->is_unended ? INDEX_UNENDED : 0;
+			m.state |= x->r.is_unended ? INDEX_UNENDED : 0;
 		if (rc > 0)
 			rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
 	}
@@ -242,7 +240,8 @@ struct recordless {
 	size_t n;
 };
 
-static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
+			    const struct mail_body *body)
 {
 	struct recordless *r = arg;
 

@@ -142,7 +142,8 @@ static int finish(struct mailbox *b, struct disk *d, uint64_t before, int rc, st
 	}
 	after = d->f.modseq;
 	/* nobody else has changed anything: the view is as new as the index */
-	if (before == b->p->modseq && d->f.id == b->p->id && d->f.gone_modseq <= before)
+	if (before == b->p->modseq && d->f.id == b->p->id && index_generation(b->store->index) == b->p->generation &&
+	    d->f.gone_modseq <= before)
 		b->p->modseq = after;
 	mailbox_disk_end(d);
 	return rc;

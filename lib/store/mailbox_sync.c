@@ -60,7 +60,8 @@ static bool compare(void *arg, const struct index_msg *m)
 	if (w->at == b->n || b->v[w->at].uid != m->uid)
 		return true;
 	v = &b->v[w->at++];
-	if (v->modseq == m->modseq)
+	/* an index that was made anew within the same millisecond may give a modseq again */
+	if (v->modseq == m->modseq && (!w->is_rebuilt || v->flags == m->flags))
 		return true;
 	if (!w->is_rebuilt || v->flags != m->flags)
 		w->changed[w->n_changed++] = v->uid;
@@ -136,7 +137,8 @@ static void find_changed(struct mailbox *b, const struct walking *w, struct mail
 }
 
 /* Nobody has asked for a message yet, and nothing but arrivals happened: numbers are all there is. */
-static bool follow_unloaded(struct mailbox *b, const struct index_folder *f, const struct disk_claim *claim, bool is_rebuilt)
+static bool follow_unloaded(struct mailbox *b, const struct index_folder *f, const struct disk_claim *claim,
+			    bool is_rebuilt)
 {
 	struct mailbox_private *p = b->p;
 	uint32_t came = f->uid_next > p->uid_next ? f->n - (uint32_t)b->n : 0;

@@ -183,7 +183,8 @@ static int locate_in(int fd, struct span base, struct arena *a, const char **nam
 	return found;
 }
 
-int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err)
+int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r,
+		   struct err *err)
 {
 	int turn, rc = 0;
 

@@ -180,14 +180,16 @@ def download(server, letters, tls):
 
 def timed(server, client, *commands, n=1, before=None, literals=()):
     """The commands, n times; what before does first is not measured."""
-    meter = Meter(server)
+    meter, got = Meter(server), 0
     for i in range(n):
         if before:
             before(i)
+        got -= client.bytes
         with meter:
             for c in commands:
                 client.cmd(c(i) if callable(c) else c, literals)
-    return meter.row(n)
+        got += client.bytes
+    return dict(meter.row(n), answer_kb=got / 1000 / n)
 
 
 def twice(server, client, command):
@@ -383,7 +385,7 @@ def measure(server, quick, only):
             "idle sessions, TLS": lambda: idle(server, many, True, wait, 10),
             "idle sessions, plain": lambda: idle(server, many // 2, False, wait, 10)}),
     }
-    chosen = ["idle"] if kind == "hibernating" else ["sessions", "idle"] if kind == "default" and quick else list(parts)
+    chosen = ["idle"] if kind == "hibernating" else ["sessions", "read", "idle"] if kind == "default" and quick else list(parts)
     for part in chosen:
         if only and only != part:
             continue

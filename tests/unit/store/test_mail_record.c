@@ -146,6 +146,8 @@ static void check_shape(const char *label, struct span text, int fd)
 	assert_int_equal(imap_envelope_body(&want, root, false), 0);
 	eq(label, "body", r.body.body, str_span(&want));
 	assert_true(r.size == text.n && r.vsize == root->header.crlf_octets + root->body.crlf_octets);
+	if (r.is_unended != (text.n && text.p[text.n - 1] != '\n'))
+		fail_msg("%s: is_unended is %d", label, r.is_unended);
 	make(&a, text, 1, &other);
 	eq_record(label, &other, &r);
 	make(&a, text, 7, &other);

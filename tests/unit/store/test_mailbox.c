@@ -402,7 +402,8 @@ static void test_expunge(void **state)
 
 /* ---- reading ---- */
 
-static bool count(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+static bool count(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
+		  const struct mail_body *body)
 {
 	size_t *n = arg;
 
