@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <sys/stat.h>
 #include <time.h>
 
 #include "mailbox_fixture.h"
@@ -493,6 +494,25 @@ static void test_read(void **state)
 	mailbox_close(&b);
 }
 
+/* What nobody can take out of the way is looked at once. */
+static void test_planted_inbox(void **state)
+{
+	struct mailbox *b;
+	struct err err = ERR_INIT;
+	struct mail_keys k;
+
+	put_three();
+	b = open_box(&fixture_store, "", 0);
+	view_of(b);
+	(void)unlinkat(fixture_store.index_dir, INDEX_DIR "/" INDEX_INBOX, 0);
+	assert_int_equal(mkfifoat(fixture_store.index_dir, INDEX_DIR "/" INDEX_INBOX, 0600), 0);
+	alarm(20);
+	OK(mailbox_keys(b, 0, &k, &err));
+	alarm(0);
+	assert_true(k.subject.n > 0);
+	mailbox_close(&b);
+}
+
 /* ---- the index is lost ---- */
 
 static void test_renewed(void **state)
@@ -597,8 +617,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_open), T(test_nothing), T(test_read_only), T(test_status), T(test_foreign), T(test_pending_expunge),
 		T(test_unloaded), T(test_lost), T(test_new_validity), T(test_own_validity), T(test_long_list), T(test_store),
-		T(test_unchanged_since), T(test_store_races), T(test_expunge), T(test_read), T(test_renewed), T(test_renewed_unloaded), T(test_memory),
-		T(test_recent),
+		T(test_unchanged_since), T(test_store_races), T(test_expunge), T(test_read), T(test_renewed), T(test_renewed_unloaded),
+		T(test_memory), T(test_recent), T(test_planted_inbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
