@@ -29,8 +29,8 @@ class Folder:
         self.was_expunged = False       # EXPUNGE or CLOSE was asked for since the last look
         self.snapshots = collections.deque(maxlen=8)    # (modseq, {uid: flags}) when all was quiet
 
-    def meet(self, uid, mark):
-        assert uid not in self.dead, f"{self.name}: UID {uid} is back"
+    def meet(self, uid, mark, may_be_dead=False):
+        assert uid not in self.dead or may_be_dead, f"{self.name}: UID {uid} is back"
         assert self.mark_of.setdefault(uid, mark) == mark, f"{self.name}: UID {uid} meant {self.mark_of[uid]}, now {mark}"
 
 
@@ -55,9 +55,9 @@ class World:
         return (f"From: a@example.com\r\nTo: {self.user}\r\nSubject: letter {mark}\r\nX-Mark: {mark}\r\n\r\n"
                 + "".join(f"line {k} of {mark}\r\n" for k in range(n))).encode()
 
-    def meet(self, folder, uid, mark):
+    def meet(self, folder, uid, mark, may_be_dead=False):
         with self.lock:
-            folder.meet(uid, mark)
+            folder.meet(uid, mark, may_be_dead)
 
     def remove(self, folder, uids):
         """Before removal is asked for."""
@@ -83,8 +83,8 @@ def on_disk(world, folder):
     path = maildir(world, folder)
     lines = (path / "dovecot-uidlist").read_text().splitlines()
     uids = {m[2]: int(m[1]) for line in lines[1:] if (m := re.match(r"(\d+) [^:]*:(\S+)$", line))}
-    keywords = path / "dovecot-keywords"
-    names = {chr(97 + int(n)): name for n, name in (line.split(" ", 1) for line in keywords.read_text().splitlines())} if keywords.exists() else {}
+    keywords = (path / "dovecot-keywords").read_text().splitlines() if (path / "dovecot-keywords").exists() else []
+    names = {chr(97 + int(n)): name for n, name in (line.split(" ", 1) for line in keywords)}
     found = {}
     for f in (path / "cur").iterdir():
         base, _, letters = f.name.partition(":2,")
@@ -100,6 +100,11 @@ def flag_set(values):
 
 class Session(Imap):
     """An IMAP session with a model of its folder."""
+    is_strict = True                    # its server gives one modseq after the other, the same to all
+    codes = ("EXPUNGEISSUED",)          # of NO that is no failure
+    actions = [("fetch", 20), ("fetch_all", 3), ("fetch_changed", 5), ("store", 25), ("append", 8), ("copy", 4), ("move", 3),
+               ("expunge", 5), ("expunge_all", 1), ("close", 0.5), ("search", 4), ("status", 3), ("noop", 14), ("idle", 4),
+               ("reselect", 2), ("reconnect", 2)]
 
     def __init__(self, world, seed, n=0):
         self.world, self.rng, self.n_client = world, random.Random(f"{seed}/{n}"), n
@@ -192,20 +197,22 @@ class Session(Imap):
             assert (not before or before[-1] < uid) and (not after or uid < after[0]), f"UIDs not in order around {number}"
         assert "UID" in items or not self.has_qresync, "FETCH without UID where QRESYNC is on"
         if "FLAGS" in items:
-            assert "MODSEQ" in items or not self.has_condstore or self.is_fetch, "flags without MODSEQ where CONDSTORE is on"
+            needs_modseq = self.has_condstore and self.is_strict and not self.is_fetch
+            assert "MODSEQ" in items or not needs_modseq, "flags without MODSEQ where CONDSTORE is on"
             self.flags[at] = flag_set(items["FLAGS"])
         if "MODSEQ" in items:
             modseq = int(items["MODSEQ"][0])
-            assert modseq >= (self.modseqs[at] or 0), f"modseq of {number} fell from {self.modseqs[at]} to {modseq}"
+            assert modseq >= (self.modseqs[at] or 0) or not self.is_strict, f"modseq of {number} fell from {self.modseqs[at]} to {modseq}"
             self.modseqs[at] = modseq
         for name, value in items.items():
             m = name.startswith("BODY[HEADER") and value is not None and re.search(rb"X-Mark: (m\d+)", value)
             if m and self.uids[at]:
-                self.world.meet(self.folder, self.uids[at], m[1].decode())
+                # Dovecot answers from its cache without a look at the file
+                self.world.meet(self.folder, self.uids[at], m[1].decode(), not self.is_strict)
 
     # ---- commands ----
 
-    def run(self, text, *literals, may_shrink=True, codes=("EXPUNGEISSUED",)):
+    def run(self, text, *literals, may_shrink=True):
         """OK, or NO with one of those codes."""
         self.may_shrink = may_shrink
         self.is_fetch = "FETCH" in text
@@ -214,7 +221,7 @@ class Session(Imap):
             got = self.cmd(text, *literals)
         finally:
             self.may_shrink = True
-        if not got.startswith("OK") and not any(got.startswith(f"NO [{code}]") for code in codes):
+        if not got.startswith("OK") and not any(got.startswith(f"NO [{code}]") for code in self.codes):
             raise Bad(f"{text!r}: {got}")
         return got
 
@@ -230,21 +237,24 @@ class Session(Imap):
     def select(self, name, options=""):
         self.folder = self.world.folders[name]
         with self.world.lock:
-            floors = self.folder.uid_next, self.folder.modseq
+            floors = (self.folder.uid_next, self.folder.modseq) if self.is_strict else (0, 0)
         self.is_known = False
         self.uids, self.flags, self.modseqs, self.vanished = [], [], [], []
         self.has_condstore = self.has_condstore or "CONDSTORE" in options
         words = self.ok(f"SELECT {name} {options}".strip())
         assert "READ-WRITE" in words
         codes = dict(re.findall(r"\[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d+)\]", " ".join(v for n, _, v in self.untagged if n == "OK")))
+        if not self.is_strict:
+            codes.setdefault("HIGHESTMODSEQ", "0")          # Dovecot, until somebody asks
         f = self.folder
         with self.world.lock:
             assert f.validity in (None, codes["UIDVALIDITY"]), f"UIDVALIDITY changed from {f.validity} to {codes['UIDVALIDITY']}"
             f.validity = codes["UIDVALIDITY"]
             assert int(codes["UIDNEXT"]) >= floors[0], "UIDNEXT fell"
             assert int(codes["HIGHESTMODSEQ"]) >= floors[1], f"HIGHESTMODSEQ fell from {floors[1]} to {codes['HIGHESTMODSEQ']}"
-            f.uid_next = max(f.uid_next, int(codes["UIDNEXT"]))
-            f.modseq = max(f.modseq, int(codes["HIGHESTMODSEQ"]))
+            if self.is_strict:
+                f.uid_next = max(f.uid_next, int(codes["UIDNEXT"]))
+                f.modseq = max(f.modseq, int(codes["HIGHESTMODSEQ"]))
         self.uid_next, self.highest = int(codes["UIDNEXT"]), int(codes["HIGHESTMODSEQ"])
         self.safe_modseq = self.highest if self.has_condstore else 0
         self.is_known = True
@@ -338,7 +348,7 @@ class Session(Imap):
         silent = self.rng.random() < 0.4
         since = None
         if self.has_condstore and None not in self.modseqs[a - 1:b] and self.rng.random() < 0.3:
-            since = max(self.modseqs[a - 1:b]) - self.rng.choice([0, 0, 0, 1, 1 << 30])
+            since = max(1, max(self.modseqs[a - 1:b]) - self.rng.choice([0, 0, 0, 1, 1 << 30]))
         what = f"{how}FLAGS{'.SILENT' if silent else ''} ({' '.join(flags)})"
         condition = f" (UNCHANGEDSINCE {since})" if since is not None else ""
         if silent and since is None:
@@ -357,7 +367,7 @@ class Session(Imap):
             self.after_conditional(got, how, flags, uids, since, silent, by_uid)
         elif not silent and got.startswith("OK") and not by_uid:
             told = {n for n, v in self.all("FETCH") if "FLAGS" in pairs(v)}
-            assert told >= set(range(a, b + 1)), f"STORE {a}:{b} told of {told}"
+            assert told >= set(range(a, b + 1)) or not self.is_strict, f"STORE {a}:{b} told of {told}"
 
     def after_conditional(self, got, how, flags, uids, since, silent, by_uid):
         m = re.match(r"OK \[MODIFIED ([\d,:]+)\]", got)
@@ -464,16 +474,17 @@ class Session(Imap):
     def do_status(self):
         folder = self.world.folders[self.rng.choice(FOLDERS)]
         with self.world.lock:
-            floors = folder.uid_next, folder.modseq
+            floors = (folder.uid_next, folder.modseq) if self.is_strict else (0, 0)
         self.run(f"STATUS {folder.name} (MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)")
         self.has_condstore = True
         (_, values), = self.all("STATUS")
         items = {values[1][n].decode(): values[1][n + 1].decode() for n in range(0, len(values[1]), 2)}
         assert items["UIDVALIDITY"] == (folder.validity or items["UIDVALIDITY"])
         assert int(items["UIDNEXT"]) >= floors[0] and int(items["HIGHESTMODSEQ"]) >= floors[1], (items, floors)
-        with self.world.lock:
-            folder.uid_next = max(folder.uid_next, int(items["UIDNEXT"]))
-            folder.modseq = max(folder.modseq, int(items["HIGHESTMODSEQ"]))
+        if self.is_strict:
+            with self.world.lock:
+                folder.uid_next = max(folder.uid_next, int(items["UIDNEXT"]))
+                folder.modseq = max(folder.modseq, int(items["HIGHESTMODSEQ"]))
 
     def do_idle(self):
         self.n += 1
@@ -507,7 +518,7 @@ class Session(Imap):
             if not self.is_open:
                 self.do_reconnect()
                 return True
-            name = self.rng.choices([a for a, _ in ACTIONS], [w for _, w in ACTIONS])[0]
+            name = self.rng.choices([a for a, _ in self.actions], [w for _, w in self.actions])[0]
             getattr(self, f"do_{name}")()
             return True
         except Gone:
@@ -517,7 +528,3 @@ class Session(Imap):
 
 def apply(how, before, flags):
     return before | flags if how == "+" else before - flags if how == "-" else flags
-
-
-ACTIONS = [("fetch", 20), ("fetch_all", 3), ("fetch_changed", 5), ("store", 25), ("append", 8), ("copy", 4), ("move", 3), ("expunge", 5),
-           ("expunge_all", 1), ("close", 0.5), ("search", 4), ("status", 3), ("noop", 14), ("idle", 4), ("reselect", 2), ("reconnect", 2)]

@@ -128,7 +128,12 @@ def look(c, world, folder):
 def settle(c, world, folder, had_threads):
     """A change by another program in the very moment of one of ours may stay unseen, until there is another or for 30 s
     (lib/store/mailbox_disk.c). So there is another one then, but only then."""
-    truth, modseqs = look(c, world, folder)
+    try:
+        truth, modseqs = look(c, world, folder)
+    except AssertionError:
+        if not had_threads:
+            raise
+        truth = None
     disk = on_disk(world, folder)
     if had_threads and disk != truth:
         os.utime(maildir(world, folder) / "cur")
@@ -215,7 +220,8 @@ def check_resync(world, folder, truth, rng, modseq):
         c.login(qresync=True)
         c.resync(folder.name, old, old_modseq, with_uids)
         known = dict(zip(c.uids, c.flags))
-        assert known == truth, f"{folder.name} by QRESYNC from {old_modseq}: {sorted(set(known.items()) ^ set(truth.items()))[:6]}; {list(c.trace)[-12:]}"
+        differs = set(known.items()) ^ set(truth.items())
+        assert not differs, f"{folder.name} by QRESYNC from {old_modseq}: {differs}; {list(c.trace)[-12:]}"
         c.disconnect()
     folder.snapshots.append((modseq, dict(truth)))
 
@@ -254,6 +260,8 @@ def quiet(world, sessions, rng, had_threads=False):
 def thin_out(n, world, truths, rng):
     for folder in world.folders.values():
         some = rng.sample(sorted(truths[folder.name]), len(truths[folder.name]) // 2)
+        if not some:
+            continue
         world.remove(folder, some)
         n.select(folder.name)
         text = ",".join(map(str, sorted(some)))
