@@ -53,10 +53,12 @@ static int fill(struct mailbox *b, struct err *err)
 	struct index_folder f;
 	struct disk_claim claim;
 
-	if (keywords_read(&b->keywords, b->md.fd, err) < 0 ||
-	    mailbox_disk_read(b->store, b->folder, &b->md, b->p->look | DISK_OPEN, &t, &f, &claim, err) < 0)
+	if (mailbox_disk_read(b->store, b->folder, &b->md, b->p->look | DISK_OPEN, &t, &f, &claim, err) < 0)
 		return -1;
 	index_end(&t);
+	/* what a message has was named before */
+	if (keywords_read(&b->keywords, b->md.fd, err) < 0)
+		return -1;
 	fill_status(&b->now, &f);
 	b->now.n_recent = claim.n_recent;
 	b->is_volatile = claim.is_volatile;

@@ -33,7 +33,7 @@ struct piece {
 struct copying {
 	struct mailbox *b;
 	struct maildir md;              /* target */
-	struct keywords keywords;
+	struct keywords here, keywords; /* of both */
 	unsigned char letters[INDEX_KEYWORDS];
 	bool is_move, is_same;
 	struct disk to, from_disk, *from;
@@ -49,7 +49,7 @@ struct copying {
 /* The letter that a keyword of ours has there. */
 static int letter_of(struct copying *c, unsigned here, struct err *err)
 {
-	struct span name = c->b->keywords.name[here];
+	struct span name = c->here.name[here];
 	int there;
 
 	if (c->letters[here] != NOT_ASKED)
@@ -412,7 +412,9 @@ int mailbox_copy(struct mailbox *b, const uint32_t *sel, size_t n, const char *t
 	if (rc <= 0)
 		return rc;
 	do {
-		rc = keywords_read(&c.keywords, c.md.fd, err);
+		rc = keywords_read(&c.here, b->md.fd, err);
+		if (rc == 0)
+			rc = keywords_read(&c.keywords, c.md.fd, err);
 		if (rc == 0)
 			rc = copy(&c, sel, n, to, added_r, from_uids_r, err);
 		mailbox_disk_end(&c.from_disk);
@@ -424,6 +426,7 @@ int mailbox_copy(struct mailbox *b, const uint32_t *sel, size_t n, const char *t
 		arena_reset(&c.arena);
 	} while (rc < 0 && mail_store_mend(b->store, &turn));
 	arena_fini(&c.arena);
+	keywords_fini(&c.here);
 	keywords_fini(&c.keywords);
 	maildir_close(&c.md);
 	return rc;

@@ -215,6 +215,7 @@ int mailbox_sync(struct mailbox *b, bool may_expunge, struct mailbox_changes *ch
 	struct mailbox_private *p = b->p;
 	struct index_file keywords = b->keywords.seen;
 	struct walking w = { .b = b };
+	struct err ignored = ERR_INIT;
 	unsigned turn = 0;
 	size_t n = b->n;
 
@@ -232,6 +233,9 @@ int mailbox_sync(struct mailbox *b, bool may_expunge, struct mailbox_changes *ch
 	ch_r->is_lost = p->is_lost;
 	if (p->is_lost)
 		return 0;
+	/* a keyword that was named since has its name before any message has it */
+	if ((w.n_changed || b->n > n) && keywords_read(&b->keywords, b->md.fd, &ignored) < 0)
+		b->keywords.seen = (struct index_file){ 0 };
 	ch_r->has_new_keywords = !uidlist_same(&keywords, &b->keywords.seen);
 	ch_r->has_new = b->n > n;
 	if (may_expunge && p->n_gone)
