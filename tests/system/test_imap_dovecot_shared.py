@@ -77,6 +77,7 @@ def configure(i):
 @pytest.fixture
 def instance():
     with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50}) as i:
+        i.wait_ready()
         configure(i)
         yield i
 
@@ -136,6 +137,7 @@ def test_both_under_load(instance):
     try:
         sessions[0].login()
         sessions[0].ok("CREATE Other")
+        sessions[0].disconnect()
         while time.monotonic() < end:
             has_threads = world.rng.random() < 0.7
             if has_threads:

@@ -18,6 +18,7 @@ N = 40
 
 def start(i):
     """A world with N letters in INBOX."""
+    i.wait_ready()
     w = World(i, USER, PASSWORD, SEED)
     w.n_foreign = 0
     c = session(w)                              # makes the Maildir
@@ -297,3 +298,36 @@ def test_read_only_index(tmpfs):
         comes_back(w, old, modseq)
         assert " panic" not in i.log_text() and "killed by signal" not in i.log_text()
 
+
+
+@pytest.mark.parametrize("what", ["as it was written", "an older one", "zeros", "data scratched much", "data cut to 8192"])
+def test_power_cut(what):
+    """All processes die at once, and of what was written without a sync the disk has any part."""
+    with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50}) as i:
+        w = start(i)
+        truth(w)
+        index = index_of(w)
+        older = (index / "data.mdb").read_bytes()
+        old, modseq = truth(w)
+        change(w)
+        c = session(w)
+        c.run("STORE 1 +FLAGS (Power)")
+        # one that sees another die would still put things away
+        for how in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in i.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, how)
+        i.wait_gone()
+        c.disconnect()
+        assert b" dirty " in (index / "state").read_bytes()
+        if what == "an older one":
+            (index / "data.mdb").write_bytes(older)
+        elif what == "zeros":
+            (index / "data.mdb").write_bytes(older[:8192] + bytes(len(older) - 8192))
+        elif what in DAMAGE:
+            DAMAGE[what](index, w.rng)
+        i.surat("start")
+        i.wait_ready()
+        change_by_others(w)
+        comes_back(w, old, modseq)
+        assert " panic" not in i.log_text()

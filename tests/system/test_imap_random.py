@@ -347,6 +347,7 @@ def play(world, seconds, seed):
 
 def test_random_sessions():
     with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50}) as i:
+        i.wait_ready()
         world = World(i, USER, PASSWORD, SEED)
         try:
             c = Session(world, SEED, "first")
