@@ -39,6 +39,7 @@
 #include "store/dotlock.h"
 #include "store/mailbox_priv.h"
 #include "store/maildir_name.h"
+#include "store/uidvalidity.h"
 
 #define LOCK_WAIT_MS 30000
 #define YOUNG_NS 20000000
@@ -464,6 +465,17 @@ static int keep_promises(struct disk *d, struct look *l, struct err *err)
 	return forget_revenants(d, l, err);
 }
 
+/* A list without a past gets a number that no folder of this Maildir had, lest one that takes its name looks the same. */
+static void draw_validity(struct disk *d, struct uidlist *u)
+{
+	struct err why = ERR_INIT;
+	uint32_t v;
+
+	if (u->header_next == 0 && u->validity != d->f.validity && uidvalidity_next(d->store, &v, &why) == 0 &&
+	    v > d->f.validity)
+		u->validity = v;
+}
+
 static int read_list(struct disk *d, struct look *l, struct err *err)
 {
 	int lock;
@@ -475,6 +487,7 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 			return -1;
 	if (d->f.id && keep_promises(d, l, err) < 0)
 		return -1;
+	draw_validity(d, &l->uids);
 	maildir_scan_sort(&l->scan);
 	lock = d->lock;
 	d->lock = -1;

@@ -107,16 +107,12 @@ struct missing {
 struct batch {
 	struct arena arena;
 	struct missing *v;
-	size_t n, bytes;
+	size_t n;
 };
 
 static void batch_end(struct batch *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		str_fini(&l->v[i].keys);
-		str_fini(&l->v[i].body);
-	}
-	l->n = l->bytes = 0;
+	l->n = 0;
 	l->v = NULL;
 	arena_fini(&l->arena);
 }
@@ -164,15 +160,15 @@ static void parse(struct mailbox *b, struct missing *m)
 	arena_fini(&a);
 }
 
-static int keep(struct mailbox *b, struct batch *l, struct err *err)
+static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 {
 	struct disk d;
 	int rc = mailbox_disk_begin_index(&d, b->store, b->folder, &b->md, b->p->validity, err);
 
 	if (rc < 0)
 		return -1;
-	for (size_t i = 0; rc >= 0 && i < l->n; i++) {
-		struct missing *x = &l->v[i];
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		struct missing *x = &v[i];
 		struct index_msg m;
 
 		rc = x->is_read ? mail_store_idx(b->store, index_msg_get(d.t, d.f.id, x->uid, &m, err)) : 0;
@@ -184,6 +180,27 @@ static int keep(struct mailbox *b, struct batch *l, struct err *err)
 	if (rc >= 0)
 		rc = mailbox_disk_commit(&d, err);
 	mailbox_disk_end(&d);
+	return rc;
+}
+
+/* In several turns where the records are large: each is kept before the next is made. */
+static int make(struct mailbox *b, struct batch *l, struct err *err)
+{
+	size_t first = 0, bytes = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		parse(b, &l->v[i]);
+		bytes += l->v[i].keys.n + l->v[i].body.n;
+		if (bytes < BATCH_BYTES && i + 1 < l->n)
+			continue;
+		rc = keep(b, l->v + first, i + 1 - first, err);
+		for (; first <= i; first++) {
+			str_fini(&l->v[first].keys);
+			str_fini(&l->v[first].body);
+		}
+		bytes = 0;
+	}
 	return rc;
 }
 
@@ -210,6 +227,7 @@ static bool has_inbox(const struct mailbox *b)
 static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct batch l = { 0 };
+	bool has_taken = false;
 	size_t at = 0;
 	int rc = 0;
 
@@ -217,18 +235,16 @@ static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *
 		size_t before = at;
 
 		rc = collect(b, &l, sel, n, &at, err);
-		if (rc == 0 && l.n && has_inbox(b)) {
+		/* once: what cannot be taken stays there */
+		if (rc == 0 && l.n && !has_taken && has_inbox(b)) {
+			has_taken = true;
 			rc = take_inbox(b, err);
 			at = before;
 			batch_end(&l);
 			continue;
 		}
-		for (size_t i = 0; rc == 0 && i < l.n; i++) {
-			parse(b, &l.v[i]);
-			l.bytes += l.v[i].keys.n + l.v[i].body.n;
-		}
-		if (rc == 0 && l.n)
-			rc = keep(b, &l, err);
+		if (rc == 0)
+			rc = make(b, &l, err);
 		batch_end(&l);
 	}
 	batch_end(&l);

@@ -58,7 +58,7 @@ class Volume:
 
     def unmount(self):
         for command in (["umount", self.path], ["losetup", "-d", self.device]):
-            for _ in range(50):
+            for _ in range(300):
                 if subprocess.run(command, capture_output=True).returncode == 0:
                     break
                 time.sleep(0.1)

@@ -2,7 +2,9 @@
 import base64
 import contextlib
 import os
+import random
 import re
+import shutil
 import socket
 import threading
 import time
@@ -18,6 +20,7 @@ USERS = {TITO: "secret-tito", IQBAL: "secret-iqbal"}
 LETTER = b"From: a@example.com\nSubject: plain letter\n\nHello\n"
 APPEND_LIMIT = 2000000
 PER_USER = 30
+MEMORY_MIB = 300
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="looks into processes of other users")
 
@@ -25,7 +28,8 @@ pytestmark = pytest.mark.skipif(not IS_ROOT, reason="looks into processes of oth
 @pytest.fixture(scope="module")
 def suite():
     settings = {"login_client_connection_count_limit": 0, "auth_failure_delay": "0s", "imap_append_limit": str(APPEND_LIMIT),
-                "mail_max_userip_connections": str(PER_USER), "worker_processes": 1, "auth_mechanisms": "plain login scram-sha-256"}
+                "mail_max_userip_connections": str(PER_USER), "worker_processes": 1, "imap_memory_limit": f"{MEMORY_MIB}M",
+                "auth_mechanisms": "plain login scram-sha-256"}
     with Instance(users=USERS, settings=settings) as i:
         i.wait_ready()
         for user in USERS:
@@ -43,6 +47,8 @@ def unharmed(suite):
         other.ok("SELECT INBOX")
     assert {p["pid"] for p in suite.processes()} == before, suite.log_text()[-3000:]
     wait_for("the children are gone", lambda: not children(suite))
+    for entry in os.scandir(suite.maildir(TITO)):
+        shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 
 
 def parent(suite):
@@ -299,7 +305,6 @@ def test_names_on_disk_do_not_break_answers(suite, tito):
     for line in ('LIST "" *', 'LSUB "" *', 'LIST (SUBSCRIBED) "" *', 'LIST "" * RETURN (STATUS (MESSAGES SIZE))'):
         tito.ok(line)                       # the parser of the client would fail
         assert not [v for _, v in tito.all("LIST") + tito.all("LSUB") if any(c in v[2] for c in (b"\r", b"\n", b"\0", b"/", b".."))]
-    (path / "subscriptions").unlink()
     tito.bounded()
 
 
@@ -493,3 +498,257 @@ def test_keywords_are_bounded(suite, tito):
         assert tito.cmd(f"STORE 1 +FLAGS (other{n})").startswith(("OK", "NO"))
     assert len((path / "dovecot-keywords").read_text().splitlines()) <= 26
     tito.bounded()
+
+
+# ---- letters ----
+
+def nested(n):
+    return b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (k, k) for k in range(n)) + b"\nx\n"
+
+
+FLAT = b"Content-Type: multipart/mixed; boundary=b\n\n"
+BOMBS = {
+    "nested": nested(10000), "messages": b"Content-Type: message/rfc822\n\n" * 10000 + b"x\n", "same boundary": (FLAT + b"--b\n") * 10000,
+    "flat": FLAT + b"--b\nContent-Type: text/plain; name=x\n\nx\n" * 100000 + b"--b--\n", "empty parts": FLAT + b"--b\n" * 100000,
+    "digest": b"Content-Type: multipart/digest; boundary=b\n\n" + b"--b\n\nSubject: x\n\nx\n" * 30000,
+    "boundaries": FLAT + b"--bx\n--c\n--\n" * 300000, "parameters": b"Content-Type: text/plain; " + b"a*0*=x; " * 100000 + b"\n\nx\n",
+    "addresses": b"To: " + b"a@b.example, " * 100000 + b"x\nFrom: " + b"g:a@b,(" * 100000 + b"\n\nx\n", "comments": b"From: " + b"(" * 1000000 + b"\n\nx\n",
+    "references": b"References: " + b"<a@b> " * 200000 + b"\nSubject: " + b"Re: [x] " * 100000 + b"\n\nx\n",
+    "words": b"Subject: " + b"=?iso-2022-jp?b?GyRC?= " * 50000 + b"\n\nx\n", "headers": b"X: y\n" * 400000 + b"\nx\n", "no end": b"x" * 3000000,
+    "base64": b"Content-Type: text/plain; charset=utf-7\nContent-Transfer-Encoding: base64\n\n" + b"K0FBQS0=" * 300000 + b"\n",
+    "qp": b"Content-Transfer-Encoding: quoted-printable\nContent-Type: text/html; charset=nonsense\n\n" + b"=\n" * 1000000,
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_mime_bombs(suite, tito, what):
+    maildir(suite, f"Bomb-{what.replace(' ', '-')}", [BOMBS[what]] * 3)
+    tito.ok(f"SELECT Bomb-{what.replace(' ', '-')}")
+    for line in ("FETCH 1:* BODYSTRUCTURE", "FETCH 1:* (ENVELOPE BODY RFC822.SIZE)", "FETCH 1:* BODY.PEEK[" + "1." * 90 + "1]",
+                 "FETCH 1:* (BODY.PEEK[1.MIME] BODY.PEEK[10000] BODY.PEEK[99999.1.HEADER] BODY.PEEK[HEADER.FIELDS (TO X)])", "FETCH 1:* BINARY.SIZE[1]",
+                 "SEARCH TEXT nothing", "SEARCH BODY nothing", "SEARCH HEADER X nothing", "SORT (SUBJECT FROM DATE) UTF-8 TO nobody",
+                 "SORT (REVERSE SUBJECT DISPLAYFROM) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL", "THREAD ORDEREDSUBJECT UTF-8 ALL"):
+        tag = tito.start(line)
+        while not (got := tito.f.readline()).startswith(tag + b" "):
+            assert got, line
+        assert got.split()[1] in (b"OK", b"NO"), (line, got)
+    tito.bounded(64000, 30)
+
+
+def test_many_mime_bombs(suite, tito):
+    """A folder of them costs no more than a few."""
+    maildir(suite, "Bombs", [BOMBS["flat"]] * 60)
+    tito.ok("SELECT Bombs")
+    for line in ("FETCH 1:* BODYSTRUCTURE", "SEARCH SUBJECT x", "FETCH 1:* (ENVELOPE BODY)"):
+        tag = tito.start(line)
+        while not (got := tito.f.readline()).startswith(tag + b" "):
+            assert got, line
+        assert got.split()[1] == b"OK"
+    tito.bounded(64000, 30)
+
+
+# ---- what lies in the Maildir ----
+
+SECRET = b"Subject: of iqbal\n\nnobody else may read this\n"
+
+
+@pytest.fixture
+def theirs(suite):
+    """A letter and state files of iqbal, that stay as they are."""
+    box = suite.maildir(IQBAL)
+    (box / "cur" / "1.secret.host:2,").write_bytes(SECRET)
+    (box / "subscriptions").write_bytes(b"V\t2\n\nOf-Iqbal\n")
+    (box / "dovecot-keywords").write_bytes(b"0 of-iqbal\n")
+    own(suite, box)
+    with Imap(suite, IQBAL, USERS[IQBAL]) as c:
+        c.ok("SELECT INBOX")
+        c.ok("FETCH 1:* (UID ENVELOPE)")
+
+    def state():
+        return {p: ((box / p).read_bytes() if (box / p).is_file() else sorted(os.listdir(box / p)))
+                for p in ("cur", "new", "tmp", "subscriptions", "dovecot-keywords", "dovecot-uidlist", "cur/1.secret.host:2,")}
+    before = state()
+    yield box
+    assert state() == before
+
+
+def everything(c, folder):
+    """All that a client can get from a folder, whatever the answers."""
+    got = []
+    for line in (f"STATUS {folder} (MESSAGES UIDNEXT UNSEEN SIZE)", f"SELECT {folder}", "FETCH 1:* (UID FLAGS RFC822.SIZE INTERNALDATE ENVELOPE)",
+                 "FETCH 1:* BODY.PEEK[]", "SEARCH TEXT nobody", "STORE 1:* +FLAGS (\\Seen kw)", "COPY 1:* INBOX", f"SUBSCRIBE {folder}x",
+                 f"APPEND {folder} {{5+}}\r\nabc\r\n", 'LIST "" *', 'LSUB "" *', "EXPUNGE", "CLOSE", f"DELETE {folder}", f"UNSUBSCRIBE {folder}x"):
+        c.n += 1
+        c.s.sendall(b"t%d %s\r\n" % (c.n, line.encode()))
+        while not (text := c.f.readline()).startswith(b"t%d " % c.n):
+            assert text, (line, got[-3:])
+            got.append(text)
+        got.append(text)
+    return b"".join(got)
+
+
+def links(box, where):
+    """Ways from a folder of tito to iqbal."""
+    return {
+        "folder": [(".Way", box)], "absolute": [(".Way", "/etc")], "up": [(".Way", "../../iqbal/Maildir")], "self": [(".Way", ".")],
+        "cur": [(".Way/cur", box / "cur")], "new": [(".Way/new", "../../../iqbal/Maildir/cur")], "tmp": [(".Way/tmp", box / "tmp")],
+        "letter": [(".Way/cur/5.a.host:2,", box / "cur/1.secret.host:2,"), (".Way/new/6.a.host", "/etc/passwd"), (".Way/cur/7.a:2,", "/proc/self/environ")],
+        "uidlist": [(".Way/dovecot-uidlist", box / "dovecot-uidlist")], "keywords": [(".Way/dovecot-keywords", box / "dovecot-keywords")],
+        "lock": [(".Way/dovecot-uidlist.lock", box / "x"), (".Way/dovecot-keywords.lock", box / "dovecot-keywords")],
+        "subscriptions": [("subscriptions", box / "subscriptions"), ("subscriptions.lock", box / "subscriptions")],
+        "folders": [("surat-folders", box / "subscriptions"), ("maildirsize", box / "subscriptions")],
+        "validity": [("dovecot-uidvalidity", box / "subscriptions")],
+    }[where]
+
+
+@pytest.mark.parametrize("where", ["folder", "absolute", "up", "self", "cur", "new", "tmp", "letter", "uidlist", "keywords", "lock", "subscriptions",
+                                   "folders", "validity"])
+def test_links_lead_nowhere(suite, theirs, where):
+    mine = maildir(suite)
+    ways = links(theirs, where)
+    if ways[0][0] != ".Way":
+        maildir(suite, "Way", [LETTER])
+    for name, to in ways:
+        if (mine / name).is_dir():
+            shutil.rmtree(mine / name)
+        (mine / name).symlink_to(to)
+        os.utime(mine / name, (1, 1), follow_symlinks=False)    # an old lock is nobody's
+    own(suite, mine)
+    with Session(suite) as c:
+        got = everything(c, "Way")
+        assert b"nobody else" not in got and b"root:" not in got and b"f-Iqbal" not in got and b"f-iqbal" not in got and b"PATH=" not in got, got
+        c.ok("SELECT INBOX")
+        c.bounded()
+
+
+def test_odd_files_in_cur(suite, tito):
+    """Names of all bytes, devices, folders, files without rights: what can be read is served."""
+    path = maildir(suite, "Odd", [LETTER])
+    cur = os.fsencode(path / "cur")
+    for name in (b"1.line\nend:2,", b"2.\xff\xfe\x01\x1b[2J:2,S", b"3.flags:2,zzzzzzzzzzSSSS,,,;::", b"4." + b"x" * 250, b"5.S=99999999999999999999,W=-1:2,",
+                 b"6.quote\"(){}%*\\:2,", b"99999999999999999999999.x:2,", b"-1.x:1,", b"a", b"7 blank :2,", b"\xc2\x85:2,", b"::2,", b"8.a\r:2,", b"%n%s%s%d:2,"):
+        with open(os.path.join(cur, name), "wb") as f:
+            f.write(LETTER)
+    os.mkdir(os.path.join(cur, b"20.folder:2,"))
+    os.mkfifo(os.path.join(cur, b"21.fifo:2,"))
+    os.mkfifo(os.path.join(os.fsencode(path / "new"), b"22.fifo"))
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(os.path.join(cur, b"23.sock:2,")) if len(cur) < 90 else None
+    os.mknod(os.path.join(cur, b"24.null:2,"), 0o20666, os.makedev(1, 5))
+    own(suite, path)
+    with open(path / "cur" / "25.root:2,", "wb") as f:
+        f.write(LETTER)
+    os.chmod(path / "cur" / "25.root:2,", 0)
+    tito.ok("SELECT Odd")
+    tito.ok("FETCH 1:* (UID FLAGS)")
+    uids = [v["UID"] for v in tito.fetched().values()]
+    assert len(uids) > 12
+    read = 0
+    for uid in uids:
+        got = tito.cmd(f"UID FETCH {uid.decode()} (RFC822.SIZE ENVELOPE BODY.PEEK[])")
+        read += any(v.get("BODY[]") == LETTER.replace(b"\n", b"\r\n") for v in tito.fetched().values())
+        assert got.startswith(("OK", "NO")), got
+    assert read >= 12, (read, len(uids))
+    assert tito.cmd("FETCH 1:* BODY.PEEK[]").startswith("NO [SERVERBUG] Some") and len(tito.fetched()) == read
+    for line in ("SEARCH TEXT Hello", "SEARCH SUBJECT plain", "STORE 1:* +FLAGS (\\Flagged)", "COPY 1:* INBOX", "SORT (SIZE) UTF-8 ALL", "NOOP"):
+        assert tito.cmd(line).startswith(("OK", "NO")), line
+    text = (path / "dovecot-uidlist").read_bytes()
+    assert all(re.match(rb"3 V|\d+ [^:]*:.", line) for line in text.splitlines()[:1] + text.split(b"\n")[1:-1]), text
+    tito.bounded()
+    s.close()
+
+
+@pytest.mark.parametrize("name", ["dovecot-uidlist", "dovecot-keywords", "subscriptions", "surat-folders", "surat-index/inbox", "maildirsize"])
+@pytest.mark.parametrize("kind", ["line", "short lines", "zeros", "fifo", "folder"])
+def test_hostile_state_files(suite, name, kind):
+    """100 MB where a few lines should be, or no file at all: bounded, and the letters are served."""
+    mine = maildir(suite)
+    (mine / "cur" / "1.plain.host:2,").write_bytes(LETTER)
+    victim = mine / name
+    victim.parent.mkdir(exist_ok=True)
+    if victim.exists():
+        victim.unlink()
+    if kind == "fifo":
+        os.mkfifo(victim)
+    elif kind == "folder":
+        victim.mkdir()
+    else:
+        with open(victim, "wb") as f:
+            if name == "dovecot-uidlist":
+                f.write(b"3 V1 N4000000000 G" + b"0" * 32 + b"\n")
+            if kind == "line":
+                f.write(b"1 :" + b"x" * 100000000 + b"\n")
+            elif kind == "zeros":
+                f.truncate(100000000)
+            else:
+                f.write(b"".join(b"%d :%x\n" % (n, n) for n in range(1, 3000000)) if name == "dovecot-uidlist" else b"25 a\n" * 20000000)
+    own(suite, mine)
+    with Session(suite) as c:
+        with contextlib.suppress(Gone):     # imap_memory_limit ends what needs more
+            refused = c.cmd("SELECT INBOX").startswith("NO")
+            c.cmd("FETCH 1:* (FLAGS BODY.PEEK[])")
+            for line in ('LIST "" *', 'LSUB "" *', "SUBSCRIBE INBOX", "STORE 1 +FLAGS (word)", "STATUS INBOX (MESSAGES)", "CREATE Fresh", "DELETE Fresh"):
+                assert c.cmd(line).startswith(("OK", "NO")) or refused, line
+        c.bounded(MEMORY_MIB * 1024, 20)
+    shutil.rmtree(victim) if victim.is_dir() else victim.unlink(missing_ok=True)
+    with Session(suite) as c:
+        c.ok("SELECT INBOX")
+        c.ok("FETCH 1:* BODY.PEEK[]")
+        assert LETTER.replace(b"\n", b"\r\n") in [v["BODY[]"] for v in c.fetched().values()]
+
+
+def damage(kind, data, index):
+    rnd = random.Random(kind)
+    if kind == "random":
+        data = rnd.randbytes(len(data))
+    elif kind == "zeros":
+        data = bytes(len(data))
+    elif kind == "short":
+        data = data[:5000]
+    elif kind == "bits":
+        data = bytearray(data)
+        for _ in range(200):
+            data[rnd.randrange(8192, len(data))] ^= 1 << rnd.randrange(8)
+    elif kind == "pages":
+        data = data[:8192] + rnd.randbytes(len(data) - 8192)
+    elif kind == "meta":
+        data = data[:16] + b"\xff" * 120 + data[136:]
+    elif kind == "empty":
+        data = b""
+    (index / "data.mdb").write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["random", "zeros", "short", "bits", "pages", "meta", "empty", "fifo", "folder", "lock folder", "file", "link"])
+def test_hostile_index(suite, theirs, kind):
+    """At worst it ends the session of who wrote it, and the next one is served."""
+    mine = maildir(suite, "", [LETTER] * 100)
+    index = mine / "surat-index"
+    with Imap(suite, TITO, USERS[TITO]) as c:
+        c.ok("SELECT INBOX")
+        c.ok("FETCH 1:* (UID ENVELOPE)")
+    wait_for("the session is gone", lambda: len(children(suite)) <= 1)
+    if kind == "file":
+        shutil.rmtree(index)
+        index.write_bytes(b"x")
+    elif kind == "link":
+        shutil.rmtree(index)
+        index.symlink_to(theirs / "surat-index")
+    elif kind in ("fifo", "folder", "lock folder"):
+        name = index / ("lock.mdb" if kind == "lock folder" else "data.mdb")
+        name.unlink(missing_ok=True)
+        name.mkdir() if kind != "fifo" else os.mkfifo(name)
+    else:
+        damage(kind, (index / "data.mdb").read_bytes(), index)
+    own(suite, mine)
+
+    def served():
+        try:
+            with Imap(suite, TITO, USERS[TITO]) as c:
+                c.ok("SELECT INBOX")
+                c.ok("FETCH 1:* (UID ENVELOPE BODY.PEEK[])")
+                c.ok("SEARCH SUBJECT plain")
+                c.ok("STORE 1:* +FLAGS (\\Seen)")
+                return len(c.fetched()) >= 100
+        except Gone:
+            return False
+    assert any(served() for _ in range(3)), suite.log_text()[-2000:]
