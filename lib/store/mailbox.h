@@ -28,7 +28,7 @@
 struct mailbox_msg {
 	uint32_t uid;
 	uint32_t flags;                 /* enum index_flag, as last told to the client */
-	uint64_t modseq;
+	uint64_t modseq;                /* 0 after mailbox_store: others changed it too, the next mailbox_sync reports it */
 	bool is_recent;                 /* this session is the first to see it */
 	bool is_gone;                   /* expunged, and the client has not been told yet */
 };

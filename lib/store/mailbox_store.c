@@ -104,6 +104,7 @@ static int store_one(struct disk *d, struct mailbox_msg *v, struct change *c, st
 	if (rc <= 0)
 		return rc;
 	if (apply(c, x.m.flags) == x.m.flags) {
+		v->modseq = v->flags == x.m.flags ? v->modseq : 0;
 		v->flags = x.m.flags;
 		return 0;
 	}
@@ -117,8 +118,7 @@ static int store_one(struct disk *d, struct mailbox_msg *v, struct change *c, st
 	    mailbox_index_flags(d, &x.m, flags, err) < 0)
 		return -1;
 	v->flags = flags;
-	if (is_known)
-		v->modseq = x.m.modseq;
+	v->modseq = is_known ? x.m.modseq : 0;
 	return 1;
 }
 

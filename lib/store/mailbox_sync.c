@@ -63,7 +63,7 @@ static bool compare(void *arg, const struct index_msg *m)
 	/* an index that was made anew within the same millisecond may give a modseq again */
 	if (v->modseq == m->modseq && (!w->is_rebuilt || v->flags == m->flags))
 		return true;
-	if (!w->is_rebuilt || v->flags != m->flags)
+	if (!w->is_rebuilt || v->flags != m->flags || v->modseq == 0)
 		w->changed[w->n_changed++] = v->uid;
 	v->modseq = m->modseq;
 	v->flags = m->flags;

@@ -108,7 +108,7 @@ class Session(Imap):
 
     def __init__(self, world, seed, n=0):
         self.world, self.rng, self.n_client = world, random.Random(f"{seed}/{n}"), n
-        self.trace = collections.deque(maxlen=40)
+        self.trace = collections.deque(maxlen=150)
         self.is_open = False
         self.folder = None
         self.forget()

@@ -208,7 +208,8 @@ def check_model(c, truth, name):
     assert len(c.uids) == len(truth), f"{name} counts {len(c.uids)}, there are {len(truth)}"
     for uid, flags, (true_uid, true_flags) in zip(c.uids, c.flags, sorted(truth.items())):
         assert uid in (None, true_uid), f"{name} knows {uid} for {true_uid}"
-        assert flags in (None, true_flags), f"{name} knows UID {true_uid} with {set(flags)}, it has {set(true_flags)}"
+        assert flags in (None, true_flags), \
+            f"{name} knows UID {true_uid} with {set(flags)}, it has {set(true_flags)}\n" + "\n".join(c.trace)
     assert before == c.world.n_kills
 
 

@@ -39,12 +39,10 @@ C: b3 STORE 1 +FLAGS ($Work)
 S: * FLAGS (<*> $Work)
 S: * OK [PERMANENTFLAGS (<*> $Work \*)] <*>
 S: * 1 FETCH (FLAGS (\Answered \Flagged \Seen $Work))
-S: * 1 FETCH (FLAGS (\Answered \Flagged \Seen $Work))
 S: * 2 FETCH (FLAGS (\Answered \Seen))
 S: b3 OK <*>
 @session 1
 C: a4 STORE 1 +FLAGS (\Draft)
-S: * 1 FETCH (FLAGS (\Answered \Flagged \Seen \Draft))
 S: * FLAGS (<*> $Work)
 S: * OK [PERMANENTFLAGS (<*> $Work \*)] <*>
 S: * 1 FETCH (FLAGS (\Answered \Flagged \Seen \Draft $Work))
