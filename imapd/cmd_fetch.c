@@ -107,6 +107,14 @@ static int check_parts(struct fetch *f, struct fetch_file *file, struct span par
 	return read_parts(f, file, err);
 }
 
+/* One bad file does not keep the others from being read. */
+static void note_unreadable(struct fetch *f, const struct err *err)
+{
+	if (!f->has_unreadable)
+		session_log_error(f->s, err);
+	f->has_unreadable = true;
+}
+
 /* 1 done, 0 the message is gone, -1. */
 static int fetch_file(struct fetch *f, size_t i, bool adds_flags, struct err *err)
 {
@@ -118,6 +126,10 @@ static int fetch_file(struct fetch *f, size_t i, bool adds_flags, struct err *er
 	size_t k;
 	int rc = file.fd < 0 ? -1 : 0;
 
+	if (rc < 0 && err->kind == ERR_SYS) {
+		note_unreadable(f, err);
+		return 1;
+	}
 	for (k = 0; k < f->req->n; k++)
 		needs_parts = needs_parts || fetch_section_needs_parts(&f->req->items[k]);
 	if (rc == 0 && fstat(file.fd, &st) < 0)
@@ -272,6 +284,8 @@ static int fetch(struct fetch *f, const struct imap_seqset *set, bool is_uid, st
 
 static enum cmd_rc answer(struct fetch *f, struct command *c)
 {
+	if (f->has_unreadable)
+		return session_no(f->s, c, "[SERVERBUG] Some messages cannot be read.");
 	if (f->has_unknown_cte)
 		return session_no(f->s, c, "[UNKNOWN-CTE] The encoding of a part is not known.");
 	if (f->has_gone)

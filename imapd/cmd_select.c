@@ -71,7 +71,7 @@ static int tell_vanished(struct session *s, const struct imap_select *a, struct 
 {
 	struct imap_seqset gone = { 0 };
 	struct str line = STR_INIT(SIZE_MAX / 2);
-	bool is_complete;
+	bool is_complete, is_there;
 	uint32_t *uids;
 	size_t i, n;
 	int rc = 0;
@@ -81,7 +81,9 @@ static int tell_vanished(struct session *s, const struct imap_select *a, struct 
 	if (!is_complete)
 		find_absent(s, a, &gone);
 	for (i = 0; is_complete && i < n; i++) {
-		if (is_known(a, uids[i]))
+		/* what went since the view was taken is told as VANISHED later */
+		(void)mailbox_find(s->box, uids[i], &is_there);
+		if (!is_there && is_known(a, uids[i]))
 			imap_seqset_add(&gone, &s->tick, uids[i], uids[i]);
 	}
 	if (gone.n) {
@@ -93,14 +95,29 @@ static int tell_vanished(struct session *s, const struct imap_select *a, struct 
 	return rc;
 }
 
+/* The view of one moment, before anything of it is told: what is gone by then must not be counted. */
+static int settle(struct mailbox *b, struct err *err)
+{
+	struct mailbox_changes ch;
+
+	if (mailbox_load(b, err) < 0 || mailbox_sync(b, true, &ch, err) < 0)
+		return -1;
+	return ch.is_lost ? err_set(err, ERR_TEMP, "the folder is another one now") : 0;
+}
+
+static bool is_behind(const struct mailbox *b, const struct imap_select *a)
+{
+	return a->is_qresync && a->uidvalidity == b->now.validity && a->modseq < b->now.modseq;
+}
+
 static int resync(struct session *s, const struct imap_select *a, struct err *err)
 {
 	struct mailbox *b = s->box;
 	size_t i;
 
-	if (!a->is_qresync || a->uidvalidity != b->now.validity || a->modseq >= b->now.modseq)
+	if (!is_behind(b, a))
 		return 0;
-	if (mailbox_load(b, err) < 0 || tell_vanished(s, a, err) < 0)
+	if (tell_vanished(s, a, err) < 0)
 		return -1;
 	for (i = 0; i < b->n; i++) {
 		if (b->v[i].modseq > a->modseq && is_known(a, b->v[i].uid) && session_tell_flags(s, i, true) < 0)
@@ -157,6 +174,8 @@ static int enter(struct session *s, const struct imap_select *a, struct span fol
 
 	if (rc <= 0)
 		return rc;
+	if (is_behind(s->box, a) && settle(s->box, err) < 0)
+		return -1;
 	s->folder = xstrndup(folder.p, folder.n);
 	s->state = SESSION_SELECTED;
 	if (a->is_condstore)

@@ -35,7 +35,9 @@ static int tell(struct session *s, struct command *c, const struct store *st)
 			at++;
 			continue;
 		}
-		if (s->box->v[k].is_gone)
+		/* what others changed too is told before the tagged answer, with the UID where MODSEQ is told */
+		if (s->box->v[k].is_gone ||
+		    (s->box->v[k].modseq == 0 && (!c->is_uid || (s->enabled & ENABLED_CONDSTORE))))
 			continue;
 		if (!st->args.is_silent)
 			rc = session_tell_flags(s, k, c->is_uid);

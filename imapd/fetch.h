@@ -27,6 +27,7 @@ struct fetch {
 	struct fetch_flags flags;
 	struct arena scratch;           /* of one message */
 	bool has_gone;                  /* a message could not be shown: it is not there any more */
+	bool has_unreadable;            /* nor could another: its file cannot be opened */
 	bool has_unknown_cte;           /* BINARY of an encoding that nobody knows */
 	bool is_over;                   /* the session is at its end */
 };

@@ -52,7 +52,11 @@ static int on_init(struct daemon *d, struct err *err)
 {
 	d->sandbox.may = SB_UNIX | SB_FORK | SB_OPEN | SB_CHANGE_FILES | SB_INOTIFY;
 	d->sandbox.may_all_paths = true;
-	return read_conf(d, err);
+	if (read_conf(d, err) < 0)
+		return -1;
+	/* children inherit it */
+	d->sandbox.max_memory = ((struct imapd *)d->state)->conf.imap_memory_limit;
+	return 0;
 }
 
 static int on_start(struct daemon *d, struct err *err)

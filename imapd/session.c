@@ -219,6 +219,22 @@ static void say_end(const struct session *s)
 
 /* ---- the session ---- */
 
+/* Of ends that are not the client's own and were not told before. */
+static void say_bye(struct session *s)
+{
+	const char *reason = s->reason, *text = NULL;
+
+	if (reason && strcmp(reason, SESSION_IDLE) == 0)
+		text = "Disconnected for inactivity.";
+	else if (reason && strcmp(reason, SESSION_KICKED) == 0)
+		text = "[UNAVAILABLE] Disconnected by the server.";
+	if (!text)
+		return;
+	s->reason = NULL;
+	(void)!session_putf(s, "* BYE %s\r\n", text);
+	s->reason = reason;
+}
+
 void session_run(struct session *s)
 {
 	const char *tag = s->start->tag && s->start->tag[0] ? s->start->tag : "*";
@@ -227,11 +243,7 @@ void session_run(struct session *s)
 		while (session_command(s) == CMD_DONE)
 			;
 	}
-	if (s->reason && strcmp(s->reason, "Inactivity") == 0) {
-		s->reason = NULL;
-		(void)!session_putf(s, "* BYE Disconnected for inactivity.\r\n");
-		s->reason = "Inactivity";
-	}
+	say_bye(s);
 	session_unselect(s);
 	s->reader_ms = s->reader_ms < 10000 ? s->reader_ms : 10000;
 	if (!s->io.is_dead)

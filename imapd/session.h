@@ -33,6 +33,10 @@ enum session_enabled { ENABLED_CONDSTORE = 1, ENABLED_QRESYNC = 2, ENABLED_REV2 
 struct imapd_conf;
 struct imap_start;
 
+/* Why a session ended that its client did not end: session_run says BYE. */
+#define SESSION_IDLE "Inactivity"
+#define SESSION_KICKED "Disconnected by the server"
+
 /* Caller's memory; session_init first, then store, watch and what else the caller has. */
 struct session {
 	struct stream io;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "svc/session_parent.h"
 
 #define OUT_ENOUGH 32768u               /* pending output that is worth a system call */
 
@@ -113,7 +114,7 @@ static enum session_wait fill(struct session *s, bool *again_r)
 	if (rc == IO_TOOLONG)
 		(void)session_end(s, "Too long input");
 	else if (rc != IO_AGAIN)
-		(void)session_end(s, "Connection closed");
+		(void)session_end(s, session_child_must_end() ? SESSION_KICKED : "Connection closed");
 	return WAIT_END;
 }
 
@@ -152,7 +153,7 @@ int session_fill(struct session *s, uint64_t ms)
 	case WAIT_INPUT:
 		return 0;
 	case WAIT_TIME:
-		return session_end(s, "Inactivity");
+		return session_end(s, SESSION_IDLE);
 	default:
 		return -1;
 	}

@@ -92,6 +92,11 @@ void attempt_begin(struct session *s, struct span mech, const struct span *initi
 {
 	const struct sasl_mech *m = sasl_mech(&s->srv->sasl, mech);
 
+	/* auth is about to tell which there are */
+	if (!s->srv->sasl.n_mechs) {
+		failed(s, AUTH_TEMP, SPAN_NULL);
+		return;
+	}
 	if (!m) {
 		s->proto->refuse(s, REFUSE_NO_MECHANISM);
 		return;

@@ -57,7 +57,8 @@ static uint64_t size_of(const struct maildrop *d, const struct index_msg *m)
 	return m->vsize + (m->state & INDEX_UNENDED ? 2 : 0);
 }
 
-static bool take_size(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+static bool take_size(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
+		      const struct mail_body *body)
 {
 	struct maildrop *d = arg;
 

@@ -28,11 +28,11 @@ struct maildrop {
 
 #define MAILDROP_INIT { .store = { .root = MAILDIR_INIT, .index_dir = -1 }, .lock = -1 }
 
-/* Opens the store, made with its missing folders if need be; no message yet. -1 ERR_SYS, ERR_CONF. Source: maildrop.c */
+/* Opens the store, its folders made if need be; no message yet. -1 ERR_SYS, ERR_CONF. Source: maildrop.c */
 int maildrop_open(struct maildrop *d, const struct mail_store_options *opt, struct err *err) WARN_UNUSED;
 
-/* One session at a time: -1 ERR_TEMP when another one has the mailbox. The lock ends with the process or maildrop_close.
- * Source: maildrop.c */
+/* One session at a time: -1 ERR_TEMP when another one has the mailbox. The lock ends with the process or
+ * maildrop_close. Source: maildrop.c */
 int maildrop_lock(struct maildrop *d, struct err *err) WARN_UNUSED;
 
 /* Lists the messages, with UIDs. -1 ERR_SYS or ERR_TEMP. Source: maildrop.c */

@@ -13,6 +13,7 @@ void check_tls(const struct conf *c, const struct mastercf *m, struct conf_error
 void check_users(const struct conf *c, struct conf_errors *errors);
 void check_logins(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 void check_limits(const struct conf *c, struct conf_errors *errors);
+void check_mailboxes(const struct conf *c, struct conf_errors *errors);
 void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 void check_domains(const struct conf *c, struct conf_errors *errors);
 void check_auth(const struct conf *c, struct conf_errors *errors);

@@ -2,7 +2,11 @@
 #include "conf/param.h"
 #include "conf/params.h"
 #include "proto/restrict.h"
+#include "store/folder.h"
+#include "store/mail_location.h"
 #include "tools/check.h"
+
+static const char *const services[] = { "pop3", "pop3s", "imap", "imaps" };
 
 void check_limits(const struct conf *c, struct conf_errors *errors)
 {
@@ -23,6 +27,34 @@ void check_limits(const struct conf *c, struct conf_errors *errors)
 			           check_where(c, "home_mailbox", errors), l.home_mailbox);
 		if (g.virtual_mailbox_domains.n && g.virtual_mailbox_maps.n && !*g.virtual_mailbox_base)
 			conf_error(errors, "virtual_mailbox_base is not set, but there are virtual_mailbox_domains");
+	}
+	arena_fini(&a);
+}
+
+/* What sessions of IMAP and POP3 would stumble over when somebody logs in. */
+void check_mailboxes(const struct conf *c, struct conf_errors *errors)
+{
+	static const struct account someone = { .name = "user@example.com", .home = "/home/user" };
+	struct mail_location where;
+	struct arena a = { 0 };
+	struct store_conf store;
+	struct imapd_conf imapd;
+	struct login_conf login;
+	struct err err;
+	size_t i, j;
+
+	if (store_conf_read(&store, c, &a, &err) == 0 && mail_location_expand(&where, &someone, store.mail_location, &a, &err) < 0)
+		conf_error(errors, "%s: %s", check_where(c, "mail_location", errors), err.msg);
+	if (imapd_conf_read(&imapd, c, &a, &err) == 0 && folder_defaults_check(imapd.mailbox_defaults, &err) < 0)
+		conf_error(errors, "%s: %s", check_where(c, "mailbox_defaults", errors), err.msg);
+	if (login_conf_read(&login, c, &a, &err) < 0)
+		login.protocols.n = 0;
+	for (i = 0; i < login.protocols.n; i++) {
+		for (j = 0; j < ARRAY_LEN(services) && strcasecmp(login.protocols.v[i], services[j]) != 0; j++)
+			continue;
+		if (j == ARRAY_LEN(services))
+			conf_error(errors, "warning: %s: '%s' is not served; imap and pop3 are", check_where(c, "protocols", errors),
+				   login.protocols.v[i]);
 	}
 	arena_fini(&a);
 }
@@ -65,7 +97,6 @@ void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_
 /* A service of login is called after its protocol, or says which it speaks. */
 void check_logins(const struct conf *c, const struct mastercf *m, struct conf_errors *errors)
 {
-	static const char *const names[] = { "pop3", "pop3s", "imap", "imaps" };
 	struct arena a = { 0 };
 	struct login_conf login;
 	struct conf layer;
@@ -75,10 +106,10 @@ void check_logins(const struct conf *c, const struct mastercf *m, struct conf_er
 	for (i = 0; i < m->n; i++) {
 		if (strcmp(m->v[i].command, "login") != 0)
 			continue;
-		for (j = 0; j < ARRAY_LEN(names) && strcmp(m->v[i].name, names[j]) != 0; j++)
+		for (j = 0; j < ARRAY_LEN(services) && strcmp(m->v[i].name, services[j]) != 0; j++)
 			continue;
 		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0 && login_conf_read(&login, &layer, &a, &err) == 0 &&
-		    j == ARRAY_LEN(names) && login.login_protocol != LOGIN_PROTOCOL_POP3 &&
+		    j == ARRAY_LEN(services) && login.login_protocol != LOGIN_PROTOCOL_POP3 &&
 		    login.login_protocol != LOGIN_PROTOCOL_IMAP)
 			conf_error(errors, "%s:%u: service '%s': which protocol? Name the service imap, imaps, pop3 or pop3s, or say "
 				   "-o login_protocol=imap", m->file, m->v[i].line, m->v[i].name);

@@ -332,7 +332,7 @@ static int limit_calls(unsigned may, struct err *err)
 
 /* ---- limits and identity ---- */
 
-/* The address sanitizer's shadow alone is terabytes of address space. */
+/* The address sanitizer's shadow alone is terabytes. */
 #if defined(__SANITIZE_ADDRESS__)
 #define HAS_ASAN 1
 #elif defined(__has_feature)
@@ -360,7 +360,7 @@ static int set_limits(const struct sandbox *sb, struct err *err)
 	    set_limit(RLIMIT_CORE, 0, 0, "RLIMIT_CORE", err) < 0)
 		return -1;
 	if (sb->max_memory && !HAS_ASAN)
-		return set_limit(RLIMIT_AS, sb->max_memory, sb->max_memory, "RLIMIT_AS", err);
+		return set_limit(RLIMIT_DATA, sb->max_memory, sb->max_memory, "RLIMIT_DATA", err);
 	return 0;
 }
 

@@ -11,8 +11,9 @@
 
 #define STALE_S 120             /* as Dovecot has it */
 /*
- * A session that was killed would stop the others for two minutes. So a lock of ours is held by flock(2) too, and without that its
- * owner is dead. How one sees that it is ours: it is born with MODE_BORN, and has ATIME_OURS and MODE once it is held.
+ * A session that was killed would stop the others for two minutes. So a lock of ours is held by flock(2) too, and
+ * without that its owner is dead. How one sees that it is ours: it is born with MODE_BORN, and has ATIME_OURS and
+ * MODE once it is held.
  */
 #define MODE_BORN 0700
 #define MODE 0600

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Makes the file `name` in dir, mode 0600, and answers its descriptor, open for writing. Waits up to wait_ms for one that
- * somebody holds; one that was not touched for 120 s, or whose owner was one of us and is dead, is removed. -1 with errno, EEXIST when it is still held. Blocks.
- * Source: dotlock.c */
+/* Makes the file `name` in dir, mode 0600, and answers its descriptor, open for writing. Waits up to wait_ms for one
+ * that somebody holds; one that was not touched for 120 s, or whose owner was one of us and is dead, is removed. -1
+ * with errno, EEXIST when it is still held. Blocks. Source: dotlock.c */
 int dotlock_take(int dir, const char *name, uint64_t wait_ms);
 
 /* Gives it up: closes fd and removes the file; nothing for fd -1. Source: dotlock.c */

@@ -29,7 +29,7 @@ static int next_entry(struct span *rest, struct arena *a, struct entry *e_r, str
 		return 0;
 	is_quoted = *rest->p == '"';
 	if (is_quoted && !span_cut(span_from(*rest, 1), '"', &name, rest))
-		return err_set(err, ERR_CONF, "mailbox_defaults: a quote is missing");
+		return err_set(err, ERR_CONF, "a quote is missing");
 	while (i < rest->n && !is_blank(rest->p[i]))
 		i++;
 	use = span_sub(*rest, 0, i);
@@ -40,13 +40,13 @@ static int next_entry(struct span *rest, struct arena *a, struct entry *e_r, str
 		use = span_from(use, 1);
 	*e_r = (struct entry){ .use = folder_use_parse(use) };
 	if (use.n && !e_r->use)
-		return err_set(err, ERR_CONF, "mailbox_defaults: %.*s is no special use: write \\Drafts, \\Sent, \\Junk, "
+		return err_set(err, ERR_CONF, "%.*s is no special use: write \\Drafts, \\Sent, \\Junk, "
 			       "\\Trash or \\Archive", SPAN_ARG(use));
 	if (imap_utf7_encode(&disk, name) == 0)
 		e_r->name = arena_span(a, str_span(&disk));
 	str_fini(&disk);
 	if (e_r->name.n == 0 || folder_name_check(e_r->name, err) < 0)
-		return err_set(err, ERR_CONF, "mailbox_defaults: %.*s cannot be a folder", SPAN_ARG(name));
+		return err_set(err, ERR_CONF, "%.*s cannot be a folder", SPAN_ARG(name));
 	return 1;
 }
 
@@ -146,5 +146,5 @@ int folder_defaults(struct mail_store *s, const char *spec, struct err *err)
 			rc = folder_marks_edit(s, note_made, &t, err);
 	}
 	arena_fini(&a);
-	return rc;
+	return rc < 0 ? err_wrap(err, "mailbox_defaults") : 0;
 }

@@ -11,6 +11,7 @@
 
 #include "store/index.h"
 #include "store/mailbox.h"
+#include "store/uidvalidity.h"
 
 static int no_folder(struct err *err)
 {
@@ -99,7 +100,7 @@ static int create(struct mail_store *s, struct arena *a, struct span name, struc
 	const char *stage;
 	uint32_t validity;
 
-	if (folder_validity_next(s, &validity, err) < 0 || (stage = folder_tree_stage(s, a, validity, err)) == NULL)
+	if (uidvalidity_next(s, &validity, err) < 0 || (stage = folder_tree_stage(s, a, validity, err)) == NULL)
 		return -1;
 	index_moves(s, &(struct move){ .from = name }, 1);
 	if (folder_tree_publish(s, stage, folder_dir(a, name), err) == 0)

@@ -93,7 +93,4 @@ void folder_tree_sweep(struct mail_store *s);
 /* 1 dir (".Sent") is a directory of this Maildir, 0 not, -1. Source: folder_tree.c */
 int folder_tree_has(struct mail_store *s, const char *dir, struct err *err) WARN_UNUSED;
 
-/* A UIDVALIDITY above all that were ever given in this Maildir; kept in dovecot-uidvalidity. Source: folder_validity.c */
-int folder_validity_next(struct mail_store *s, uint32_t *v_r, struct err *err) WARN_UNUSED;
-
 #endif

@@ -24,7 +24,7 @@
 #define FORMAT 1
 #define MAP_SIZE (sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)1 << 30)
 #define SETTLE_MS 30000
-#define MODSEQ_MARGIN ((uint64_t)1 << 28)       /* what may have been given since the last mark by a clock set back */
+#define MODSEQ_MARGIN ((uint64_t)1 << 28)       /* what may have been given since the last mark, by a clock that was set back */
 #define REAP_ROWS 500
 
 static const char *const table_names[] = { "meta", "folder", "msg", "name", "keys", "body", "gone" };
@@ -185,7 +185,8 @@ static int make_anew(struct index *x, const struct index_standing *old, struct e
 		return err_sys(err, "set the index aside");
 	if (index_state_allocate_lock(&x->files, err) < 0)
 		return -1;
-	if (st.modseq)
+	/* with a sane clock the start is now: never ahead of it, or what starts without knowing this one would fall behind */
+	if (st.modseq > index_folder_clock_modseq())
 		st.modseq += MODSEQ_MARGIN;
 	rc = open_disk_env(x, true, st.modseq);
 	if (rc)

@@ -65,14 +65,14 @@ int index_folder_get(struct index_txn *t, struct span name, struct index_folder 
 	return make_key(buf, name, &k, err) < 0 ? -1 : get(t, &k, f_r, err);
 }
 
-static uint64_t clock_modseq(void)
+uint64_t index_folder_clock_modseq(void)
 {
 	return clock_wall_ms() << MODSEQ_SHIFT;
 }
 
 uint64_t index_folder_next_modseq(const struct index_folder *f)
 {
-	uint64_t now = clock_modseq();
+	uint64_t now = index_folder_clock_modseq();
 
 	return now > f->modseq ? now : f->modseq + 1;
 }
@@ -81,7 +81,7 @@ uint64_t index_folder_next_modseq(const struct index_folder *f)
 static int draw(struct index_txn *t, struct index_folder *f)
 {
 	MDB_dbi meta = t->x->dbi[INDEX_T_META];
-	uint64_t id, modseq, now = clock_modseq();
+	uint64_t id, modseq, now = index_folder_clock_modseq();
 	int rc = index_meta_get(t->txn, meta, "id", &id);
 
 	if (rc == 0)

@@ -74,6 +74,9 @@ int index_meta_put(MDB_txn *txn, MDB_dbi dbi, const char *name, uint64_t v);
 /* Removes some rows of deleted folders. Source: index_folder.c */
 int index_folder_reap(struct index_txn *t, unsigned n_max);
 
+/* The clock as a modseq. Source: index_folder.c */
+uint64_t index_folder_clock_modseq(void);
+
 /* The highest modseq of all folders, those deleted too. Source: index_folder.c */
 uint64_t index_folder_max_modseq(struct index *x, MDB_txn *txn);
 

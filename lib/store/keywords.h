@@ -1,4 +1,5 @@
-/* keywords.h: dovecot-keywords, the file of a folder that says which keyword a letter behind ":2," means ("0 $Junk" is 'a') */
+/* keywords.h: dovecot-keywords, the file of a folder that says which keyword a letter behind ":2," means ("0 $Junk"
+ * is 'a') */
 #ifndef STORE_KEYWORDS_H
 #define STORE_KEYWORDS_H
 
@@ -25,9 +26,9 @@ struct keywords {
  * Source: keywords.c */
 int keywords_read(struct keywords *k, int dir, struct err *err) WARN_UNUSED;
 
-/* The number of a keyword (ASCII case-insensitive), added to the file, durably and under dovecot-keywords.lock, when it is
- * new and may_add. -1: there is none, or no letter is free, or the name is no atom (err kind ERR_PERM), or ERR_SYS.
- * Source: keywords.c */
+/* The number of a keyword (ASCII case-insensitive), added to the file, durably and under dovecot-keywords.lock, when
+ * it is new and may_add. -1: there is none, or no letter is free, or the name is no atom (err kind ERR_PERM), or
+ * ERR_SYS. Source: keywords.c */
 int keywords_find(struct keywords *k, int dir, struct span name, bool may_add, struct err *err) WARN_UNUSED;
 
 /* The text of the file, for the fuzzer too; format: -1 when out is full. Source: keywords.c */

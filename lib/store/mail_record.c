@@ -20,6 +20,7 @@
 struct mail_record_maker {
 	struct arena *arena;
 	struct mime mime;
+	char last;              /* byte so far */
 };
 
 /* Scratch for all fields of a message, so that each grows once. */
@@ -40,6 +41,8 @@ struct mail_record_maker *mail_record_begin(struct arena *a)
 
 int mail_record_feed(struct mail_record_maker *m, struct span chunk, struct err *err)
 {
+	if (chunk.n)
+		m->last = chunk.p[chunk.n - 1];
 	return mime_feed(&m->mime, chunk, err);
 }
 
@@ -233,6 +236,7 @@ int mail_record_end(struct mail_record_maker *m, struct mail_record *r_r, struct
 		return -1;
 	root = m->mime.root;
 	r_r->size = root->header.octets + root->body.octets;
+	r_r->is_unended = r_r->size && m->last != '\n';
 	r_r->vsize = root->header.crlf_octets + root->body.crlf_octets;
 	str_init(&s.text, TEXT_MAX);
 	str_init(&s.folded, TEXT_MAX);

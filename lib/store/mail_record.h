@@ -49,6 +49,7 @@ struct mail_body {
 struct mail_record {
 	int64_t sent_s;                 /* Date field; INT64_MIN when there is none that can be read */
 	uint64_t size, vsize;
+	bool is_unended;                /* its last byte is no LF */
 	struct mail_keys keys;
 	struct mail_body body;
 };

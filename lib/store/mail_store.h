@@ -34,8 +34,8 @@ struct mail_store {
 	struct arena arena;
 };
 
-/* Opens the Maildir, made with its missing directories, and the index. As the user, before Landlock where `mail` does not
- * exist yet. -1 ERR_SYS, ERR_CONF. Blocks. Source: mail_store.c */
+/* Opens the Maildir, made with its missing directories, and the index. As the user, before Landlock where `mail` does
+ * not exist yet. -1 ERR_SYS, ERR_CONF. Blocks. Source: mail_store.c */
 int mail_store_open(struct mail_store *s, const struct mail_store_options *opt, struct err *err) WARN_UNUSED;
 void mail_store_close(struct mail_store *s);
 
@@ -49,8 +49,8 @@ static inline int mail_store_idx(struct mail_store *s, int rc)
 	return rc;
 }
 
-/* For the end of a loop of attempts, *turn 0 at first: true when the index was what failed; it has been renewed, and another attempt is
- * worth while. No transaction may be open. Source: mail_store.c */
+/* For the end of a loop of attempts, *turn 0 at first: true when the index was what failed; it has been renewed, and
+ * another attempt is worth while. No transaction may be open. Source: mail_store.c */
 bool mail_store_mend(struct mail_store *s, unsigned *turn);
 
 /* Opens the directories of a folder: "" is INBOX, ".Sent" or ".a.b" is below. 1 ok, 0 there is no such folder, -1

@@ -53,10 +53,12 @@ static int fill(struct mailbox *b, struct err *err)
 	struct index_folder f;
 	struct disk_claim claim;
 
-	if (keywords_read(&b->keywords, b->md.fd, err) < 0 ||
-	    mailbox_disk_read(b->store, b->folder, &b->md, b->p->look | DISK_OPEN, &t, &f, &claim, err) < 0)
+	if (mailbox_disk_read(b->store, b->folder, &b->md, b->p->look | DISK_OPEN, &t, &f, &claim, err) < 0)
 		return -1;
 	index_end(&t);
+	/* what a message has was named before */
+	if (keywords_read(&b->keywords, b->md.fd, err) < 0)
+		return -1;
 	fill_status(&b->now, &f);
 	b->now.n_recent = claim.n_recent;
 	b->is_volatile = claim.is_volatile;
@@ -118,7 +120,8 @@ static int status_with_sizes(struct mail_store *s, const char *folder, struct ma
 	return rc;
 }
 
-int mailbox_status(struct mail_store *s, const char *folder, unsigned flags, struct mailbox_status *st_r, struct err *err)
+int mailbox_status(struct mail_store *s, const char *folder, unsigned flags, struct mailbox_status *st_r,
+		   struct err *err)
 {
 	struct index_folder f;
 	struct index_txn t;

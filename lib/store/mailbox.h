@@ -28,7 +28,7 @@
 struct mailbox_msg {
 	uint32_t uid;
 	uint32_t flags;                 /* enum index_flag, as last told to the client */
-	uint64_t modseq;
+	uint64_t modseq;                /* 0 after mailbox_store: others changed it too, the next mailbox_sync reports it */
 	bool is_recent;                 /* this session is the first to see it */
 	bool is_gone;                   /* expunged, and the client has not been told yet */
 };
@@ -65,13 +65,15 @@ enum mailbox_flags { MAILBOX_READ_ONLY = 1, MAILBOX_SIZES = 2, MAILBOX_KEEP_NEW 
 /* Opens a folder, brings the index up to date with the disk, moves what is in new/ to cur/ (unless read-only). When
  * nothing has changed it costs a few stats and one index record, whatever the size. 1 ok, 0 no such folder, -1.
  * Source: mailbox.c */
-int mailbox_open(struct mailbox **b_r, struct mail_store *s, const char *folder, unsigned flags, struct err *err) WARN_UNUSED;
+int mailbox_open(struct mailbox **b_r, struct mail_store *s, const char *folder, unsigned flags,
+		 struct err *err) WARN_UNUSED;
 
 /* Takes NULL; sets *b to NULL. Source: mailbox.c */
 void mailbox_close(struct mailbox **b);
 
 /* STATUS without opening: brings the index up to date, moves nothing. 1, 0, -1. Source: mailbox.c */
-int mailbox_status(struct mail_store *s, const char *folder, unsigned flags, struct mailbox_status *st_r, struct err *err)
+int mailbox_status(struct mail_store *s, const char *folder, unsigned flags, struct mailbox_status *st_r,
+		   struct err *err)
 	WARN_UNUSED;
 
 /* Makes b->v valid (one walk over the fixed parts at the first call, nothing later). Source: mailbox_view.c */
@@ -91,9 +93,9 @@ struct mailbox_changes {
 	bool is_lost;                   /* the folder was deleted, or its UIDVALIDITY changed: the session cannot go on */
 };
 
-/* Looks at the disk when its times changed, then makes the view follow the index. Without may_expunge messages that are
- * gone stay in the view, is_gone (RFC 3501 section 7.4.1: no EXPUNGE during FETCH, STORE, SEARCH). Changes made through this
- * session are in the view already, and not reported again. Source: mailbox_sync.c */
+/* Looks at the disk when its times changed, then makes the view follow the index. Without may_expunge messages that
+ * are gone stay in the view, is_gone (RFC 3501 section 7.4.1: no EXPUNGE during FETCH, STORE, SEARCH). Changes made
+ * through this session are in the view already, and not reported again. Source: mailbox_sync.c */
 int mailbox_sync(struct mailbox *b, bool may_expunge, struct mailbox_changes *ch_r, struct err *err) WARN_UNUSED;
 
 /* The index of a UID in v, or of the first above it; *found_r tells. Needs mailbox_load. Source: mailbox_view.c */
@@ -116,22 +118,23 @@ int mailbox_file(struct mailbox *b, size_t i, struct err *err) WARN_UNUSED;
 int mailbox_keys(struct mailbox *b, size_t i, struct mail_keys *k_r, struct err *err) WARN_UNUSED;
 int mailbox_body(struct mailbox *b, size_t i, struct mail_body *b_r, struct err *err) WARN_UNUSED;
 
-/* Makes sure that the messages sel[0..n) (indexes in v, ascending) have their records, in few transactions; called before a
- * walk. Source: mailbox_read.c */
+/* Makes sure that the messages sel[0..n) (indexes in v, ascending) have their records, in few transactions; called
+ * before a walk. Source: mailbox_read.c */
 int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err) WARN_UNUSED;
 
-/* One sweep over all messages of the view in order, with what `what` asks for (others NULL): for SEARCH, SORT, THREAD and
- * FETCH of many. Records must be there (mailbox_ensure): a message without is passed with NULL. fn returns false to stop. No
- * other call on b meanwhile, except mailbox_file. Source: mailbox_read.c */
+/* One sweep over all messages of the view in order, with what `what` asks for (others NULL): for SEARCH, SORT, THREAD
+ * and FETCH of many. Records must be there (mailbox_ensure): a message without is passed with NULL. fn returns false
+ * to stop. No other call on b meanwhile, except mailbox_file. Source: mailbox_read.c */
 enum mailbox_what { MAILBOX_FACTS = 1, MAILBOX_KEYS = 2, MAILBOX_BODY = 4 };
 typedef bool mailbox_walk_fn(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
 			     const struct mail_body *body);
 int mailbox_walk(struct mailbox *b, const uint32_t *sel, size_t n, unsigned what, mailbox_walk_fn *fn, void *arg,
 		 struct err *err) WARN_UNUSED;
 
-/* UIDs expunged above modseq, ascending, into a; *is_complete_r false: the log does not reach back that far, and every UID
- * asked for that is not in the view counts (RFC 7162 section 3.2.5.1). Source: mailbox_view.c */
-int mailbox_gone(struct mailbox *b, uint64_t modseq, struct arena *a, uint32_t **uids_r, size_t *n_r, bool *is_complete_r,
+/* UIDs expunged above modseq, ascending, into a; *is_complete_r false: the log does not reach back that far, and
+ * every UID asked for that is not in the view counts (RFC 7162 section 3.2.5.1). Source: mailbox_view.c */
+int mailbox_gone(struct mailbox *b, uint64_t modseq, struct arena *a, uint32_t **uids_r, size_t *n_r,
+		 bool *is_complete_r,
 		 struct err *err) WARN_UNUSED;
 
 /* ---- changing ---- */
@@ -139,8 +142,8 @@ int mailbox_gone(struct mailbox *b, uint64_t modseq, struct arena *a, uint32_t *
 enum mailbox_store_how { MAILBOX_ADD, MAILBOX_REMOVE, MAILBOX_REPLACE };
 
 /* STORE: changes the flags of sel (indexes in v) on disk and in the index, one modseq for all, and in the view.
- * unchanged_since UINT64_MAX: no condition; messages with a higher modseq are left alone and listed in modified_r (arena a,
- * indexes in v). Messages that are gone are skipped. Source: mailbox_store.c */
+ * unchanged_since UINT64_MAX: no condition; messages with a higher modseq are left alone and listed in modified_r
+ * (arena a, indexes in v). Messages that are gone are skipped. Source: mailbox_store.c */
 int mailbox_store(struct mailbox *b, const uint32_t *sel, size_t n, enum mailbox_store_how how, uint32_t flags,
 		  uint64_t unchanged_since, struct arena *a, uint32_t **modified_r, size_t *n_modified_r, struct err *err)
 	WARN_UNUSED;
@@ -149,14 +152,15 @@ int mailbox_store(struct mailbox *b, const uint32_t *sel, size_t n, enum mailbox
  * Source: mailbox_store.c */
 int mailbox_expunge(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err) WARN_UNUSED;
 
-/* A message on its way into a folder: APPEND. msg may refuse for quota ([OVERQUOTA],
- * ERR_PERM with dsn 5.2.2) by size, the octets that will come. add takes chunks, stored as they come. Several are added, then
- * all become visible and durable together or none does (RFC 3502). Source: mailbox_append.c */
+/* A message on its way into a folder: APPEND. msg may refuse for quota ([OVERQUOTA], ERR_PERM with dsn 5.2.2) by
+ * size, the octets that will come. add takes chunks, stored as they come. Several are added, then all become visible
+ * and durable together or none does (RFC 3502). Source: mailbox_append.c */
 struct mailbox_append;
 
 /* keywords: names, mapped to the letters of the target, added there if new. *a_r for the
  * caller to end with commit or abort. 1, 0 no such folder, -1. Source: mailbox_append.c */
-int mailbox_append_begin(struct mailbox_append **a_r, struct mail_store *s, const char *folder, struct err *err) WARN_UNUSED;
+int mailbox_append_begin(struct mailbox_append **a_r, struct mail_store *s, const char *folder,
+			 struct err *err) WARN_UNUSED;
 int mailbox_append_msg(struct mailbox_append *a, uint64_t size, uint32_t system_flags, const struct span *keywords,
 		       size_t n_keywords, int64_t internal_s, struct err *err) WARN_UNUSED;
 int mailbox_append_data(struct mailbox_append *a, struct span bytes, struct err *err) WARN_UNUSED;

@@ -173,7 +173,8 @@ static int end_letter(struct mailbox_append *a, struct err *err)
 	return rc;
 }
 
-static int keyword_flags(struct mailbox_append *a, const struct span *keywords, size_t n, uint32_t *flags, struct err *err)
+static int keyword_flags(struct mailbox_append *a, const struct span *keywords, size_t n, uint32_t *flags,
+			 struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		int k = keywords_find(&a->keywords, a->md.fd, keywords[i], true, err);
@@ -260,7 +261,8 @@ static int index_letter(struct disk *d, const struct letter *x, uint32_t uid, st
 
 	if (mailbox_index_add(d, &m, span_z(x->name), err) < 0)
 		return -1;
-	return x->keys.n ? mailbox_inbox_keep(d, &m, x->sent_s, m.size, m.vsize, str_span(&x->keys), str_span(&x->body), err) : 0;
+	return x->keys.n ? mailbox_inbox_keep(d, &m, x->sent_s, m.size, m.vsize, str_span(&x->keys),
+					      str_span(&x->body), err) : 0;
 }
 
 /* From here on the letters are there, whatever becomes of the index. */

@@ -2,7 +2,7 @@
  * COPY links, MOVE renames. Both folders change in one transaction of the index, the target under UIDLIST_LOCK.
  *
  * cut short after                    COPY leaves                        MOVE leaves
- * some files are in the target       copies nobody was told of          messages in the target, found there and gone here
+ * some files are in the target       copies nobody was told of          messages in the target, gone here
  * UIDs are in the target's list      the same                           the same, with those UIDs
  * sync of the target's cur/          all copies                         all messages in the target
  *
@@ -33,7 +33,7 @@ struct piece {
 struct copying {
 	struct mailbox *b;
 	struct maildir md;              /* target */
-	struct keywords keywords;
+	struct keywords here, keywords; /* of both */
 	unsigned char letters[INDEX_KEYWORDS];
 	bool is_move, is_same;
 	struct disk to, from_disk, *from;
@@ -49,7 +49,7 @@ struct copying {
 /* The letter that a keyword of ours has there. */
 static int letter_of(struct copying *c, unsigned here, struct err *err)
 {
-	struct span name = c->b->keywords.name[here];
+	struct span name = c->here.name[here];
 	int there;
 
 	if (c->letters[here] != NOT_ASKED)
@@ -126,7 +126,8 @@ static int copy_file(struct copying *c, int dir, const char *name, const char *t
 		err_sys(err, "cannot create a file in tmp/");
 	else
 		rc = copy_bytes(in, out, err);
-	if (rc == 0 && (futimens(out, (struct timespec[]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim }) < 0 || fdatasync(out) < 0 ||
+	if (rc == 0 && (futimens(out, (struct timespec[]){ { .tv_nsec = UTIME_OMIT },
+				 st.st_mtim }) < 0 || fdatasync(out) < 0 ||
 			renameat2(c->md.tmp, tmp, c->md.cur, to, RENAME_NOREPLACE) < 0))
 		rc = err_sys(err, "cannot copy a message");
 	if (rc < 0 && out >= 0)
@@ -168,7 +169,8 @@ static int make_name(struct copying *c, struct piece *x, struct err *err)
 	snprintf(with_info, sizeof(with_info), "%s%s", fresh, c->name + base.n);
 	if (map_flags(c, x->m.flags, &x->flags, err) < 0)
 		return -1;
-	return maildir_name_make(c->to_name, span_z(with_info), x->flags) < 0 ? err_set(err, ERR_PERM, "a name gets too long") : 0;
+	return maildir_name_make(c->to_name, span_z(with_info), x->flags) < 0 ? err_set(err, ERR_PERM,
+											"a name gets too long") : 0;
 }
 
 /* 1 placed, 0 it is gone, -1. */
@@ -410,7 +412,9 @@ int mailbox_copy(struct mailbox *b, const uint32_t *sel, size_t n, const char *t
 	if (rc <= 0)
 		return rc;
 	do {
-		rc = keywords_read(&c.keywords, c.md.fd, err);
+		rc = keywords_read(&c.here, b->md.fd, err);
+		if (rc == 0)
+			rc = keywords_read(&c.keywords, c.md.fd, err);
 		if (rc == 0)
 			rc = copy(&c, sel, n, to, added_r, from_uids_r, err);
 		mailbox_disk_end(&c.from_disk);
@@ -422,6 +426,7 @@ int mailbox_copy(struct mailbox *b, const uint32_t *sel, size_t n, const char *t
 		arena_reset(&c.arena);
 	} while (rc < 0 && mail_store_mend(b->store, &turn));
 	arena_fini(&c.arena);
+	keywords_fini(&c.here);
 	keywords_fini(&c.keywords);
 	maildir_close(&c.md);
 	return rc;

@@ -1,6 +1,7 @@
 /*
- * From the disk to the index. All of it happens in one write transaction, so the user's other sessions wait for what the first finds, and
- * their own renames do not come in between. Order of locks: UIDLIST_LOCK, then the transaction; in a transaction the lock is only tried.
+ * From the disk to the index. All of it happens in one write transaction, so the user's other sessions wait for what the
+ * first finds, and their own renames do not come in between. Order of locks: UIDLIST_LOCK, then the transaction; in a
+ * transaction the lock is only tried.
  *
  * When is a directory read? Its time T stands in the index. "Now" is CLOCK_REALTIME_COARSE, the clock the kernel stamps
  * with, read before the directory is looked at.
@@ -12,20 +13,20 @@
  *   another list (inode, shorter, rewritten)        list, new/ and cur/ are read, all UIDs compared
  *   longer list                                     its new records, when we number ourselves
  *
- * Young is a T to which another change could still add itself without a trace: within 20 ms of now where T has a part below the
- * millisecond (the kernel's tick is at most 10 ms), within 2 s elsewhere and on network mounts.
+ * Young is a T to which another change could still add itself without a trace: within 20 ms of now where T has a part
+ * below the millisecond (the kernel's tick is at most 10 ms), within 2 s elsewhere and on network mounts.
  *
  *   a change of our own (between own_begin and own_end)
  *   T differed before ours                          T stays as noted: the next look reads
- *   T was as noted; a stranger after ours, and      the directory gets an exact time of the fine clock after our change; the stranger sets
- *   even in the same tick                           the tick's, which is another one: the next look reads
+ *   T was as noted; a stranger after ours, and      the directory gets an exact time of the fine clock after our change;
+ *   even in the same tick                           the stranger sets the tick's, which is another: the next look reads
  *   T was as noted; a stranger between our look     leaves no trace: one more look is due, 30 s later where times are
  *   and the end of our change (microseconds)        exact, else 3 s later (also where we may not set the time)
  *
  * What is cut short           is found                               and repaired by
  *   rename, index not         T differs from the noted one           the next look
- *   list, index not           list longer than noted                 its tail is read with the next numbers, or the files are found to be new
- *                                                                    and have their UID already
+ *   list, index not           list longer than noted                 the files are found to be new, and in the list's
+ *                                                                    tail they have their UIDs already
  *   index lost                no record of the folder                list, new/ and cur/ are read
  */
 #include <errno.h>
@@ -38,6 +39,7 @@
 #include "store/dotlock.h"
 #include "store/mailbox_priv.h"
 #include "store/maildir_name.h"
+#include "store/uidvalidity.h"
 
 #define LOCK_WAIT_MS 30000
 #define YOUNG_NS 20000000
@@ -358,7 +360,8 @@ int mailbox_disk_number(struct disk *d, struct uidlist_new *v, size_t n, struct 
 	enum uidlist_rc rc = extend(d, v, n, err);
 
 	/* the list was in order when the transaction began, and we hold its lock since */
-	return rc == UIDLIST_OTHER ? err_set(err, ERR_TEMP, UIDLIST_NAME " was changed by somebody without its lock") : rc > 0 ? 0 : -1;
+	return rc == UIDLIST_OTHER ? err_set(err, ERR_TEMP,
+					     UIDLIST_NAME " was changed by somebody without its lock") : rc > 0 ? 0 : -1;
 }
 
 /* UIDs for files nobody has numbered. UIDLIST_OTHER: the list must be read whole. */
@@ -462,6 +465,17 @@ static int keep_promises(struct disk *d, struct look *l, struct err *err)
 	return forget_revenants(d, l, err);
 }
 
+/* A list without a past gets a number that no folder of this Maildir had, lest one that takes its name looks the same. */
+static void draw_validity(struct disk *d, struct uidlist *u)
+{
+	struct err why = ERR_INIT;
+	uint32_t v;
+
+	if (u->header_next == 0 && u->validity != d->f.validity && uidvalidity_next(d->store, &v, &why) == 0 &&
+	    v > d->f.validity)
+		u->validity = v;
+}
+
 static int read_list(struct disk *d, struct look *l, struct err *err)
 {
 	int lock;
@@ -473,6 +487,7 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 			return -1;
 	if (d->f.id && keep_promises(d, l, err) < 0)
 		return -1;
+	draw_validity(d, &l->uids);
 	maildir_scan_sort(&l->scan);
 	lock = d->lock;
 	d->lock = -1;
@@ -632,7 +647,7 @@ static int take_one(struct disk *d, uint32_t uid, struct err *err)
 	return 1;
 }
 
-/* Moves what is in new/. A file that comes meanwhile is found by the next look: new/ is short, so it is read at once. */
+/* Moves what is in new/. A file that comes meanwhile is found by the next look. */
 static int take_new(struct disk *d, struct err *err)
 {
 	struct in_new l = { 0 };
@@ -681,7 +696,8 @@ static int claim(struct disk *d, struct err *err)
 
 /* ---- transactions ---- */
 
-/* The list is locked and the one we know, so that numbers of our own can be appended. It is longer when an APPEND failed after them. */
+/* The list is locked and the one we know, so that numbers of our own can be appended. It is longer when an APPEND
+ * failed after them. */
 static int hold_list(struct disk *d, struct err *err)
 {
 	for (int turn = 0; turn < RESCANS; turn++) {
@@ -739,7 +755,8 @@ static void undo(struct disk *d)
 	d->is_own = d->is_unseen_unsure = false;
 }
 
-int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
+int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md,
+		       unsigned flags,
 		       struct err *err)
 {
 	unsigned turn = 0;
@@ -823,7 +840,8 @@ static int is_current(struct mail_store *s, const struct maildir *md, const stru
 	return !l.need_all && !l.need_new && !l.need_cur;
 }
 
-static int read_once(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags, struct index_txn *t,
+static int read_once(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
+		     struct index_txn *t,
 		     struct index_folder *f_r, struct disk_claim *claim, struct err *err)
 {
 	bool was_updated = false;
@@ -857,7 +875,8 @@ static int read_once(struct mail_store *s, const char *folder, const struct mail
 	}
 }
 
-int mailbox_disk_read(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags, struct index_txn *t,
+int mailbox_disk_read(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
+		      struct index_txn *t,
 		      struct index_folder *f_r, struct disk_claim *claim, struct err *err)
 {
 	struct disk_claim unused;

@@ -3,7 +3,8 @@
 
 #define LOOK_BACK 1000                  /* UIDs: records come a moment after their letters */
 
-int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint64_t size, uint64_t vsize, struct span keys,
+int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint64_t size, uint64_t vsize,
+		       struct span keys,
 		       struct span body, struct err *err)
 {
 	m->sent_s = sent_s == INT64_MIN ? m->internal_s : sent_s;

@@ -138,7 +138,8 @@ int mailbox_index_settle(struct disk *d, struct err *err)
 	return mail_store_idx(d->store, index_folder_put(d->t, span_z(d->folder), f, err));
 }
 
-int mailbox_index_name(struct mail_store *s, struct index_txn *t, uint32_t folder, uint32_t uid, char name[NAME_MAX + 1],
+int mailbox_index_name(struct mail_store *s, struct index_txn *t, uint32_t folder, uint32_t uid,
+		       char name[NAME_MAX + 1],
 		       struct err *err)
 {
 	struct span v;

@@ -63,11 +63,12 @@ int mailbox_disk_read(struct mail_store *s, const char *folder, const struct mai
 		      struct index_txn *t, struct index_folder *f_r, struct disk_claim *claim, struct err *err) WARN_UNUSED;
 
 /* Begins a write transaction, up to date with the disk. *d is over after -1. Source: mailbox_disk.c */
-int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,
+int mailbox_disk_begin(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md,
+		       unsigned flags,
 		       struct err *err) WARN_UNUSED;
 
-/* The same without a look at the disk, unless the index has lost the folder. -1 ERR_TEMP: it is another one than validity
- * says. Source: mailbox_disk.c */
+/* The same without a look at the disk, unless the index has lost the folder. -1 ERR_TEMP: it is another one than
+ * validity says. Source: mailbox_disk.c */
 int mailbox_disk_begin_index(struct disk *d, struct mail_store *s, const char *folder, const struct maildir *md,
 			     uint32_t validity, struct err *err) WARN_UNUSED;
 
@@ -80,7 +81,8 @@ int mailbox_disk_join(struct disk *d, struct disk *with, const char *folder, con
 void mailbox_disk_own_begin(struct disk *d);
 void mailbox_disk_own_end(struct disk *d);
 
-/* UIDs for messages that we are about to index, in this order, on disk on return; needs DISK_LOCK. Source: mailbox_disk.c */
+/* UIDs for messages that we are about to index, in this order, on disk on return; needs DISK_LOCK. Source:
+ * mailbox_disk.c */
 int mailbox_disk_number(struct disk *d, struct uidlist_new *v, size_t n, struct err *err) WARN_UNUSED;
 
 /* Keeps d->f, and (not after join) commits. end aborts what was not committed; idempotent. Source: mailbox_disk.c */
@@ -106,7 +108,8 @@ void mailbox_index_vsize(struct disk *d, struct index_msg *m, uint64_t vsize);
 int mailbox_index_settle(struct disk *d, struct err *err) WARN_UNUSED;
 
 /* The name of a message: 1, 0 none, -1. Source: mailbox_index.c */
-int mailbox_index_name(struct mail_store *s, struct index_txn *t, uint32_t folder, uint32_t uid, char name[NAME_MAX + 1],
+int mailbox_index_name(struct mail_store *s, struct index_txn *t, uint32_t folder, uint32_t uid,
+		       char name[NAME_MAX + 1],
 		       struct err *err) WARN_UNUSED;
 
 /* ---- mailbox_inbox.c: records that local has left ---- */
@@ -115,7 +118,8 @@ int mailbox_index_name(struct mail_store *s, struct index_txn *t, uint32_t folde
 int mailbox_inbox_take(struct disk *d, struct err *err) WARN_UNUSED;
 
 /* Keeps a record of m, and puts m. Source: mailbox_inbox.c */
-int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint64_t size, uint64_t vsize, struct span keys,
+int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint64_t size, uint64_t vsize,
+		       struct span keys,
 		       struct span body, struct err *err) WARN_UNUSED;
 
 /* ---- mailbox_view.c ---- */
@@ -124,10 +128,11 @@ int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint
 struct mailbox_msg *mailbox_view_push(struct mailbox *b);
 
 /* Loads the view as it was at p->modseq. Source: mailbox_view.c */
-int mailbox_view_load(struct mailbox *b, struct index_txn *t, const struct index_folder *f, struct err *err) WARN_UNUSED;
+int mailbox_view_load(struct mailbox *b, struct index_txn *t, const struct index_folder *f,
+		      struct err *err) WARN_UNUSED;
 
-/* The folder as the index has it, without a look at the disk unless it was lost. The caller ends t. -1 ERR_TEMP when it is another
- * one now. Source: mailbox_view.c */
+/* The folder as the index has it, without a look at the disk unless it was lost. The caller ends t. -1 ERR_TEMP when
+ * it is another one now. Source: mailbox_view.c */
 int mailbox_view_read(struct mailbox *b, struct index_txn *t, struct index_folder *f_r, struct err *err) WARN_UNUSED;
 
 #endif

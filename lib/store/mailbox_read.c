@@ -101,22 +101,18 @@ struct missing {
 	const char *name;
 	struct mail_record r;
 	struct str keys, body;
-	bool is_read, is_unended;
+	bool is_read;
 };
 
 struct batch {
 	struct arena arena;
 	struct missing *v;
-	size_t n, bytes;
+	size_t n;
 };
 
 static void batch_end(struct batch *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		str_fini(&l->v[i].keys);
-		str_fini(&l->v[i].body);
-	}
-	l->n = l->bytes = 0;
+	l->n = 0;
 	l->v = NULL;
 	arena_fini(&l->arena);
 }
@@ -153,7 +149,6 @@ static void parse(struct mailbox *b, struct missing *m)
 	struct err err = ERR_INIT;
 	struct arena a = { 0 };
 	int fd = open_named(b, m->name, &err);
-	char last;
 
 	str_init(&m->keys, BATCH_BYTES * 16);
 	str_init(&m->body, BATCH_BYTES * 16);
@@ -161,31 +156,51 @@ static void parse(struct mailbox *b, struct missing *m)
 		return;
 	m->is_read = mail_record_read(&a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
 		     mail_body_encode(&m->body, &m->r.body) == 0;
-	m->is_unended = m->is_read && m->r.size && pread(fd, &last, 1, (off_t)m->r.size - 1) == 1 && last != '\n';
 	close(fd);
 	arena_fini(&a);
 }
 
-static int keep(struct mailbox *b, struct batch *l, struct err *err)
+static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 {
 	struct disk d;
 	int rc = mailbox_disk_begin_index(&d, b->store, b->folder, &b->md, b->p->validity, err);
 
 	if (rc < 0)
 		return -1;
-	for (size_t i = 0; rc >= 0 && i < l->n; i++) {
-		struct missing *x = &l->v[i];
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		struct missing *x = &v[i];
 		struct index_msg m;
 
 		rc = x->is_read ? mail_store_idx(b->store, index_msg_get(d.t, d.f.id, x->uid, &m, err)) : 0;
 		if (rc > 0)
-			m.state |= x->is_unended ? INDEX_UNENDED : 0;
+			m.state |= x->r.is_unended ? INDEX_UNENDED : 0;
 		if (rc > 0)
 			rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
 	}
 	if (rc >= 0)
 		rc = mailbox_disk_commit(&d, err);
 	mailbox_disk_end(&d);
+	return rc;
+}
+
+/* In several turns where the records are large: each is kept before the next is made. */
+static int make(struct mailbox *b, struct batch *l, struct err *err)
+{
+	size_t first = 0, bytes = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		parse(b, &l->v[i]);
+		bytes += l->v[i].keys.n + l->v[i].body.n;
+		if (bytes < BATCH_BYTES && i + 1 < l->n)
+			continue;
+		rc = keep(b, l->v + first, i + 1 - first, err);
+		for (; first <= i; first++) {
+			str_fini(&l->v[first].keys);
+			str_fini(&l->v[first].body);
+		}
+		bytes = 0;
+	}
 	return rc;
 }
 
@@ -212,6 +227,7 @@ static bool has_inbox(const struct mailbox *b)
 static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct batch l = { 0 };
+	bool has_taken = false;
 	size_t at = 0;
 	int rc = 0;
 
@@ -219,18 +235,16 @@ static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *
 		size_t before = at;
 
 		rc = collect(b, &l, sel, n, &at, err);
-		if (rc == 0 && l.n && has_inbox(b)) {
+		/* once: what cannot be taken stays there */
+		if (rc == 0 && l.n && !has_taken && has_inbox(b)) {
+			has_taken = true;
 			rc = take_inbox(b, err);
 			at = before;
 			batch_end(&l);
 			continue;
 		}
-		for (size_t i = 0; rc == 0 && i < l.n; i++) {
-			parse(b, &l.v[i]);
-			l.bytes += l.v[i].keys.n + l.v[i].body.n;
-		}
-		if (rc == 0 && l.n)
-			rc = keep(b, &l, err);
+		if (rc == 0)
+			rc = make(b, &l, err);
 		batch_end(&l);
 	}
 	batch_end(&l);
@@ -242,7 +256,8 @@ struct recordless {
 	size_t n;
 };
 
-static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+static bool note_recordless(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
+			    const struct mail_body *body)
 {
 	struct recordless *r = arg;
 

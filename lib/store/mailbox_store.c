@@ -43,6 +43,7 @@ static int find_again(struct disk *d, struct file *x, struct err *err)
 struct change {
 	enum mailbox_store_how how;
 	uint32_t flags, nameless;       /* keyword letters without a name: no client knows them, so none can take them away */
+	bool met_others;                /* flags were changed that the client was not told of: the next sync does */
 };
 
 static uint32_t apply(const struct change *c, uint32_t flags)
@@ -93,27 +94,31 @@ static int set_name(struct disk *d, struct file *x, const struct change *c, uint
 }
 
 /* 1 done, 0 nothing to do or gone, -1. */
-static int store_one(struct disk *d, struct mailbox_msg *v, const struct change *c, struct err *err)
+static int store_one(struct disk *d, struct mailbox_msg *v, struct change *c, struct err *err)
 {
 	struct file x;
 	uint32_t flags;
+	bool is_known;
 	int rc = get_file(d, v->uid, &x, err);
 
 	if (rc <= 0)
 		return rc;
 	if (apply(c, x.m.flags) == x.m.flags) {
+		v->modseq = v->flags == x.m.flags ? v->modseq : 0;
 		v->flags = x.m.flags;
 		return 0;
 	}
 	rc = set_name(d, &x, c, &flags, err);
 	if (rc <= 0)
 		return rc;
+	is_known = v->flags == x.m.flags && flags == apply(c, x.m.flags);
+	c->met_others = c->met_others || !is_known;
 	x.m.state &= ~(uint32_t)INDEX_IN_NEW;
 	if (mail_store_idx(d->store, index_part_put(d->t, d->f.id, v->uid, INDEX_NAME, span_z(x.name), err)) < 0 ||
 	    mailbox_index_flags(d, &x.m, flags, err) < 0)
 		return -1;
 	v->flags = flags;
-	v->modseq = x.m.modseq;
+	v->modseq = is_known ? x.m.modseq : 0;
 	return 1;
 }
 
@@ -142,7 +147,8 @@ static int finish(struct mailbox *b, struct disk *d, uint64_t before, int rc, st
 	}
 	after = d->f.modseq;
 	/* nobody else has changed anything: the view is as new as the index */
-	if (before == b->p->modseq && d->f.id == b->p->id && d->f.gone_modseq <= before)
+	if (before == b->p->modseq && d->f.id == b->p->id && index_generation(b->store->index) == b->p->generation &&
+	    d->f.gone_modseq <= before)
 		b->p->modseq = after;
 	mailbox_disk_end(d);
 	return rc;
@@ -151,7 +157,7 @@ static int finish(struct mailbox *b, struct disk *d, uint64_t before, int rc, st
 int mailbox_store(struct mailbox *b, const uint32_t *sel, size_t n, enum mailbox_store_how how, uint32_t flags,
 		  uint64_t unchanged_since, struct arena *a, uint32_t **modified_r, size_t *n_modified_r, struct err *err)
 {
-	struct change c = { how, flags, nameless(b) };
+	struct change c = { how, flags, nameless(b), false };
 	struct disk d;
 	uint64_t before;
 	int rc = 0;
@@ -175,7 +181,7 @@ int mailbox_store(struct mailbox *b, const uint32_t *sel, size_t n, enum mailbox
 		else if (rc == 0)
 			rc = store_one(&d, &b->v[sel[i]], &c, err);
 	}
-	return finish(b, &d, before, rc < 0 ? -1 : 0, err);
+	return finish(b, &d, c.met_others ? UINT64_MAX : before, rc < 0 ? -1 : 0, err);
 }
 
 /* ---- EXPUNGE ---- */

@@ -60,9 +60,10 @@ static bool compare(void *arg, const struct index_msg *m)
 	if (w->at == b->n || b->v[w->at].uid != m->uid)
 		return true;
 	v = &b->v[w->at++];
-	if (v->modseq == m->modseq)
+	/* an index that was made anew within the same millisecond may give a modseq again */
+	if (v->modseq == m->modseq && (!w->is_rebuilt || v->flags == m->flags))
 		return true;
-	if (!w->is_rebuilt || v->flags != m->flags)
+	if (!w->is_rebuilt || v->flags != m->flags || v->modseq == 0)
 		w->changed[w->n_changed++] = v->uid;
 	v->modseq = m->modseq;
 	v->flags = m->flags;
@@ -136,7 +137,8 @@ static void find_changed(struct mailbox *b, const struct walking *w, struct mail
 }
 
 /* Nobody has asked for a message yet, and nothing but arrivals happened: numbers are all there is. */
-static bool follow_unloaded(struct mailbox *b, const struct index_folder *f, const struct disk_claim *claim, bool is_rebuilt)
+static bool follow_unloaded(struct mailbox *b, const struct index_folder *f, const struct disk_claim *claim,
+			    bool is_rebuilt)
 {
 	struct mailbox_private *p = b->p;
 	uint32_t came = f->uid_next > p->uid_next ? f->n - (uint32_t)b->n : 0;
@@ -213,6 +215,7 @@ int mailbox_sync(struct mailbox *b, bool may_expunge, struct mailbox_changes *ch
 	struct mailbox_private *p = b->p;
 	struct index_file keywords = b->keywords.seen;
 	struct walking w = { .b = b };
+	struct err ignored = ERR_INIT;
 	unsigned turn = 0;
 	size_t n = b->n;
 
@@ -230,6 +233,9 @@ int mailbox_sync(struct mailbox *b, bool may_expunge, struct mailbox_changes *ch
 	ch_r->is_lost = p->is_lost;
 	if (p->is_lost)
 		return 0;
+	/* a keyword that was named since has its name before any message has it */
+	if ((w.n_changed || b->n > n) && keywords_read(&b->keywords, b->md.fd, &ignored) < 0)
+		b->keywords.seen = (struct index_file){ 0 };
 	ch_r->has_new_keywords = !uidlist_same(&keywords, &b->keywords.seen);
 	ch_r->has_new = b->n > n;
 	if (may_expunge && p->n_gone)

@@ -190,7 +190,8 @@ static int cmp_u32(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-int mailbox_gone(struct mailbox *b, uint64_t modseq, struct arena *a, uint32_t **uids_r, size_t *n_r, bool *is_complete_r,
+int mailbox_gone(struct mailbox *b, uint64_t modseq, struct arena *a, uint32_t **uids_r, size_t *n_r,
+		 bool *is_complete_r,
 		 struct err *err)
 {
 	struct uids l = { 0 };

@@ -246,7 +246,7 @@ static int copy_file(int out, const struct maildir_msg *m, struct err *err)
 /* What the message would measure with CRLF line ends (W= in the name). */
 static uint64_t extra_cr(struct span s)
 {
-	const char *p = s.p, *end = s.p + s.n;
+	const char *p = s.n ? s.p : "", *end = p + s.n;
 	uint64_t n = 0;
 
 	while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {

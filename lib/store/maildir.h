@@ -50,9 +50,9 @@ struct maildir_batch {
  * ERR_SYS when the file system says no. Blocks. The caller closes. Source: maildir.c */
 int maildir_open(struct maildir *md, const char *base, const char *path, unsigned flags, struct err *err) WARN_UNUSED;
 
-/* Opens the directory `name` (of one component, no symbolic link) below the descriptor `at`, and tmp/, new/ and cur/ in it,
- * made when missing. 1, 0 when `name` does not exist or is no directory, -1 ERR_SYS. Blocks. The caller closes.
- * Source: maildir.c */
+/* Opens the directory `name` (of one component, no symbolic link) below the descriptor `at`, and tmp/, new/ and cur/
+ * in it, made when missing. 1, 0 when `name` does not exist or is no directory, -1 ERR_SYS. Blocks. The caller
+ * closes. Source: maildir.c */
 int maildir_open_at(struct maildir *md, int at, const char *name, struct err *err) WARN_UNUSED;
 
 /* Idempotent. Source: maildir.c */

@@ -15,8 +15,8 @@ struct span maildir_name_base(struct span name);
  * Source: maildir_name.c */
 uint32_t maildir_name_flags(struct span name);
 
-/* The name with these flags instead, for cur/: letters in the order of the alphabet, those that are not ours kept. -1: it would
- * be longer than a name may be. Source: maildir_name.c */
+/* The name with these flags instead, for cur/: letters in the order of the alphabet, those that are not ours kept.
+ * -1: it would be longer than a name may be. Source: maildir_name.c */
 int maildir_name_make(char out[NAME_MAX + 1], struct span name, uint32_t flags) WARN_UNUSED;
 
 #endif

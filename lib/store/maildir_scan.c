@@ -84,6 +84,13 @@ static DIR *open_again(int fd, struct err *err)
 	return d;
 }
 
+/* A line end in a name would break the files that list them. What is no file or a link to one is never opened. */
+static bool is_letter(const struct dirent *e)
+{
+	return e->d_name[0] != '.' && e->d_name[0] != ':' && !strchr(e->d_name, '\n') &&
+	       (e->d_type == DT_REG || e->d_type == DT_UNKNOWN);
+}
+
 int maildir_scan_dir(struct maildir_scan *s, int fd, bool is_new, struct err *err)
 {
 	DIR *d = open_again(fd, err);
@@ -94,8 +101,7 @@ int maildir_scan_dir(struct maildir_scan *s, int fd, bool is_new, struct err *er
 		return -1;
 	errno = 0;
 	while ((e = readdir(d))) {
-		/* a line end in a name would break the files that list them */
-		if (e->d_name[0] != '.' && e->d_name[0] != ':' && !strchr(e->d_name, '\n') && e->d_type != DT_DIR)
+		if (is_letter(e))
 			add(s, e->d_name, is_new);
 		errno = 0;
 	}
@@ -183,7 +189,8 @@ static int locate_in(int fd, struct span base, struct arena *a, const char **nam
 	return found;
 }
 
-int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err)
+int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r,
+		   struct err *err)
 {
 	int turn, rc = 0;
 

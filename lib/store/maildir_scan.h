@@ -55,7 +55,8 @@ static inline struct span maildir_entry_base(const struct maildir_entry *e)
 
 /* Looks for the file of a base name in cur/ and new/ whatever its flags are now; 1 and *e_r (name in a), 0 when it is
  * gone, -1 ERR_SYS. Blocks. Source: maildir_scan.c */
-int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r, struct err *err);
+int maildir_locate(const struct maildir *md, struct span base, struct arena *a, struct maildir_entry *e_r,
+		   struct err *err);
 
 /* The number behind ",W=" (octets with CRLF line ends) or ",S=" (of the file) in a base name; -1 when it has none.
  * Source: maildir_scan.c */

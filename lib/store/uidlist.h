@@ -4,9 +4,9 @@
  *   40 W1234 :1273668413.M1P2.host,S=1200                  UID, extensions (W: octets with CRLF; P: POP3 id), base name
  *
  * The file "dovecot-uidlist.lock", made with O_EXCL, is both the lock and the next version: renaming it onto the list
- * releases it. New records are appended without a sync as long as their UIDs are below the next UID that the header
- * has promised durably; otherwise the list is written anew with a promise ahead, synced and renamed. So after a power
- * cut records may be missing (their messages get new UIDs), but no UID that was told is ever given to another message.
+ * releases it. New records are appended and synced before their UIDs are told: no UID is ever given to another message. A
+ * list with a reserve is written with its next UID so far ahead, and appends below that need no sync; Dovecot 2.3 takes
+ * such UIDs for expunged ones, so no daemon has one.
  *
  * what was cut short                     what is found                        who repairs it
  * .lock made, nothing written            list whole, stale .lock              next writer removes it after 120 s
@@ -70,12 +70,12 @@ int uidlist_open(struct uidlist *u, int dir, uint32_t reserve, struct err *err) 
  * -1 ERR_TEMP when the lock stays, ERR_SYS. Source: uidlist.c */
 int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err) WARN_UNUSED;
 
-/* The same under UIDLIST_LOCK, which the caller holds; lock is its descriptor, and the lock is released in any case. -1: it cannot be
- * had for the file system is full or read-only. Source: uidlist.c */
+/* The same under UIDLIST_LOCK, which the caller holds; lock is its descriptor, and the lock is released in any case.
+ * -1: it cannot be had for the file system is full or read-only. Source: uidlist.c */
 int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err) WARN_UNUSED;
 
-/* Adds a message that was told under this UID while the list could not be written; in the order of UIDs. Nothing happens when the
- * UID is not above those of the list. Source: uidlist.c */
+/* Adds a message that was told under this UID while the list could not be written; in the order of UIDs. Nothing
+ * happens when the UID is not above those of the list. Source: uidlist.c */
 void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base);
 
 /* This message gets a new UID at the next sync: it was told to be gone. Source: uidlist.c */
@@ -103,13 +103,15 @@ struct uidlist_new {
 
 enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
 
-/* Gives UIDs to the n messages of v, in this order, under UIDLIST_LOCK, which the caller holds and keeps, by appending
- * to the list that *note knows. Reads nothing of it, or, when others have appended since, their records: a message of v that is among them
- * has its UID already. On disk before it returns: each append is synced, for a promise ahead of use would make Dovecot, which takes
- * UIDs below the header's next for old ones, number these messages anew (seen with 2.3.19). UIDLIST_OTHER: the list is not that one
- * any more, or others numbered messages that v does not have: to be read whole. n 0 only brings *note up to date.
- * UIDLIST_FAILED: ERR_SYS, nothing is given. Blocks. Source: uidlist_extend.c */
-enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlist_new *v, size_t n, struct err *err) WARN_UNUSED;
+/* Gives UIDs to the n messages of v, in this order, under UIDLIST_LOCK, which the caller holds and keeps, by
+ * appending to the list that *note knows. Reads nothing of it, or, when others have appended since, their records: a
+ * message of v that is among them has its UID already. On disk before it returns: each append is synced, for a
+ * promise ahead of use would make Dovecot, which takes UIDs below the header's next for old ones, number these
+ * messages anew (seen with 2.3.19). UIDLIST_OTHER: the list is not that one any more, or others numbered messages
+ * that v does not have: to be read whole. n 0 only brings *note up to date. UIDLIST_FAILED: ERR_SYS, nothing is
+ * given. Blocks. Source: uidlist_extend.c */
+enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlist_new *v, size_t n,
+			       struct err *err) WARN_UNUSED;
 
 /* Whether a record may have a POP3 id, a migration's: read through, but not parsed. Source: uidlist_extend.c */
 bool uidlist_has_pop3_ids(int dir);

@@ -80,7 +80,7 @@ enum map_rc users_db_refresh(struct users_db *db, const char *path, struct err *
 		if (errno != ENOENT || db->has_been_seen)
 			return err_sys(err, "%s", path);
 		snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
-		return stat(dir, &st) < 0 ? (enum map_rc)err_sys(err, "%s", dir) : MAP_NONE;
+		return stat(dir, &st) < 0 ? (enum map_rc)err_sys(err, "accounts in %s", dir) : MAP_NONE;
 	}
 	if (db->env && st.st_ino == db->ino && st.st_dev == db->dev)
 		return MAP_FOUND;

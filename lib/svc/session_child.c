@@ -12,9 +12,12 @@
 #define WATCH_FD 6
 #define LAST_WORDS_S 10
 
+static volatile sig_atomic_t was_told_to_end;
+
 /* As if the client had gone: the session ends in good order, or it is ended. */
 static void on_term(int sig)
 {
+	was_told_to_end = 1;
 	shutdown(CLIENT_FD, SHUT_RD);
 	alarm(LAST_WORDS_S);
 }
@@ -64,4 +67,9 @@ pid_t session_parent_fork(struct session_parent *p, struct child_start *start, i
 		child_run(p, start, fd);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid < 0 ? err_sys(err, "cannot fork a process for a session") : pid;
+}
+
+bool session_child_must_end(void)
+{
+	return was_told_to_end;
 }

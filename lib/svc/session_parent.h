@@ -70,6 +70,9 @@ void session_parent_reap(struct session_parent *p, pid_t pid, int status);
  * seconds. Source: session_parent.c */
 pid_t session_parent_fork(struct session_parent *p, struct child_start *start, int fd, struct err *err);
 
+/* In the child: SIGTERM came, so the end of the line is ours and not the client's. Source: session_child.c */
+bool session_child_must_end(void);
+
 /* For surat who and kick, as in daemon_ops: one page of the list, in the order of process ids. Ends those that match when
  * the question says so. Source: session_parent.c */
 void session_parent_who(struct session_parent *p, const struct ctl_who *ask, struct ctl_who_reply *r, struct arena *a);

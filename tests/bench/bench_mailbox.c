@@ -124,7 +124,8 @@ static void sync_box(void)
 	DO(mailbox_sync(box, true, &ch, &err));
 }
 
-static bool each(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+static bool each(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
+		 const struct mail_body *body)
 {
 	*(size_t *)arg += k ? k->subject.n : body ? body->envelope.n : m->flags;
 	return true;

@@ -33,9 +33,11 @@ service anvil {
 }
 """,
 }
+# A process that would serve another user keeps its memory.
 CONFIGURATIONS["hibernating"] = CONFIGURATIONS["tuned"] + """\
 imap_hibernate_timeout = 5s
 service imap {
+  service_count = 1
   unix_listener imap-master {
     user = $default_internal_user
   }
@@ -72,7 +74,6 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  separator = /
 }}
 default_vsz_limit = 2G
 service imap-login {{

@@ -180,14 +180,16 @@ def download(server, letters, tls):
 
 def timed(server, client, *commands, n=1, before=None, literals=()):
     """The commands, n times; what before does first is not measured."""
-    meter = Meter(server)
+    meter, got = Meter(server), 0
     for i in range(n):
         if before:
             before(i)
+        got -= client.bytes
         with meter:
             for c in commands:
                 client.cmd(c(i) if callable(c) else c, literals)
-    return meter.row(n)
+        got += client.bytes
+    return dict(meter.row(n), answer_kb=got / 1000 / n)
 
 
 def twice(server, client, command):
@@ -326,7 +328,7 @@ def reading(server):
 
     def flag(i):
         uid[0] += 1
-        return f"UID STORE {uid[0] * 37} {'-+'[i % 2]}FLAGS (\\Flagged)"
+        return f"UID STORE {uid[0] * 37} +FLAGS (\\Flagged)"
     yield "flag change of one", timed(server, c, flag, n=10)
     yield "50 flag changes in a row", timed(server, c, *[flag] * 50)
     yield "SELECT after an own change", timed(server, c, "SELECT INBOX", n=5, before=lambda i: c.cmd(flag(i)))
@@ -383,7 +385,7 @@ def measure(server, quick, only):
             "idle sessions, TLS": lambda: idle(server, many, True, wait, 10),
             "idle sessions, plain": lambda: idle(server, many // 2, False, wait, 10)}),
     }
-    chosen = ["idle"] if kind == "hibernating" else ["sessions", "idle"] if kind == "default" and quick else list(parts)
+    chosen = ["idle"] if kind == "hibernating" else ["sessions", "read", "idle"] if kind == "default" and quick else list(parts)
     for part in chosen:
         if only and only != part:
             continue
@@ -403,9 +405,9 @@ def growth(server):
             "flag change of one": "UID STORE 5000 +FLAGS (\\Flagged)", "SELECT after an own change": "SELECT INBOX",
             "FETCH ENVELOPE of 100": "FETCH 500001:500100 (ENVELOPE BODYSTRUCTURE)", "SORT (SUBJECT), first": "SORT (SUBJECT) UTF-8 ALL",
             "SORT (SUBJECT)": "SORT (SUBJECT) UTF-8 ALL", "THREAD REFERENCES": "THREAD REFERENCES UTF-8 ALL",
-            "SEARCH SUBJECT": "SEARCH SUBJECT " + maildirs.RARE_SUBJECT, "COPY 10": "COPY 1:10 Folder/000/00",
-            "LIST, first": 'LIST "" "*"', "LIST": 'LIST "" "*"', "STATUS of one": "STATUS Folder/050/50 (MESSAGES)",
-            "LIST-STATUS of 100": 'LIST "" "Folder/050/*" RETURN (STATUS (MESSAGES UNSEEN))', "SELECT of a folder": "SELECT Folder/050/50",
+            "SEARCH SUBJECT": "SEARCH SUBJECT " + maildirs.RARE_SUBJECT, "COPY 10": "COPY 1:10 Folder.000.00",
+            "LIST, first": 'LIST "" "*"', "LIST": 'LIST "" "*"', "STATUS of one": "STATUS Folder.050.50 (MESSAGES)",
+            "LIST-STATUS of 100": 'LIST "" "Folder.050.*" RETURN (STATUS (MESSAGES UNSEEN))', "SELECT of a folder": "SELECT Folder.050.50",
             "CREATE": "CREATE Another"}
     for name, command in rows.items():
         try:

@@ -58,7 +58,7 @@ class Volume:
 
     def unmount(self):
         for command in (["umount", self.path], ["losetup", "-d", self.device]):
-            for _ in range(50):
+            for _ in range(300):
                 if subprocess.run(command, capture_output=True).returncode == 0:
                     break
                 time.sleep(0.1)
@@ -183,7 +183,7 @@ class Surat(Server):
     def imap_settings(self):
         self.mail = self.dir + "/mail"
         return ["auth_passdb=passwd-file:" + self.passwords(), f"mail_home={self.mail}/%d/%n", "virtual_mailbox_base=" + self.mail,
-                "mail_max_userip_connections=0"]
+                "mail_max_userip_connections=0", "disable_plaintext_auth=no"]
 
     def set_cold(self, user):
         """The mailbox as a client with UIDs finds it without any index."""

@@ -43,6 +43,7 @@ class Imap:
 @pytest.fixture
 def suite():
     with Instance(users={TITO: "rahasia-1", "iqbal@example.com": "rahasia-2"}, settings={"disable_plaintext_auth": "no"}) as i:
+        i.wait_ready()
         yield i
 
 

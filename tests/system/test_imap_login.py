@@ -350,11 +350,10 @@ def test_who_and_kick(suite):
         # one session by its id, then all of a user: others go on
         mine = next(s for s in got if s["user"] == IQBAL)
         suite.surat("kick", mine["session"])
-        c.rest()
+        assert c.rest().startswith(b"* BYE ")
         assert a.tagged("NOOP")[0].startswith("OK ")
         suite.surat("kick", TITO)
-        a.rest()
-        b.rest()
+        assert a.rest().startswith(b"* BYE ") and b.rest().startswith(b"* BYE ")
         assert p.file.read() == b""
         wait_for("all gone", lambda: not who(suite))
         assert suite.surat("kick", TITO, check=False).returncode == 1

@@ -18,9 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "imapd/child.h"
 
 static char root[64];
+static struct arena paths;
 
 static int rm_one(const char *path, const struct stat *st, int type, struct FTW *f)
 {
@@ -44,15 +46,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	nftw(root, rm_one, 16, FTW_DEPTH | FTW_PHYS);
+	arena_fini(&paths);
 	return 0;
 }
 
 static const char *in_root(const char *name)
 {
-	char *z;
-
-	assert_true(asprintf(&z, "%s/%s", root, name) > 0);
-	return z;
+	return arena_printf(&paths, "%s/%s", root, name);
 }
 
 static struct child_start make_start(void)

@@ -242,6 +242,25 @@ static void send_many(struct client *c, const char *head, char fill, size_t n)
 }
 
 /* Endless lines and parentheses: a word, and the end; other sessions are unharmed. */
+/* The moment after the start: what auth can do is not known yet. */
+static void test_auth_is_late(void **state)
+{
+	struct rig g;
+	struct client c;
+	size_t n;
+
+	rig_open(&g, "imap", "");
+	n = g.srv.sasl.n_mechs;
+	client_open(&c, &g, OWN);
+	client_script(&c, "greeting", GREET_OWN);
+	g.srv.sasl.n_mechs = 0;
+	client_script(&c, "too early", "C: a LOGIN tito good\nS* a NO [UNAVAILABLE] \n");
+	g.srv.sasl.n_mechs = n;
+	client_script(&c, "again", "C: b LOGIN tito good\nS: b OK Logged in\n");
+	client_close(&c);
+	rig_close(&g);
+}
+
 static void test_endless(void **state)
 {
 	static const struct { const char *head; char fill; } rows[] = {
@@ -335,7 +354,7 @@ int main(void)
 		cmocka_unit_test(test_scripts), cmocka_unit_test(test_injection), cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_trouble), cmocka_unit_test(test_auth_gone), cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_bounds), cmocka_unit_test(test_flat_memory), cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_size), cmocka_unit_test(test_auth_is_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

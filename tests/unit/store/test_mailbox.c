@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <sys/stat.h>
 #include <time.h>
 
 #include "mailbox_fixture.h"
@@ -231,6 +232,27 @@ static void test_new_validity(void **state)
 	mailbox_close(&b);
 }
 
+/* Folders that others made, met in one second: one may take the other's name. */
+static void test_own_validity(void **state)
+{
+	static const char *const folders[] = { "", ".a", ".b", ".c" };
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		struct mailbox *b;
+		char path[40];
+
+		if (folders[i][0])
+			make_folder(folders[i]);
+		snprintf(path, sizeof(path), "%s%scur/1.a:2,", folders[i], folders[i][0] ? "/" : "");
+		put(path, LETTER);
+		b = open_box(&fixture_store, folders[i], 0);
+		assert_true(b->now.validity > last);
+		last = b->now.validity;
+		mailbox_close(&b);
+	}
+}
+
 /* Numbers are only ever appended; when most of the list is of messages that are gone it is written anew. */
 static void test_long_list(void **state)
 {
@@ -402,7 +424,8 @@ static void test_expunge(void **state)
 
 /* ---- reading ---- */
 
-static bool count(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k, const struct mail_body *body)
+static bool count(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
+		  const struct mail_body *body)
 {
 	size_t *n = arg;
 
@@ -468,6 +491,25 @@ static void test_read(void **state)
 			if (n[j] != rows[i].want[j])
 				fail_msg("%s: %zu is %zu", rows[i].label, j, n[j]);
 	}
+	mailbox_close(&b);
+}
+
+/* What nobody can take out of the way is looked at once. */
+static void test_planted_inbox(void **state)
+{
+	struct mailbox *b;
+	struct err err = ERR_INIT;
+	struct mail_keys k;
+
+	put_three();
+	b = open_box(&fixture_store, "", 0);
+	view_of(b);
+	(void)unlinkat(fixture_store.index_dir, INDEX_DIR "/" INDEX_INBOX, 0);
+	assert_int_equal(mkfifoat(fixture_store.index_dir, INDEX_DIR "/" INDEX_INBOX, 0600), 0);
+	alarm(20);
+	OK(mailbox_keys(b, 0, &k, &err));
+	alarm(0);
+	assert_true(k.subject.n > 0);
 	mailbox_close(&b);
 }
 
@@ -574,9 +616,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_open), T(test_nothing), T(test_read_only), T(test_status), T(test_foreign), T(test_pending_expunge),
-		T(test_unloaded), T(test_lost), T(test_new_validity), T(test_long_list), T(test_store), T(test_unchanged_since),
-		T(test_store_races), T(test_expunge), T(test_read), T(test_renewed), T(test_renewed_unloaded), T(test_memory),
-		T(test_recent),
+		T(test_unloaded), T(test_lost), T(test_new_validity), T(test_own_validity), T(test_long_list), T(test_store),
+		T(test_unchanged_since), T(test_store_races), T(test_expunge), T(test_read), T(test_renewed), T(test_renewed_unloaded),
+		T(test_memory), T(test_recent), T(test_planted_inbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

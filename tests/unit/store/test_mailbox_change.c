@@ -466,13 +466,50 @@ static void test_own_time(void **state)
 }
 
 #undef T
+/* STORE meets a flag that another program has set: the client is told of it, also when the index is another one by then. */
+static void test_store_meets_others(void **state)
+{
+	static const struct {
+		const char *label;
+		bool is_renewed;
+		uint32_t flag;
+		const char *view;
+	} rows[] = {
+		{ "another flag", false, INDEX_SEEN, "1:FS" }, { "the same flag", false, INDEX_FLAGGED, "1:F" },
+		{ "another flag, new index", true, INDEX_SEEN, "1:FS" }, { "the same flag, new index", true, INDEX_FLAGGED, "1:F" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena arena = { 0 };
+		struct err err = ERR_INIT;
+		struct mailbox *b;
+		uint32_t sel = 0, *modified;
+		size_t n;
+
+		put("cur/1.a.h:2,", LETTER);
+		b = open_box(&fixture_store, "", 0);
+		assert_string_equal(view_of(b), "1:");
+		move("cur/1.a.h:2,", "cur/1.a.h:2,F");
+		if (rows[i].is_renewed)
+			OK(index_renew(fixture_store.index, &err));
+		OK(mailbox_store(b, &sel, 1, MAILBOX_ADD, rows[i].flag, UINT64_MAX, &arena, &modified, &n, &err));
+		if (strcmp(sync_of(b, true), "*1") != 0 || strcmp(view_of(b), rows[i].view) != 0)
+			fail_msg("%s: view %s", rows[i].label, view_of(b));
+		assert_true(b->v[0].modseq > 0 && b->v[0].modseq <= b->now.modseq);
+		arena_fini(&arena);
+		mailbox_close(&b);
+		fixture_teardown(NULL);
+		setup(NULL);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_append), T(test_append_many), T(test_append_fails), T(test_quota), T(test_copy), T(test_copy_fails),
-		T(test_move), T(test_copy_races), T(test_own_time), T(test_full), T(test_full_later),
+		T(test_move), T(test_copy_races), T(test_store_meets_others), T(test_own_time), T(test_full), T(test_full_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

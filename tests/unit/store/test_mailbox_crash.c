@@ -1,5 +1,6 @@
-/* Sessions in processes of their own, killed at any moment, beside a stranger who delivers, renames and removes. At the end no
- * letter is lost that was acknowledged and that nobody removed, no UID ever meant two letters, and the index agrees with the disk. */
+/* Sessions in processes of their own, killed at any moment, beside a stranger who delivers, renames and removes. At
+ * the end no letter is lost that was acknowledged and that nobody removed, no UID ever meant two letters, and the
+ * index agrees with the disk. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

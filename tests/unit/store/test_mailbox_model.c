@@ -1,5 +1,5 @@
-/* Random sessions against a model: two handles and a stranger on one folder. After every sync the view must be what a client
- * that believes each answer would think, and what the disk holds; a UID stands for one letter forever. */
+/* Random sessions against a model: two handles and a stranger on one folder. After every sync the view must be what a
+ * client that believes each answer would think, and what the disk holds; a UID stands for one letter forever. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -231,7 +231,7 @@ static void act(struct client *c)
 		free(uids);
 		break;
 	case 3:
-		if (dice(8) == 0)
+		if (dice(3) == 0)
 			OK(index_renew(fixture_store.index, &err));
 		break;
 	default:

@@ -489,6 +489,8 @@ static void test_scan(void **state)
 	put_text(md.cur, ":2,S", "");
 	put_text(md.new, "bad\nname", "");
 	assert_int_equal(mkdirat(md.new, "dir", 0700), 0);
+	assert_int_equal(mkfifoat(md.cur, "3.fifo:2,", 0600), 0);
+	assert_int_equal(symlinkat("/etc/passwd", md.cur, "4.link:2,"), 0);
 	assert_int_equal(maildir_scan(&s, &md, &err), 0);
 	assert_int_equal(s.n, 2);
 	/* seen in new/, then again in cur/ */

@@ -3,7 +3,7 @@
  * so that of two who count at once one sees that it was not first. dovecot-uidvalidity holds the same digits to save a
  * look through the directory.
  */
-#include "store/folder_priv.h"
+#include "store/uidvalidity.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -97,7 +97,7 @@ static void keep_text(struct mail_store *s, uint32_t v)
 	close(fd);
 }
 
-int folder_validity_next(struct mail_store *s, uint32_t *v_r, struct err *err)
+int uidvalidity_next(struct mail_store *s, uint32_t *v_r, struct err *err)
 {
 	uint32_t now = (uint32_t)(clock_wall_ms() / 1000), old = from_text(s);
 
