@@ -1,6 +1,7 @@
 """Webmail: Debian's Roundcube in a headless Chromium; after each step another IMAP session says what is on the server."""
 import email.message
 import os
+import re
 
 import pytest
 from imap_wire import Imap, pairs
@@ -273,4 +274,5 @@ def test_logout_and_no_complaint(browser, webmail):
     browser.go("_task=mail")
     browser.click("#taskmenu a.logout")
     browser.find("#rcmloginuser")
+    assert all(f" C: A{word}" in re.sub(r"C: A\d+ (UID )?", "C: A", webmail.log("imap")) for word in ("SELECT", "SORT", "THREAD", "MOVE", "EXPUNGE"))
     assert not webmail.complaints(), "the server refused something, or Roundcube had an error"
