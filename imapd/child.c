@@ -62,7 +62,8 @@ int child_serve(const struct child_start *start, int fd, struct err *err)
 	};
 	struct mail_store store;
 
-	/* LMDB asks for 3 MB and touches little; once glibc has seen such a block freed it would take the next from the heap */
+	/* LMDB asks for 3 MB and touches little; once glibc has seen such a block freed it would take the next from the
+	 * heap */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	/* a session that rests gives all back at once (session_rest); else each freed block would be a brk */
 	mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);

@@ -11,8 +11,8 @@
  * Source: child.c */
 int child_serve(const struct child_start *start, int fd, struct err *err) WARN_UNUSED;
 
-/* Its first half: mailbox and index are opened, and made if they are missing, as the user; from then on nothing else can be
- * reached. The caller closes *store_r. For child_serve and tests. Source: child.c */
+/* Its first half: mailbox and index are opened, and made if they are missing, as the user; from then on nothing else
+ * can be reached. The caller closes *store_r. For child_serve and tests. Source: child.c */
 int child_lock_in(const struct child_start *start, struct mail_store *store_r, struct err *err) WARN_UNUSED;
 
 #endif

@@ -11,8 +11,9 @@
  *
  *   name (flags) "date" {n} ──▶ n bytes ──▶ " (flags) {n}" ──▶ n bytes ──▶ end of line: commit
  *
- * The bytes go to the store as they come. When something is wrong before a literal, one that the client waits to send is
- * never sent, and any other is swallowed; when it goes wrong in the middle, the rest of that literal is swallowed.
+ * The bytes go to the store as they come. When something is wrong before a literal, one that the client waits to
+ * send is never sent, and any other is swallowed; when it goes wrong in the middle, the rest of that literal is
+ * swallowed.
  */
 #define MESSAGES_MAX 65536u
 #define BUF_SIZE 8192u

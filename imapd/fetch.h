@@ -52,12 +52,14 @@ struct fetch_piece {
 /* True when the item cannot be answered without the table of parts. Source: fetch_section.c */
 bool fetch_section_needs_parts(const struct imap_fetch_item *it);
 
-/* Finds the section of it (RFC 3501 section 6.4.5); text of FIELDS is appended to `text`, which the piece points into. Blocks.
+/* Finds the section of it (RFC 3501 section 6.4.5); text of FIELDS is appended to `text`, which the piece points
+ * into. Blocks.
  * -1 ERR_SYS, ERR_TEMP. Source: fetch_section.c */
 int fetch_section_find(const struct fetch_file *file, const struct imap_fetch_item *it, struct str *text,
 		       struct fetch_piece *p_r, struct err *err) WARN_UNUSED;
 
-/* Appends the fields of a header (with CRLF) that it asks for, and the empty line. -1 at out's limit. Source: fetch_header.c */
+/* Appends the fields of a header (with CRLF) that it asks for, and the empty line. -1 at out's limit. Source:
+ * fetch_header.c */
 int fetch_header_filter(struct str *out, struct span header, const struct imap_fetch_item *it) WARN_UNUSED;
 
 /* ---- answers; -1: f->is_over, or err tells (then nothing that was announced is missing). ---- */
@@ -65,8 +67,8 @@ int fetch_header_filter(struct str *out, struct span header, const struct imap_f
 /* BODY[...], RFC822..., BINARY[...] and BINARY.SIZE[...]: item number n of file's message. Source: fetch_body.c */
 int fetch_body_write(struct fetch *f, const struct fetch_file *file, size_t n, struct err *err) WARN_UNUSED;
 
-/* "* 1 FETCH (UID 5 ...)": all items of message i of the view. m, body, file: what the items need, else NULL. adds_flags: FLAGS
- * changed on the way (\Seen). Source: fetch_line.c */
+/* "* 1 FETCH (UID 5 ...)": all items of message i of the view. m, body, file: what the items need, else NULL.
+ * adds_flags: FLAGS changed on the way (\Seen). Source: fetch_line.c */
 int fetch_line_write(struct fetch *f, size_t i, const struct index_msg *m, const struct mail_body *body,
 		     const struct fetch_file *file, bool adds_flags, struct err *err) WARN_UNUSED;
 

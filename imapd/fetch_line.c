@@ -111,7 +111,8 @@ static int write_item(struct fetch *f, size_t n, const struct mailbox_msg *v, co
 	}
 }
 
-/* Takes back what was gathered of a line that cannot be finished; when a part of it has left already the session ends. */
+/* Takes back what was gathered of a line that cannot be finished; when a part of it has left already the session
+ * ends. */
 static int give_up(struct fetch *f, size_t start, uint64_t n_given, const struct err *err)
 {
 	if (f->is_over)

@@ -23,13 +23,14 @@ struct fetch_sink {
 	void *arg;
 };
 
-/* Gives n bytes of the range from its byte skip on (both counted with CRLF) in pieces of at most 128 KB. Seeks where every
- * line ends in CRLF already. -1 ERR_SYS; ERR_TEMP: the file is not what it was said to be, less was given; ERR_NONE: the
- * sink stopped. Blocks. Source: fetch_range.c */
+/* Gives n bytes of the range from its byte skip on (both counted with CRLF) in pieces of at most 128 KB. Seeks where
+ * every line ends in CRLF already. -1 ERR_SYS; ERR_TEMP: the file is not what it was said to be, less was given;
+ * ERR_NONE: the sink stopped. Blocks. Source: fetch_range.c */
 int fetch_range_send(const struct fetch_range *r, uint64_t skip, uint64_t n, bool keeps_nul, const struct fetch_sink *sink,
 		     struct err *err) WARN_UNUSED;
 
-/* The header that begins at offset, its empty line included, within the limit octets. Blocks. -1 ERR_SYS. Source: fetch_range.c */
+/* The header that begins at offset, its empty line included, within the limit octets. Blocks. -1 ERR_SYS. Source:
+ * fetch_range.c */
 int fetch_range_header(int fd, uint64_t offset, uint64_t limit, struct fetch_range *r_r, struct err *err) WARN_UNUSED;
 
 #endif

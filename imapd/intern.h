@@ -1,7 +1,7 @@
 /* intern.h: numbers for byte strings, the same for the same
  *
- * The strings are not kept: 64 bits of a hash under random keys, and the length, stand for them. Nobody can choose two that
- * meet, and among a million by chance one pair meets in ten million mailboxes. */
+ * The strings are not kept: 64 bits of a hash under random keys, and the length, stand for them. Nobody can choose
+ * two that meet, and among a million by chance one pair meets in ten million mailboxes. */
 #ifndef IMAPD_INTERN_H
 #define IMAPD_INTERN_H
 

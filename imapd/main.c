@@ -1,10 +1,10 @@
 /*
  * imapd: mailboxes for IMAP clients that have logged in.
  *
- * Parent (root, event loop): takes clients from login, redeems their tickets at auth, forks, and watches the folders that
- * children lend it, since a user has few inotify instances. It reads no client.
- * Child (the user, blocking): one for each session, Landlocked to that Maildir and its index, no socket of its own, no exec.
- * Peers: login (session), auth (ticket), master (control). Files: the mailboxes.
+ * Parent (root, event loop): takes clients from login, redeems their tickets at auth, forks, and watches the folders
+ * that children lend it, since a user has few inotify instances. It reads no client.
+ * Child (the user, blocking): one for each session, Landlocked to that Maildir and its index, no socket of its own,
+ * no exec. Peers: login (session), auth (ticket), master (control). Files: the mailboxes.
  */
 #include <unistd.h>
 

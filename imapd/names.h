@@ -14,8 +14,8 @@ struct span names_wire(struct session *s, struct span folder);
  * UTF-8 becomes Net-Unicode (RFC 9051 section 5.1). *is_other_r: it is not what the client wrote. Source: names.c */
 int names_in_new(struct session *s, struct span name, struct span *folder_r, bool *is_other_r, struct err *err) WARN_UNUSED;
 
-/* "* LIST () "." new ("OLDNAME" ("old"))" for clients of IMAP4rev2 (RFC 9051 section 6.3.9.7); old as they wrote it. -1: the
- * client is gone. Source: names.c */
+/* "* LIST () "." new ("OLDNAME" ("old"))" for clients of IMAP4rev2 (RFC 9051 section 6.3.9.7); old as they wrote it.
+ * -1: the client is gone. Source: names.c */
 int names_tell_other(struct session *s, struct span folder, struct span old) WARN_UNUSED;
 
 #endif

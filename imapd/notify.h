@@ -1,7 +1,8 @@
 /* notify.h: the one inotify instance of imapd's parent, for the folders that children lend it
  *
- * A child can neither block the parent nor make it grow: it has one watch of two folders, a full socket loses events that
- * say nothing new, and folders of file systems that ask elsewhere (network, FUSE) are refused before they are touched.
+ * A child can neither block the parent nor make it grow: it has one watch of two folders, a full socket loses events
+ * that say nothing new, and folders of file systems that ask elsewhere (network, FUSE) are refused before they are
+ * touched.
  */
 #ifndef IMAPD_NOTIFY_H
 #define IMAPD_NOTIFY_H

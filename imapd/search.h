@@ -70,15 +70,16 @@ int search_plan_make(struct search_plan *p_r, struct arena *a, const struct imap
 /* With what is known of m. Source: search_eval.c */
 enum search_verdict search_eval(const struct search_node *node, const struct search_msg *m);
 
-/* The messages of the selected folder that fit, as ascending indexes in box->v, in s->tick. Blocks. -1. Source: search_run.c */
+/* The messages of the selected folder that fit, as ascending indexes in box->v, in s->tick. Blocks. -1. Source:
+ * search_run.c */
 int search_run(struct session *s, const struct imap_search *req, uint32_t **hits_r, size_t *n_r, struct err *err) WARN_UNUSED;
 
 /* Parses the arguments of verb; has answered when it gives false (*rc_r). Source: search_answer.c */
 bool search_answer_parse(struct session *s, struct command *c, enum imap_search_command verb, struct imap_search *req_r,
 			 int *rc_r);
 
-/* "* SEARCH ...", "* SORT ..." or "* ESEARCH ...", then the tagged answer; hits in the order of the result. Also does SAVE.
- * Source: search_answer.c */
+/* "* SEARCH ...", "* SORT ..." or "* ESEARCH ...", then the tagged answer; hits in the order of the result. Also
+ * does SAVE. Source: search_answer.c */
 int search_answer(struct session *s, struct command *c, const struct imap_search *req, enum imap_search_command verb,
 		  const uint32_t *hits, size_t n);
 

@@ -130,7 +130,8 @@ int session_end(struct session *s, const char *reason);
 int session_frame(struct session *s, enum imap_frame_rc *rc_r, struct span *text_r) WARN_UNUSED;
 void session_take_announced(struct session *s);
 
-/* Gives back what a session that only waits can do without: the index, buffers, memory. Again at settle_ms. Source: session_read.c */
+/* Gives back what a session that only waits can do without: the index, buffers, memory. Again at settle_ms. Source:
+ * session_read.c */
 void session_rest(struct session *s);
 
 /* For a command with has_literal, whose announcement was taken out of the buffer: the bytes of its literal in

@@ -56,8 +56,8 @@ int thread_forest_print(struct str *out, const struct thread_forest *f) WARN_UNU
 
 /* ---- thread_subject.c ---- */
 
-/* Steps 5A to 5C of REFERENCES: joins threads under the root that have the same subject; the root's children are sorted.
- * Source: thread_subject.c */
+/* Steps 5A to 5C of REFERENCES: joins threads under the root that have the same subject; the root's children are
+ * sorted. Source: thread_subject.c */
 void thread_subject_join(struct thread_forest *f);
 
 /* ORDEREDSUBJECT: n messages by subject, flat. -1 at out's limit. Source: thread_subject.c */
@@ -67,8 +67,8 @@ int thread_subject_ordered(struct str *out, struct arena *a, const struct thread
 
 struct thread_references;
 
-/* For at most n_max messages, the caller's, which are filled and then added one by one in their order. references: ids with NUL
- * between; ids need not stay. Memory of a, and heap that end gives back. Source: thread_references.c */
+/* For at most n_max messages, the caller's, which are filled and then added one by one in their order. references:
+ * ids with NUL between; ids need not stay. Memory of a, and heap that end gives back. Source: thread_references.c */
 struct thread_references *thread_references_begin(struct arena *a, const struct thread_msg *msgs, size_t n_max);
 void thread_references_add(struct thread_references *t, struct span id, struct span references);
 

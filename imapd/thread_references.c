@@ -1,6 +1,7 @@
-/* REFERENCES of RFC 5256 section 3, without its cuts: first every message goes under the last id it names, then the ids before
- * are linked where they have no parent yet. So a parent is never taken back, and what would make a circle is found by the
- * sets of what hangs together. A message without references loses the parent that those before it guessed, as in the RFC. */
+/* REFERENCES of RFC 5256 section 3, without its cuts: first every message goes under the last id it names, then the
+ * ids before are linked where they have no parent yet. So a parent is never taken back, and what would make a circle
+ * is found by the sets of what hangs together. A message without references loses the parent that those before it
+ * guessed, as in the RFC. */
 #include "imapd/thread.h"
 
 #include "base/mem.h"

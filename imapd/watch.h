@@ -1,7 +1,8 @@
 /* watch.h: a child's side of the watcher in the parent: tells that somebody else changed the selected folder
  *
- * Over one SOCK_SEQPACKET pair: the child sends WATCH_SET with two descriptors, or WATCH_CLEAR; the parent answers a SET
- * with WATCH_ON or WATCH_OFF of the same number and later sends WATCH_EVENT, which it drops while earlier ones wait.
+ * Over one SOCK_SEQPACKET pair: the child sends WATCH_SET with two descriptors, or WATCH_CLEAR; the parent answers a
+ * SET with WATCH_ON or WATCH_OFF of the same number and later sends WATCH_EVENT, which it drops while earlier ones
+ * wait.
  */
 #ifndef IMAPD_WATCH_H
 #define IMAPD_WATCH_H
@@ -30,7 +31,8 @@ void watch_init(struct watch *w, int fd);
 
 /* Watches the folders new/ and cur/ in place of what was watched before; the descriptors stay the caller's, who opened
  * them as the user. 0: the watch is there, every change from now on is told. -1: it cannot be watched (a network file
- * system, no watches left): look every few seconds. Blocks for the parent's answer, a second at most. Source: watch.c */
+ * system, no watches left): look every few seconds. Blocks for the parent's answer, a second at most. Source:
+ * watch.c */
 int watch_set(struct watch *w, int new_fd, int cur_fd) WARN_UNUSED;
 
 /* Watches nothing; also for bulk changes of our own. Does not block. Source: watch.c */

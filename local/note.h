@@ -12,7 +12,8 @@
 /* True when somebody keeps an index in that Maildir. Source: note.c */
 bool note_is_wanted(const struct maildir *md);
 
-/* The record of m; false for one that is too large, cannot be read or not be decoded here. Lives in a. Source: note.c */
+/* The record of m; false for one that is too large, cannot be read or not be decoded here. Lives in a. Source:
+ * note.c */
 bool note_make(struct arena *a, const struct maildir_msg *m, struct mail_record *r_r);
 
 /* Appends an entry; name is the file's in new/. What does not fit is left out. Source: note.c */

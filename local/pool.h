@@ -16,8 +16,8 @@ struct pool_work {
 	size_t n;
 };
 
-/* DONE: res says how it ended. COMMAND: the user's mailbox is the business of mailbox_command or mailbox_transport. DIED: the process ended without an
- * answer, and nobody knows how far it came. */
+/* DONE: res says how it ended. COMMAND: the user's mailbox is the business of mailbox_command or mailbox_transport.
+ * DIED: the process ended without an answer, and nobody knows how far it came. */
 enum pool_word { POOL_DONE, POOL_COMMAND, POOL_DIED };
 
 /* Called from the event loop. res is valid until return. */

@@ -101,7 +101,8 @@ static void close_boxes(struct serve *v)
 	v->n_boxes = 0;
 }
 
-/* The user's own copy is refused, but others wait for theirs: it becomes a recipient like them, to be returned alone. */
+/* The user's own copy is refused, but others wait for theirs: it becomes a recipient like them, to be returned
+ * alone. */
 static void apart(struct serve *v, struct child_result *res, struct span address)
 {
 	res->news = job_add_news(&v->arena, res->news, arena_span(&v->arena, address), SPAN_NULL);

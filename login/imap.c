@@ -1,4 +1,5 @@
-/* IMAP before login: RFC 3501 and 9051 section 6.1 and 6.2, 2595 (STARTTLS), 2971 (ID), 4959 (SASL-IR), 5530 (codes), 7888. */
+/* IMAP before login: RFC 3501 and 9051 section 6.1 and 6.2, 2595 (STARTTLS), 2971 (ID), 4959 (SASL-IR), 5530
+ * (codes), 7888. */
 #include <string.h>
 
 #include "base/log.h"

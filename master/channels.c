@@ -95,7 +95,8 @@ static void lend_all(struct proc *p, const struct listeners *l)
 	}
 }
 
-/* Opened here, so that logger needs no right to any folder; again on each reload, for the file may have been rotated. */
+/* Opened here, so that logger needs no right to any folder; again on each reload, for the file may have been
+ * rotated. */
 void channels_lend_log(struct proc *p)
 {
 	const char *path = p->m->config->global.maillog_file;

@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "svc/child_start.h"
 
-/* Becomes the user, opens the mailbox, gives up every other path, serves fd (taken): session_serve_fn. -1 when it did not
- * come to a session: the client has been told. Source: child.c */
+/* Becomes the user, opens the mailbox, gives up every other path, serves fd (taken): session_serve_fn. -1 when it
+ * did not come to a session: the client has been told. Source: child.c */
 int child_serve(const struct child_start *start, int fd, struct err *err) WARN_UNUSED;
 
 #endif

@@ -264,8 +264,8 @@ static size_t bytes_of(const struct dlv_rcpt *r)
 	       r->orcpt.n;
 }
 
-/* The recipients that go with first in one job, which is the first of them that is READY. One far behind it gets a job of its
- * own: looking at all for each would be quadratic. */
+/* The recipients that go with first in one job, which is the first of them that is READY. One far behind it gets a
+ * job of its own: looking at all for each would be quadratic. */
 static size_t gather(struct work *first, struct work **out, struct dlv_rcpt *rcpts, size_t max)
 {
 	struct active *a = first->a;

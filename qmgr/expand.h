@@ -11,9 +11,9 @@
 
 /* news: struct route_new. sender: the new envelope sender when has_sender. is_forward: the parent's address joins
  * the Delivered-To chain. New recipients are appended to m, WAITING; the parent is settled as EXPANDED. An address
- * that is among the ones that led here becomes final, as does one that goes via a transport of its own; one that is a recipient already is left out. -1 and nothing
- * changed: ERR_PERM 5.4.6 when it goes too deep, ERR_TEMP 4.6.0 when there would be more than max, ERR_PROTO for an
- * address that cannot be one. Source: expand.c */
+ * that is among the ones that led here becomes final, as does one that goes via a transport of its own; one that is
+ * a recipient already is left out. -1 and nothing changed: ERR_PERM 5.4.6 when it goes too deep, ERR_TEMP 4.6.0 when
+ * there would be more than max, ERR_PROTO for an address that cannot be one. Source: expand.c */
 int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *news, bool has_sender, struct span sender,
 		bool is_forward, size_t max, struct arena *a, struct err *err) WARN_UNUSED;
 

@@ -79,8 +79,8 @@ static void step_stalled(struct qmgr *q)
 		active_step(a);
 }
 
-/* What thousands of messages have used is given back once few of them are left: malloc keeps it, and a queue that waits for
- * hours should cost the disk, not the memory. */
+/* What thousands of messages have used is given back once few of them are left: malloc keeps it, and a queue that
+ * waits for hours should cost the disk, not the memory. */
 static void trim(struct qmgr *q)
 {
 	if (q->n_peak < TRIM_FROM || q->n_active > q->n_peak / 10)

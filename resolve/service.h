@@ -12,7 +12,8 @@ struct service;
 struct service *service_new(struct loop *loop, struct rules *rules, struct dns *dns);
 void service_free(struct service *s);
 
-/* A peer's channel, by the peer's name (only qmgr is believed about mailboxes): takes *fd (set -1). Its end, orderly or not, ends only this peer. Source: service.c */
+/* A peer's channel, by the peer's name (only qmgr is believed about mailboxes): takes *fd (set -1). Its end, orderly
+ * or not, ends only this peer. Source: service.c */
 void service_attach(struct service *s, struct span name, int *fd);
 
 /* Answers by other rules from now on; names that are being searched are answered "not now" when dns changes (NULL: it

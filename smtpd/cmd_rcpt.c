@@ -159,8 +159,8 @@ static void cmd_vrfy_done(struct session *s, const char *reply)
 	txn_free(&t);
 }
 
-/* RFC 5321 section 3.5: the verdict that RCPT would get, and 252 at best, since what accepts mail may still be a list or
- * another host. It leaves no trace in the client's transaction. */
+/* RFC 5321 section 3.5: the verdict that RCPT would get, and 252 at best, since what accepts mail may still be a
+ * list or another host. It leaves no trace in the client's transaction. */
 void cmd_vrfy(struct session *s, struct span args)
 {
 	struct txn *t;

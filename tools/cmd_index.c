@@ -1,4 +1,5 @@
-/* surat index: the index of one user, brought up to date, checked against the files, or made anew. It works as that user. */
+/* surat index: the index of one user, brought up to date, checked against the files, or made anew. It works as that
+ * user. */
 #include <jansson.h>
 #include <pwd.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* sendmail_letter.h: a letter as sendmail(1) reads it: header fields for -t, what is missing added, lines as SMTP wants */
+/* sendmail_letter.h: a letter as sendmail(1) reads it: header fields for -t, what is missing added, lines as SMTP
+ * wants */
 #ifndef TOOLS_SENDMAIL_LETTER_H
 #define TOOLS_SENDMAIL_LETTER_H
 

@@ -13,7 +13,8 @@ struct sendmail_envelope {
 	const char *envid;
 };
 
-/* Connects to the socket at path. The descriptor, or -1: ERR_TEMP when the mail system is down. Source: sendmail_smtp.c */
+/* Connects to the socket at path. The descriptor, or -1: ERR_TEMP when the mail system is down. Source:
+ * sendmail_smtp.c */
 int sendmail_connect(const char *path, struct err *err) WARN_UNUSED;
 
 /* A whole SMTP session on fd. 0 when the letter is on disk; -1: ERR_TEMP or ERR_SYS to try later, ERR_PERM with the

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills p with n unpredictable bytes; ends the process if the kernel refuses. May block at early boot. Source: random.c */
+/* Fills p with n unpredictable bytes; ends the process if the kernel refuses. May block at early boot. Source:
+ * random.c */
 void random_bytes(void *p, size_t n);
 
 /* Uniform in 0..bound-1; bound must not be 0. Source: random.c */

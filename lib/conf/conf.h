@@ -61,8 +61,8 @@ int conf_set(struct conf *c, const char *name, const char *value, const char *fi
  * to errors; -1 when anything is. Source: conf.c */
 int conf_check(const struct conf *c, struct conf_errors *errors);
 
-/* For a conf on the heap, which begins with refs = 1: one user more; one less, and the last frees it. conf_unref takes NULL
- * and sets *c NULL. Source: conf.c */
+/* For a conf on the heap, which begins with refs = 1: one user more; one less, and the last frees it. conf_unref
+ * takes NULL and sets *c NULL. Source: conf.c */
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf **c);
 

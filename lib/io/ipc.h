@@ -84,7 +84,8 @@ const char *ipc_dump(struct arena *a, const struct ipc_desc *d, const void *in);
 /* ---- channels ---- */
 
 /* in: the decoded struct, valid until the handler returns (in the loop's tick arena; spans too). *fd: the descriptor
- * that came along or -1; a handler that keeps it sets *fd = -1, else it is closed. The handler may close the channel. */
+ * that came along or -1; a handler that keeps it sets *fd = -1, else it is closed. The handler may close the
+ * channel. */
 typedef void ipc_handler_fn(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd);
 
 struct ipc_rule {

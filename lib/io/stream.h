@@ -67,7 +67,8 @@ int stream_putf(struct stream *s, const char *fmt, ...) PRINTF(2, 3) WARN_UNUSED
 enum io_rc stream_flush(struct stream *s, struct err *err) WARN_UNUSED;
 size_t stream_pending(const struct stream *s);          /* unsent bytes */
 
-/* What to wait for: STREAM_READ always, STREAM_WRITE while output is unsent or the layer below asks. Source: stream.c */
+/* What to wait for: STREAM_READ always, STREAM_WRITE while output is unsent or the layer below asks. Source:
+ * stream.c */
 unsigned stream_events(const struct stream *s);
 
 /* Gives back empty buffers of a quiet connection. Source: stream.c */

@@ -30,7 +30,8 @@ enum access_action { ACCESS_DUNNO, ACCESS_OK, ACCESS_REJECT, ACCESS_DEFER, ACCES
 		     ACCESS_REPLY, ACCESS_HOLD, ACCESS_DISCARD, ACCESS_REDIRECT, ACCESS_BCC, ACCESS_PREPEND, ACCESS_WARN,
 		     ACCESS_INFO, ACCESS_FILTER, ACCESS_RESTRICTIONS };
 
-/* What a value says; text_r is what follows the word (all of it for REPLY "4xx text" and RESTRICTIONS). Source: access.c */
+/* What a value says; text_r is what follows the word (all of it for REPLY "4xx text" and RESTRICTIONS). Source:
+ * access.c */
 enum access_action access_parse(struct span value, struct span *text_r);
 
 #endif

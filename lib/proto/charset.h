@@ -19,8 +19,8 @@ struct charset {
 	char held[16];                  /* a sequence that is not complete yet */
 };
 
-/* -1: nobody knows a charset of that name. UTF-8, US-ASCII and ISO-8859-1 need no iconv; others read a gconv module from
- * disk the first time in a process. close is idempotent. Source: charset.c */
+/* -1: nobody knows a charset of that name. UTF-8, US-ASCII and ISO-8859-1 need no iconv; others read a gconv module
+ * from disk the first time in a process. close is idempotent. Source: charset.c */
 int charset_open(struct charset *c, struct span name) WARN_UNUSED;
 void charset_close(struct charset *c);
 

@@ -12,8 +12,8 @@
 #define HEADER_NAME_MAX 250     /* a longer "name:" is no header field */
 #define HEADER_ID_MAX 250       /* bytes of Message-ID kept for the log */
 
-/* What the filter calls. bytes: a piece to pass on. end: once, where the header ends, before the empty line; needs_blank
- * when the sender forgot that line. */
+/* What the filter calls. bytes: a piece to pass on. end: once, where the header ends, before the empty line;
+ * needs_blank when the sender forgot that line. */
 struct header_events {
 	void (*bytes)(void *arg, struct span s);
 	void (*end)(void *arg, bool needs_blank);
@@ -41,8 +41,8 @@ struct header_filter {
 /* ev and drop must outlive h. Source: header.c */
 void header_filter_init(struct header_filter *h, const struct header_events *ev, void *arg, const char *const *drop);
 
-/* Feeds content; everything is passed to ev->bytes at last, but dropped fields; "From " lines of an mbox in front of the
- * header become fields "Mailbox-Line: From ...", as in Postfix. After the end of the header bytes go
+/* Feeds content; everything is passed to ev->bytes at last, but dropped fields; "From " lines of an mbox in front of
+ * the header become fields "Mailbox-Line: From ...", as in Postfix. After the end of the header bytes go
  * through unlooked at. Source: header.c */
 void header_filter_feed(struct header_filter *h, struct span in);
 

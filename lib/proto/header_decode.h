@@ -16,8 +16,8 @@ int header_decode(struct str *out, struct span value) WARN_UNUSED;
  * which RFC 2047 forbids and many send. -1 at out's limit. Source: header_decode.c */
 int header_decode_param(struct str *out, const struct mime_param *p) WARN_UNUSED;
 
-/* The parameter of that name, encoded ("name*") before plain, decoded. 1 when there is one, 0 when not, -1 at out's limit.
- * Source: header_decode.c */
+/* The parameter of that name, encoded ("name*") before plain, decoded. 1 when there is one, 0 when not, -1 at out's
+ * limit. Source: header_decode.c */
 int header_decode_find(struct str *out, const struct mime_param *list, const char *name) WARN_UNUSED;
 
 #endif

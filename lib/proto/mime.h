@@ -30,7 +30,8 @@ struct mime_size {
 	uint64_t octets, crlf_octets, lines;
 };
 
-/* RFC 2231 continuations are joined. A name that ends in "*" has an encoded value (charset'lang'%XX): header_decode.h. */
+/* RFC 2231 continuations are joined. A name that ends in "*" has an encoded value (charset'lang'%XX):
+ * header_decode.h. */
 struct mime_param {
 	struct span name, value;
 	struct mime_param *next;
@@ -113,14 +114,15 @@ void mime_init(struct mime *m, struct arena *a, const struct mime_limits *lim, c
  * Source: mime.c */
 int mime_feed(struct mime *m, struct span chunk, struct err *err) WARN_UNUSED;
 
-/* The message is over; m->root is the tree. Every sequence of bytes is a message. -1 when called twice. Source: mime.c */
+/* The message is over; m->root is the tree. Every sequence of bytes is a message. -1 when called twice. Source:
+ * mime.c */
 int mime_end(struct mime *m, struct err *err) WARN_UNUSED;
 
 /* Both and the feed for a message in memory; spans of the tree do not point into text. Source: mime.c */
 struct mime_part *mime_parse(struct arena *a, struct span text, const struct mime_limits *lim);
 
-/* The part that IMAP calls "1.2" under from (RFC 3501 section 6.4.5), a message's own parts under its number; n numbers.
- * NULL when there is none. Source: mime.c */
+/* The part that IMAP calls "1.2" under from (RFC 3501 section 6.4.5), a message's own parts under its number; n
+ * numbers. NULL when there is none. Source: mime.c */
 const struct mime_part *mime_find(const struct mime_part *from, const unsigned *path, size_t n);
 
 /* The first parameter of that name (ASCII case), or NULL. Source: mime_header.c */

@@ -34,7 +34,8 @@ bool rfc822_param(struct rfc822 *r, struct str *name, struct str *value);
 
 enum rfc822_kind { RFC822_MAILBOX, RFC822_GROUP, RFC822_GROUP_END };
 
-/* One entry of a list as IMAP shows it (RFC 3501 section 7.4.2). What is missing in a mailbox has n 0 and has_x false. */
+/* One entry of a list as IMAP shows it (RFC 3501 section 7.4.2). What is missing in a mailbox has n 0 and has_x
+ * false. */
 struct rfc822_address {
 	enum rfc822_kind kind;
 	bool has_name, has_route, has_local, has_domain;

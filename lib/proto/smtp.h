@@ -64,10 +64,12 @@ int smtp_xtext_decode(struct str *out, struct span in) WARN_UNUSED;
 int smtp_xtext_encode(struct str *out, struct span in) WARN_UNUSED;
 
 /* Appends a reply; each "\n" in text starts a further line ("250-a\r\n250 b\r\n"); dsn "" or NULL for none. Bytes that
- * would break the protocol (controls, CR) become "?"; lines are cut at 510 bytes. -1 only at out's limit. Source: smtp.c */
+ * would break the protocol (controls, CR) become "?"; lines are cut at 510 bytes. -1 only at out's limit. Source:
+ * smtp.c */
 int smtp_reply(struct str *out, int code, const char *dsn, struct span text) WARN_UNUSED;
 
-/* Takes "554 5.7.1 text" apart; false when it does not begin with a code 200..599. dsn_r "" without one. Source: smtp.c */
+/* Takes "554 5.7.1 text" apart; false when it does not begin with a code 200..599. dsn_r "" without one. Source:
+ * smtp.c */
 bool smtp_reply_split(struct span line, int *code_r, struct span *dsn_r, struct span *text_r);
 
 #endif

@@ -9,8 +9,8 @@
 #include "base/span.h"
 #include "base/str.h"
 
-/* Appends in, UTF-8, as i;unicode-casemap compares it: title case, decomposed (RFC 5051). Bytes that are no UTF-8 become
- * U+FFFD. ASCII needs no table. -1 at out's limit. Source: sort_key.c */
+/* Appends in, UTF-8, as i;unicode-casemap compares it: title case, decomposed (RFC 5051). Bytes that are no UTF-8
+ * become U+FFFD. ASCII needs no table. -1 at out's limit. Source: sort_key.c */
 int sort_key_fold(struct str *out, struct span in) WARN_UNUSED;
 
 /* Runs of blanks from byte start of s on become one space: where a field was folded there may be several.

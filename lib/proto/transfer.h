@@ -25,7 +25,8 @@ struct transfer {
 	char held[TRANSFER_HELD_MAX];   /* "=" and what follows, or blanks that may end a line */
 };
 
-/* 7bit, 8bit, binary and a missing one (p NULL) are identity; what is not known is passed through. Source: transfer.c */
+/* 7bit, 8bit, binary and a missing one (p NULL) are identity; what is not known is passed through. Source:
+ * transfer.c */
 enum transfer_kind transfer_kind(struct span encoding);
 
 /* Ready for the first bytes of a part. Source: transfer.c */

@@ -1,7 +1,7 @@
 /* folder.h: the folders of a Maildir++: names, listing, making, removing, renaming, subscriptions
  *
- * A name here is what stands on disk without the first dot, in modified UTF-7 with '.' between levels: "Sent", "a.b"; INBOX
- * is "INBOX". folder_dir gives the directory (".Sent", "" for INBOX) that mailbox.h wants.
+ * A name here is what stands on disk without the first dot, in modified UTF-7 with '.' between levels: "Sent",
+ * "a.b"; INBOX is "INBOX". folder_dir gives the directory (".Sent", "" for INBOX) that mailbox.h wants.
  */
 #ifndef STORE_FOLDER_H
 #define STORE_FOLDER_H
@@ -33,12 +33,12 @@ struct folder_list {
 	size_t n;
 };
 
-/* Errors with kind ERR_PERM are the client's: the words begin with a response code of RFC 5530, "[CANNOT] ...", fit to follow
- * NO. All other kinds mean that the store could not do it now. Everything here blocks, but for the names. */
+/* Errors with kind ERR_PERM are the client's: the words begin with a response code of RFC 5530, "[CANNOT] ...", fit
+ * to follow NO. All other kinds mean that the store could not do it now. Everything here blocks, but for the names. */
 
-/* -1 ERR_PERM [CANNOT] unless name may be a folder: no empty level, no "/", no control bytes, canonical modified UTF-7, not
- * too long or deep. INBOX in any case is INBOX; below it only "INBOX.x" in capitals is a folder, like others.
- * Source: folder_name.c */
+/* -1 ERR_PERM [CANNOT] unless name may be a folder: no empty level, no "/", no control bytes, canonical modified
+ * UTF-7, not too long or deep. INBOX in any case is INBOX; below it only "INBOX.x" in capitals is a folder, like
+ * others. Source: folder_name.c */
 int folder_name_check(struct span name, struct err *err) WARN_UNUSED;
 
 /* INBOX in any case. Source: folder_name.c */
@@ -57,8 +57,9 @@ bool folder_is_below(struct span name, struct span parent);
 const char *folder_use_name(enum folder_use use);
 unsigned folder_use_parse(struct span name);
 
-/* All folders, with special uses and subscriptions; subscribed ones that do not exist are in it, and so are the parents of
- * all. One readdir. Directories whose names are no folder names are left out. Memory of a. Source: folder_list.c */
+/* All folders, with special uses and subscriptions; subscribed ones that do not exist are in it, and so are the
+ * parents of all. One readdir. Directories whose names are no folder names are left out. Memory of a. Source:
+ * folder_list.c */
 int folder_list(struct mail_store *s, struct arena *a, struct folder_list *l_r, struct err *err) WARN_UNUSED;
 
 /* The folder in the list, or NULL. Source: folder_list.c */
@@ -67,22 +68,23 @@ const struct folder *folder_find(const struct folder_list *l, struct span name);
 /* 1 it exists, 0 not, -1. Source: folder_list.c */
 int folder_exists(struct mail_store *s, struct span name, struct err *err) WARN_UNUSED;
 
-/* Durable on return. ERR_PERM: [ALREADYEXISTS], [NONEXISTENT], [CANNOT], [USEATTR] (RFC 6154 section 3). Making a.b makes no folder a.
- * Removing a with a.b left keeps a.b. Renaming moves children too, and renaming INBOX moves its letters (RFC 3501 section
- * 6.3.5). Subscriptions do not follow, special uses given by use do. UIDVALIDITY of a folder made again under an old name
- * is higher. use: special uses it gets (CREATE-SPECIAL-USE), 0 none; one that an existing folder has is refused.
- * Source: folder_edit.c */
+/* Durable on return. ERR_PERM: [ALREADYEXISTS], [NONEXISTENT], [CANNOT], [USEATTR] (RFC 6154 section 3). Making a.b
+ * makes no folder a. Removing a with a.b left keeps a.b. Renaming moves children too, and renaming INBOX moves its
+ * letters (RFC 3501 section 6.3.5). Subscriptions do not follow, special uses given by use do. UIDVALIDITY of a
+ * folder made again under an old name is higher. use: special uses it gets (CREATE-SPECIAL-USE), 0 none; one that an
+ * existing folder has is refused. Source: folder_edit.c */
 int folder_create(struct mail_store *s, struct span name, unsigned use, struct err *err) WARN_UNUSED;
 int folder_delete(struct mail_store *s, struct span name, struct err *err) WARN_UNUSED;
 int folder_rename(struct mail_store *s, struct span from, struct span to, struct err *err) WARN_UNUSED;
 
-/* The file "subscriptions", as Dovecot keeps it; durable, replaced by rename under its lock. Adding twice or removing what is not
- * there is no error. Source: folder_subs.c */
+/* The file "subscriptions", as Dovecot keeps it; durable, replaced by rename under its lock. Adding twice or
+ * removing what is not there is no error. Source: folder_subs.c */
 int folder_subscribe(struct mail_store *s, struct span name, bool on, struct err *err) WARN_UNUSED;
 
-/* Every session calls it before folder_list: says which folders have which special use (spec is kept by reference), and at
- * first login makes and subscribes them, each once: what the user removes stays away. spec is mailbox_defaults,
- * "Sent:\Sent \"Sent Items\" Junk:\Junk"; names in UTF-8. -1 ERR_CONF or ERR_SYS: it goes without. Source: folder_defaults.c */
+/* Every session calls it before folder_list: says which folders have which special use (spec is kept by reference),
+ * and at first login makes and subscribes them, each once: what the user removes stays away. spec is mailbox_defaults,
+ * "Sent:\Sent \"Sent Items\" Junk:\Junk"; names in UTF-8. -1 ERR_CONF or ERR_SYS: it goes without. Source:
+ * folder_defaults.c */
 int folder_defaults(struct mail_store *s, const char *spec, struct err *err) WARN_UNUSED;
 
 /* ERR_CONF unless spec can be read. Source: folder_defaults.c */

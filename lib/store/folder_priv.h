@@ -83,8 +83,8 @@ int folder_tree_publish(struct mail_store *s, const char *stage, const char *dir
 /* Takes the folder away from all readers, durably. 1, 0 there is none, -1. *gone_r in a. Source: folder_tree.c */
 int folder_tree_hide(struct mail_store *s, struct arena *a, const char *dir, const char **gone_r, struct err *err) WARN_UNUSED;
 
-/* Removes a staged or hidden folder, and counts what it held out of the quota when it was hidden. What cannot be removed
- * stays for the next sweep. Source: folder_tree.c */
+/* Removes a staged or hidden folder, and counts what it held out of the quota when it was hidden. What cannot be
+ * removed stays for the next sweep. Source: folder_tree.c */
 void folder_tree_remove(struct mail_store *s, const char *name);
 
 /* Removes what a crash left. Source: folder_tree.c */

@@ -1,7 +1,7 @@
 /* Opening decides, under the lock OPENING, whether the environment that lies there is used; all else is short.
  *
- * Who writes takes LMDB's lock, then looks at the mark: "clean" becomes "dirty", synced, before the first page is written.
- * Who marks clean holds the same lock over the sync. So the mark on disk never says more than is true:
+ * Who writes takes LMDB's lock, then looks at the mark: "clean" becomes "dirty", synced, before the first page is
+ * written. Who marks clean holds the same lock over the sync. So the mark on disk never says more than is true:
  *
  *   killed between                          found                     done
  *   void written, new environment made      void                      made anew
@@ -149,7 +149,8 @@ static int open_disk_env(struct index *x, bool is_new, uint64_t modseq)
 	return open_env(x, path, 0, is_new, modseq);
 }
 
-/* What the mark says of the file that is there. Others may be writing meanwhile, so what looks wrong is looked at again. */
+/* What the mark says of the file that is there. Others may be writing meanwhile, so what looks wrong is looked at
+ * again. */
 static bool is_trusted(struct index *x, struct index_standing *st)
 {
 	unsigned tries;
@@ -462,8 +463,8 @@ int index_begin(struct index *x, bool is_write, struct index_txn *t_r, struct er
 	return 0;
 }
 
-/* LMDB leaves out pages at the end that were freed again; without them a file cut short could not be told from a whole one,
- * and reading behind the end is a SIGBUS. */
+/* LMDB leaves out pages at the end that were freed again; without them a file cut short could not be told from a
+ * whole one, and reading behind the end is a SIGBUS. */
 static void keep_length(struct index *x)
 {
 	MDB_envinfo info;

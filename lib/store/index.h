@@ -14,8 +14,8 @@
  * unreadable, MDB_CORRUPTED, ...           the same, also in the middle of a session
  * no room, read-only, a network mount      an environment in memory, for this session only
  *
- * Every call may find the environment broken: then it answers -1 with ERR_SYS, and index_renew makes a new one. Sessions
- * that have the old one open find the new one at their next index_begin.
+ * Every call may find the environment broken: then it answers -1 with ERR_SYS, and index_renew makes a new one.
+ * Sessions that have the old one open find the new one at their next index_begin.
  */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
@@ -107,8 +107,8 @@ int index_open(struct index **x_r, const struct index_options *opt, struct err *
 void index_close(struct index **x);
 
 /* For a session that has been quiet for a second: gives back map and descriptors until the next index_begin. What was
- * written less than 30 s ago stays dirty: call it again after so many milliseconds as it returns (0: need not be), then it
- * syncs and marks clean. No transaction may be open. Blocks. Source: index.c */
+ * written less than 30 s ago stays dirty: call it again after so many milliseconds as it returns (0: need not be),
+ * then it syncs and marks clean. No transaction may be open. Blocks. Source: index.c */
 unsigned index_rest(struct index *x);
 
 /* Sets the environment aside and makes a new, empty one. No transaction may be open. Source: index.c */
@@ -128,18 +128,19 @@ struct index_txn {
 	bool is_write;
 };
 
-/* Reading sees one moment; spans live until the end. Writing waits for other sessions' writers, which are short. A write
- * into a clean environment first marks it dirty, durably. -1 ERR_SYS. commit: -1 when full (ERR_TEMP: the index is in
- * memory from the next begin on, generation changes) or broken. end aborts what was not committed; idempotent.
- * Source: index.c */
+/* Reading sees one moment; spans live until the end. Writing waits for other sessions' writers, which are short. A
+ * write into a clean environment first marks it dirty, durably. -1 ERR_SYS. commit: -1 when full (ERR_TEMP: the
+ * index is in memory from the next begin on, generation changes) or broken. end aborts what was not committed;
+ * idempotent. Source: index.c */
 int index_begin(struct index *x, bool is_write, struct index_txn *t_r, struct err *err) WARN_UNUSED;
 int index_commit(struct index_txn *t, struct err *err) WARN_UNUSED;
 void index_end(struct index_txn *t);
 
 /* ---- folders: name as on disk: "" for INBOX, ".Sent", ".a.b" ---- */
 
-/* 1 found, 0 none, -1. put with id 0 draws one and starts modseq above all before (milliseconds since 1970, shifted), and
- * gone_floor there. delete forgets all messages too; rename replaces what had the name. Source: index_folder.c */
+/* 1 found, 0 none, -1. put with id 0 draws one and starts modseq above all before (milliseconds since 1970,
+ * shifted), and gone_floor there. delete forgets all messages too; rename replaces what had the name. Source:
+ * index_folder.c */
 int index_folder_get(struct index_txn *t, struct span name, struct index_folder *f_r, struct err *err) WARN_UNUSED;
 int index_folder_put(struct index_txn *t, struct span name, struct index_folder *f, struct err *err) WARN_UNUSED;
 int index_folder_delete(struct index_txn *t, struct span name, struct err *err) WARN_UNUSED;

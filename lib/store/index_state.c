@@ -193,7 +193,8 @@ static bool meta_is_sane(const struct meta *m, uint64_t page)
 	return true;
 }
 
-/* LMDB itself checks only that the first page looks like one, then divides by what it finds and reads behind the end. */
+/* LMDB itself checks only that the first page looks like one, then divides by what it finds and reads behind the
+ * end. */
 bool index_state_data_is_sane(const struct index_files *f)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), last;

@@ -50,15 +50,15 @@ void index_state_read(struct index_files *f, struct index_standing *st_r);
 int index_state_write(const struct index_files *f, const struct index_standing *st, bool is_durable, struct err *err)
 	WARN_UNUSED;
 
-/* OPENING is held by one process while it decides what to do; USING is shared by all that have the environment open. They
- * end with the process. alone: true when no other process is USING; ours goes on. Source: index_state.c */
+/* OPENING is held by one process while it decides what to do; USING is shared by all that have the environment open.
+ * They end with the process. alone: true when no other process is USING; ours goes on. Source: index_state.c */
 enum index_lock { INDEX_OPENING, INDEX_USING };
 int index_state_lock(const struct index_files *f, enum index_lock which, struct err *err) WARN_UNUSED;
 void index_state_unlock(const struct index_files *f, enum index_lock which);
 bool index_state_is_alone(const struct index_files *f);
 
-/* False when data.mdb is not one that LMDB of this machine may map: missing, foreign, torn meta pages, shorter than it says.
- * Source: index_state.c */
+/* False when data.mdb is not one that LMDB of this machine may map: missing, foreign, torn meta pages, shorter than
+ * it says. Source: index_state.c */
 bool index_state_data_is_sane(const struct index_files *f);
 
 /* What clean says of data.mdb. Source: index_state.c */

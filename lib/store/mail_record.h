@@ -71,9 +71,10 @@ int mail_keys_decode(struct mail_keys *k_r, struct span blob) WARN_UNUSED;
 int mail_body_encode(struct str *out, const struct mail_body *b) WARN_UNUSED;
 int mail_body_decode(struct mail_body *b_r, struct span blob) WARN_UNUSED;
 
-/* The part of that section (RFC 3501 section 6.4.5: "1", "1.2", "" the whole message); for the parts of a message/rfc822
- * its own numbers continue. "1" of a message that is no multipart is its body, with the header of the whole. 1 found, 0 none, -1 damaged. next: walks all, *pos 0 at first; false at the end.
- * Source: mail_record_codec.c */
+/* The part of that section (RFC 3501 section 6.4.5: "1", "1.2", "" the whole message); for the parts of a
+ * message/rfc822 its own numbers continue. "1" of a message that is no multipart is its body, with the header of the
+ * whole. 1 found, 0 none, -1 damaged. next: walks all, *pos 0 at first; false at the end. Source:
+ * mail_record_codec.c */
 int mail_record_part(struct span parts, struct span section, struct mail_part *p_r) WARN_UNUSED;
 bool mail_record_next(struct span parts, size_t *pos, struct mail_part *p_r);
 
@@ -91,8 +92,8 @@ bool mail_inbox_next(struct span *rest, struct span *base_name_r, struct mail_re
  * write, no lock, no sync. Whatever fails is nobody's concern. Blocks. Source: mail_record_inbox.c */
 void mail_inbox_append(int dir, struct span entries);
 
-/* Takes the file away and gives its bytes, for mail_inbox_next, in a; of several sessions one gets it. 1, or 0 when there
- * is none. Blocks. Source: mail_record_inbox.c */
+/* Takes the file away and gives its bytes, for mail_inbox_next, in a; of several sessions one gets it. 1, or 0 when
+ * there is none. Blocks. Source: mail_record_inbox.c */
 int mail_inbox_take(int dir, struct arena *a, struct span *bytes_r);
 
 #endif

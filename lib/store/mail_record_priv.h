@@ -4,8 +4,8 @@
 
 #include "store/mail_record.h"
 
-/* Appends the next message id of in, normalised (RFC 5256 section 3: no brackets, quoted words unquoted); what is none is
- * skipped. False at the end. Source: mail_record_id.c */
+/* Appends the next message id of in, normalised (RFC 5256 section 3: no brackets, quoted words unquoted); what is
+ * none is skipped. False at the end. Source: mail_record_id.c */
 bool mail_record_id(struct span *in, struct str *out);
 
 /* Appends the table of parts. -1 at out's limit. Source: mail_record_codec.c */

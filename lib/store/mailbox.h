@@ -1,8 +1,8 @@
 /* mailbox.h: an open folder as an IMAP session sees it: numbered messages, flags, changes of others
  *
- * Three things are kept apart. The disk: Maildir, dovecot-uidlist, dovecot-keywords, the truth. The index: what was found
- * there last, shared by all sessions. The view: what this session has told its client, numbered from 1; it changes only in
- * mailbox_sync, so that sequence numbers mean what the client thinks they mean.
+ * Three things are kept apart. The disk: Maildir, dovecot-uidlist, dovecot-keywords, the truth. The index: what was
+ * found there last, shared by all sessions. The view: what this session has told its client, numbered from 1; it
+ * changes only in mailbox_sync, so that sequence numbers mean what the client thinks they mean.
  *
  *        disk ──(directory times differ, or a change of our own)──▶ index ──mailbox_sync──▶ view ──▶ untagged answers
  *

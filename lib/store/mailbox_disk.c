@@ -1,7 +1,7 @@
 /*
- * From the disk to the index. All of it happens in one write transaction, so the user's other sessions wait for what the
- * first finds, and their own renames do not come in between. Order of locks: UIDLIST_LOCK, then the transaction; in a
- * transaction the lock is only tried.
+ * From the disk to the index. All of it happens in one write transaction, so the user's other sessions wait for what
+ * the first finds, and their own renames do not come in between. Order of locks: UIDLIST_LOCK, then the transaction;
+ * in a transaction the lock is only tried.
  *
  * When is a directory read? Its time T stands in the index. "Now" is CLOCK_REALTIME_COARSE, the clock the kernel stamps
  * with, read before the directory is looked at.
@@ -465,7 +465,8 @@ static int keep_promises(struct disk *d, struct look *l, struct err *err)
 	return forget_revenants(d, l, err);
 }
 
-/* A list without a past gets a number that no folder of this Maildir had, lest one that takes its name looks the same. */
+/* A list without a past gets a number that no folder of this Maildir had, lest one that takes its name looks the
+ * same. */
 static void draw_validity(struct disk *d, struct uidlist *u)
 {
 	struct err why = ERR_INIT;

@@ -11,8 +11,8 @@
  * fsync of new/            P, M   new/X whole and durable                  retry finds the twin
  * report to qmgr           P, M   new/X, or cur/X:2,FLAGS                  retry looks in both directories
  *
- * A twin has our base name. The same bytes: delivered, once it is synced. A part of ours (left by something that did not
- * keep the order): replaced. Anything else is somebody else's: ours gets the suffix ",F=random".
+ * A twin has our base name. The same bytes: delivered, once it is synced. A part of ours (left by something that did
+ * not keep the order): replaced. Anything else is somebody else's: ours gets the suffix ",F=random".
  * A failed sync says nothing about later syncs of the same pages, so the file is removed and written anew at the retry.
  * Names in tmp/ carry a random part: a second process on the same job never writes into the first one's file.
  */

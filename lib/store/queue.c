@@ -1,7 +1,7 @@
 /* The queue in LMDB.
  *
- * Tables: msg (id -> record), body (id -> bytes), due (time, id -> nothing), held (id -> nothing), counters. All keys are
- * big-endian, so that memcmp orders them. Files: large/<id>.
+ * Tables: msg (id -> record), body (id -> bytes), due (time, id -> nothing), held (id -> nothing), counters. All
+ * keys are big-endian, so that memcmp orders them. Files: large/<id>.
  *
  * What each crash point leaves, and who repairs it:
  *

@@ -1,7 +1,7 @@
 /* Records of the queue. A fixed head that the indexes need (version, flags, due), then numbers as LEB128 and strings as
  * length and bytes, all in one order. A field may be added at the end of the envelope or of a recipient under a new
- * version; the reader keeps reading the old ones. Version 2 is version 1 with via at the end of each recipient; a record
- * that needs no via stays one of version 1. */
+ * version; the reader keeps reading the old ones. Version 2 is version 1 with via at the end of each recipient; a
+ * record that needs no via stays one of version 1. */
 #include "store/queue_priv.h"
 
 

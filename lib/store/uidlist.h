@@ -4,9 +4,9 @@
  *   40 W1234 :1273668413.M1P2.host,S=1200                  UID, extensions (W: octets with CRLF; P: POP3 id), base name
  *
  * The file "dovecot-uidlist.lock", made with O_EXCL, is both the lock and the next version: renaming it onto the list
- * releases it. New records are appended and synced before their UIDs are told: no UID is ever given to another message. A
- * list with a reserve is written with its next UID so far ahead, and appends below that need no sync; Dovecot 2.3 takes
- * such UIDs for expunged ones, so no daemon has one.
+ * releases it. New records are appended and synced before their UIDs are told: no UID is ever given to another
+ * message. A list with a reserve is written with its next UID so far ahead, and appends below that need no sync;
+ * Dovecot 2.3 takes such UIDs for expunged ones, so no daemon has one.
  *
  * what was cut short                     what is found                        who repairs it
  * .lock made, nothing written            list whole, stale .lock              next writer removes it after 120 s

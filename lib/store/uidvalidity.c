@@ -1,7 +1,7 @@
 /*
- * As Dovecot keeps it: the last value is the suffix of the empty file dovecot-uidvalidity.XXXXXXXX, which is renamed to count,
- * so that of two who count at once one sees that it was not first. dovecot-uidvalidity holds the same digits to save a
- * look through the directory.
+ * As Dovecot keeps it: the last value is the suffix of the empty file dovecot-uidvalidity.XXXXXXXX, which is renamed
+ * to count, so that of two who count at once one sees that it was not first. dovecot-uidvalidity holds the same
+ * digits to save a look through the directory.
  */
 #include "store/uidvalidity.h"
 

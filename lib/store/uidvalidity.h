@@ -1,4 +1,5 @@
-/* uidvalidity.h: the counter in dovecot-uidvalidity: a folder that takes the name of another one has another UIDVALIDITY */
+/* uidvalidity.h: the counter in dovecot-uidvalidity: a folder that takes the name of another one has another
+ * UIDVALIDITY */
 #ifndef STORE_UIDVALIDITY_H
 #define STORE_UIDVALIDITY_H
 

@@ -23,7 +23,8 @@
 
 struct daemon;
 
-/* Any of the calls may be NULL. state is what main gave to daemon_main. -1 fills err with what is wrong and what to do. */
+/* Any of the calls may be NULL. state is what main gave to daemon_main. -1 fills err with what is wrong and what to
+ * do. */
 struct daemon_ops {
 	const char *name;
 

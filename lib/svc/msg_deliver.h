@@ -15,9 +15,9 @@ enum msg_deliver { MSG_DLV_HELLO = 0x400, MSG_DLV_CREDIT, MSG_DLV_JOB, MSG_DLV_R
 enum dlv_status { DLV_SENT, DLV_DEFERRED, DLV_BOUNCED, DLV_EXPANDED };
 
 /* index: the recipient's number in the queue record. text: what the log and a failure notice say. is_lazy: a Maildir
- * delivery, whose done mark may wait up to 1 s for a commit. EXPANDED: news replace the recipient. mta: the remote host that
- * said text, or empty. A list longer than a frame comes in several results: offset is where this part begins, more says
- * that another follows. A result that qmgr did not see (it died) is sent again after HELLO. */
+ * delivery, whose done mark may wait up to 1 s for a commit. EXPANDED: news replace the recipient. mta: the remote
+ * host that said text, or empty. A list longer than a frame comes in several results: offset is where this part
+ * begins, more says that another follows. A result that qmgr did not see (it died) is sent again after HELLO. */
 #define DLV_RCPT_RESULT_FIELDS(S, U64, STR, LIST)                                                                \
 	U64(S, index) U64(S, status) STR(S, dsn) STR(S, text) U64(S, is_lazy) LIST(S, news, route_new) U64(S, has_sender) \
 	STR(S, sender) STR(S, mta) U64(S, offset) U64(S, more)
@@ -36,8 +36,8 @@ IPC_STRUCT(dlv_hello, DLV_HELLO_FIELDS)
 IPC_STRUCT(dlv_credit, DLV_CREDIT_FIELDS)
 
 /* address: final form; orig: as at RCPT (X-Original-To); user, extension, uid, gid, maildir, quota as in struct route;
- * kind and as_user as in the queue. is_final: it expanded to itself, so no .forward applies. is_passed: mailbox_transport or
- * fallback_transport led to this agent, so neither applies again. delivered_to: addresses
+ * kind and as_user as in the queue. is_final: it expanded to itself, so no .forward applies. is_passed:
+ * mailbox_transport or fallback_transport led to this agent, so neither applies again. delivered_to: addresses
  * whose alias or .forward led here, one per line, oldest first: each becomes a Delivered-To line above the message. */
 #define DLV_RCPT_FIELDS(S, U64, STR, LIST)                                                                       \
 	U64(S, index) STR(S, address) STR(S, orig) U64(S, kind) STR(S, as_user) STR(S, user) STR(S, extension)    \

@@ -23,8 +23,8 @@ IPC_STRUCT(tool_process, TOOL_PROCESS_FIELDS)
 	STR(S, config_directory) LIST(S, processes, tool_process)
 IPC_STRUCT(tool_reply, TOOL_REPLY_FIELDS)
 
-/* Sessions of a program (imapd, pop3d), a page at a time: ctl_who goes on to it and its answer comes back. is_ok 0: text
- * says why. A program that does not run has none. */
+/* Sessions of a program (imapd, pop3d), a page at a time: ctl_who goes on to it and its answer comes back. is_ok 0:
+ * text says why. A program that does not run has none. */
 #define TOOL_WHO_FIELDS(S, U64, STR, LIST) STR(S, program) U64(S, after) U64(S, is_kick) STR(S, match)
 IPC_STRUCT(tool_who, TOOL_WHO_FIELDS)
 #define TOOL_WHO_REPLY_FIELDS(S, U64, STR, LIST) U64(S, is_ok) STR(S, text) U64(S, has_more) LIST(S, sessions, ctl_session)

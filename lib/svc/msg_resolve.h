@@ -14,8 +14,8 @@ enum addr_class { ADDR_OTHER, ADDR_LOCAL, ADDR_VIRTUAL_ALIAS, ADDR_VIRTUAL_MAILB
 
 /* smtpd at RCPT (and for reject_unlisted_sender). status MSG_NO: the class is ours and the user does not exist
  * (text "User unknown in local recipient table", dsn 5.1.1). has_letter: there is a letter for it, of size bytes (0:
- * unknown); it is then also MSG_NO when the mailbox is known to be full (5.2.2). ADDR_OTHER is MSG_OK: relaying is smtpd's
- * decision. */
+ * unknown); it is then also MSG_NO when the mailbox is known to be full (5.2.2). ADDR_OTHER is MSG_OK: relaying is
+ * smtpd's decision. */
 #define RCPT_CHECK_FIELDS(S, U64, STR, LIST) STR(S, address) STR(S, sender) U64(S, has_letter) U64(S, size)
 IPC_STRUCT(rcpt_check, RCPT_CHECK_FIELDS)
 #define RCPT_VERDICT_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, class) STR(S, dsn) STR(S, text)
@@ -37,9 +37,9 @@ IPC_STRUCT(ptr_query, PTR_GET_FIELDS)
 IPC_STRUCT(ptr_name, PTR_NAME_FIELDS)
 
 /* qmgr: where does this recipient go. kind: enum rcpt_kind of msg_queue.h; as_user: whose rights a command, file or
- * include has ("" for default_privs). is_final: the address came out of its own expansion, so no alias applies to it. offset: of an
- * expansion's members, how many are known already. via: the transport that local chose for it, "transport:nexthop", in
- * place of the one of its class. */
+ * include has ("" for default_privs). is_final: the address came out of its own expansion, so no alias applies to
+ * it. offset: of an expansion's members, how many are known already. via: the transport that local chose for it,
+ * "transport:nexthop", in place of the one of its class. */
 enum route_action { ROUTE_DELIVER, ROUTE_EXPAND, ROUTE_REJECT, ROUTE_DEFER };
 
 #define ROUTE_GET_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final) \

@@ -14,8 +14,8 @@ struct session_front;
 struct session_request;
 struct session_child;
 
-/* Makes the process of a session and leaves fd to the caller; session_parent_fork, or a function that ends in it. -1 with
- * err. */
+/* Makes the process of a session and leaves fd to the caller; session_parent_fork, or a function that ends in it. -1
+ * with err. */
 typedef pid_t session_spawn_fn(struct session_parent *p, struct child_start *start, int fd, struct err *err);
 
 /* Serves fd (taken) in the child, which is not the user yet. -1 with err: it did not come to a session. */
@@ -73,8 +73,8 @@ pid_t session_parent_fork(struct session_parent *p, struct child_start *start, i
 /* In the child: SIGTERM came, so the end of the line is ours and not the client's. Source: session_child.c */
 bool session_child_must_end(void);
 
-/* For surat who and kick, as in daemon_ops: one page of the list, in the order of process ids. Ends those that match when
- * the question says so. Source: session_parent.c */
+/* For surat who and kick, as in daemon_ops: one page of the list, in the order of process ids. Ends those that match
+ * when the question says so. Source: session_parent.c */
 void session_parent_who(struct session_parent *p, const struct ctl_who *ask, struct ctl_who_reply *r, struct arena *a);
 
 #endif

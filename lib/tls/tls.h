@@ -41,9 +41,9 @@ int tls_accept(struct stream *s, struct tls_ctx *ctx, struct err *err) WARN_UNUS
 /* Drives the handshake: IO_OK done, IO_AGAIN (wait for stream_events), IO_EOF, IO_ERR. Source: tls.c */
 enum io_rc tls_handshake(struct stream *s, struct err *err) WARN_UNUSED;
 
-/* After a handshake behind which the client speaks first: its packet is acknowledged at once. In TLS 1.3 we have nothing
- * to send, and a client under Nagle's rule would hold its next command until our kernel's delayed ACK, 40 ms later.
- * Source: tls.c */
+/* After a handshake behind which the client speaks first: its packet is acknowledged at once. In TLS 1.3 we have
+ * nothing to send, and a client under Nagle's rule would hold its next command until our kernel's delayed ACK, 40 ms
+ * later. Source: tls.c */
 void tls_acknowledge(const struct stream *s);
 
 /* Of a finished handshake; strings live as long as the stream. */

@@ -28,12 +28,12 @@ struct conn_plan {
 /* Ends the program with a line on standard error. Source: conn.c */
 NORETURN void conn_die(const struct conn_plan *p, const char *what, const char *detail);
 
-/* Makes p's epoll and, when is_tls, a client context that checks no certificate; as many descriptors as the limits allow.
- * Source: conn.c */
+/* Makes p's epoll and, when is_tls, a client context that checks no certificate; as many descriptors as the limits
+ * allow. Source: conn.c */
 void conn_plan_init(struct conn_plan *p, bool is_tls);
 
-/* Connects c and adds it to epoll with arg; i counts connections from 0. Blocks until connected; TLS has not begun then.
- * Source: conn.c */
+/* Connects c and adds it to epoll with arg; i counts connections from 0. Blocks until connected; TLS has not begun
+ * then. Source: conn.c */
 void conn_open(struct conn_plan *p, struct conn *c, int i, void *arg);
 
 /* Source: conn.c */

@@ -2,9 +2,9 @@
  *
  * imap_source [-c connections] [-n sessions] [-u user] [-p password] [-x command]... [-b addresses] [-T] [-i] host port
  * A session is LOGIN, each command of -x in turn, LOGOUT. -u may hold one %d, which counts connections from 0.
- * -b: connects from 127.0.0.1, .2, ... in turn. -T: TLS from the first byte. -i: IDLE in the place of LOGOUT; reports when
- * all idle, and holds them until a byte comes on standard input. Prints one JSON line. One thread; epoll; a command that
- * fails ends it.
+ * -b: connects from 127.0.0.1, .2, ... in turn. -T: TLS from the first byte. -i: IDLE in the place of LOGOUT;
+ * reports when all idle, and holds them until a byte comes on standard input. Prints one JSON line. One thread;
+ * epoll; a command that fails ends it.
  *
  * Each connection: greeting → LOGIN → command… → LOGOUT → closed by the server → the next session
  */

@@ -1,9 +1,9 @@
 /* stopper PID N [CALL]: kills a process at the entry of its N-th system call, or its N-th CALL
  *
- * Follows all threads and children of PID. Says "ready" when all are held, and counts from the first wait of PID (epoll, read,
- * recvmsg ...) that returns something. At the N-th entry the process that makes the call gets SIGKILL, and the line
- * "killed PID CALL" is printed. With N = 0 nothing is killed: every call is printed as "N PID CALL". SIGTERM ends it; the
- * kernel lets go of whoever is still traced. */
+ * Follows all threads and children of PID. Says "ready" when all are held, and counts from the first wait of PID
+ * (epoll, read, recvmsg ...) that returns something. At the N-th entry the process that makes the call gets SIGKILL,
+ * and the line "killed PID CALL" is printed. With N = 0 nothing is killed: every call is printed as "N PID CALL".
+ * SIGTERM ends it; the kernel lets go of whoever is still traced. */
 #include <dirent.h>
 #include <errno.h>
 #include <seccomp.h>

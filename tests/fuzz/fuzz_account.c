@@ -1,4 +1,5 @@
-/* Records of the user store, account names and mail locations: the first line is a name, the rest record and template. */
+/* Records of the user store, account names and mail locations: the first line is a name, the rest record and
+ * template. */
 #include <stdint.h>
 
 #include "store/account.h"

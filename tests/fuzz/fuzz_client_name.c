@@ -5,7 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* What a name server answers, and what stands in a hosts file: a name that comes out is a host name and nothing else. */
+/* What a name server answers, and what stands in a hosts file: a name that comes out is a host name and nothing
+ * else. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct span in = { (const char *)data, n }, name = SPAN_NULL;

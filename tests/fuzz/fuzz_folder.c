@@ -1,5 +1,5 @@
-/* Names of folders, the text of subscriptions, marks and mailbox_defaults: nothing that is taken may leave the Maildir, and what
- * is written is read back the same. */
+/* Names of folders, the text of subscriptions, marks and mailbox_defaults: nothing that is taken may leave the
+ * Maildir, and what is written is read back the same. */
 #include <stdint.h>
 #include <stdlib.h>
 

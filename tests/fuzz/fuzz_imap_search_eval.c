@@ -1,5 +1,5 @@
-/* The bytes are a search expression, a line end, and a message: what the evaluator says of it by the index must not differ from what the
- * file says, and neither may crash. */
+/* The bytes are a search expression, a line end, and a message: what the evaluator says of it by the index must not
+ * differ from what the file says, and neither may crash. */
 #include <sys/mman.h>
 
 #include "imapd/search.h"

@@ -1,6 +1,6 @@
-/* The files beside the index, as anybody may have left them: the first byte says which one the rest is written over, and
- * where. What is promised: opening decides, and what it decides works. LMDB trusts its tree pages, so only the pages in
- * front and the length of data.mdb are touched, and a mark that says clean then no longer holds. */
+/* The files beside the index, as anybody may have left them: the first byte says which one the rest is written over,
+ * and where. What is promised: opening decides, and what it decides works. LMDB trusts its tree pages, so only the
+ * pages in front and the length of data.mdb are touched, and a mark that says clean then no longer holds. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>

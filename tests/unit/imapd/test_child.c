@@ -83,7 +83,8 @@ static int can_convert(const char *set, const char *bytes, const char *utf8)
 	return cd != (iconv_t)-1 && iconv(cd, &p, &n, &q, &room) == 0 && strcmp(out, utf8) == 0;
 }
 
-/* The number of the first that is not as it should be, 0 when all are. Runs inside; memory is let go with the process. */
+/* The number of the first that is not as it should be, 0 when all are. Runs inside; memory is let go with the
+ * process. */
 static int try_all(void)
 {
 	const struct { int rc, want; } tries[] = {

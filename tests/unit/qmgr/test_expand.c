@@ -129,7 +129,8 @@ static void transports_are_kept_apart(void **state)
 	arena_fini(&a);
 }
 
-/* A hundred thousand members, half of them twice in other letters, beside kinds and transports that are not the same. */
+/* A hundred thousand members, half of them twice in other letters, beside kinds and transports that are not the
+ * same. */
 static void crowd(void **state)
 {
 	enum { N = 100000 };

@@ -97,8 +97,8 @@ static void verdicts(void **state)
 	world_close(&w);
 }
 
-/* A mailbox that had no room for 20,000 bytes: the larger letter is refused, the smaller one may try; an alias is refused
- * only when nobody behind it has room. */
+/* A mailbox that had no room for 20,000 bytes: the larger letter is refused, the smaller one may try; an alias is
+ * refused only when nobody behind it has room. */
 static void full_mailboxes(void **state)
 {
 	static const struct { const char *address; uint64_t size; const char *dsn; } rows[] = {

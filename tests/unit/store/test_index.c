@@ -586,8 +586,8 @@ static void write_forever(int out)
 	}
 }
 
-/* A writer is killed at any moment while another session has it open: nothing torn, nothing stuck, nothing lost that was
- * committed. */
+/* A writer is killed at any moment while another session has it open: nothing torn, nothing stuck, nothing lost that
+ * was committed. */
 static void test_kill(void **state)
 {
 	struct index *x = open_with(OURS, false);
@@ -621,7 +621,8 @@ static void test_kill(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (!WIFSIGNALED(status))
 			fail_msg("round %u: %x", round, (unsigned)status);
-		/* The lock is free. Only who takes it sees a commit whose writer died before its last step, so we look as writers do. */
+		/* The lock is free. Only who takes it sees a commit whose writer died before its last step, so we look as writers
+		 * do. */
 		t = begin(x, true);
 		assert_int_equal(index_folder_get(&t, SPAN_LIT(""), &f, &err), 1);
 		assert_int_equal(index_folder_put(&t, SPAN_LIT(""), &f, &err), 0);

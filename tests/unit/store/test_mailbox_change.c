@@ -466,7 +466,8 @@ static void test_own_time(void **state)
 }
 
 #undef T
-/* STORE meets a flag that another program has set: the client is told of it, also when the index is another one by then. */
+/* STORE meets a flag that another program has set: the client is told of it, also when the index is another one by
+ * then. */
 static void test_store_meets_others(void **state)
 {
 	static const struct {
