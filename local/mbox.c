@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "io/write_all.h"
 
 #define LOCK_TRIES 10
 #define LOCK_STALE 500          /* seconds, as Postfix's stale_lock_time */
@@ -23,19 +24,8 @@ struct sink {
 
 static int sink_flush(struct sink *s)
 {
-	const char *p = s->out.p;
-	size_t n = s->out.n;
-
-	while (n > 0) {
-		ssize_t r = write(s->fd, p, n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return err_sys(s->err, "cannot append to the mailbox");
-		p += r;
-		n -= (size_t)r;
-	}
+	if (write_all(s->fd, str_span(&s->out)) < 0)
+		return err_sys(s->err, "cannot append to the mailbox");
 	str_reset(&s->out);
 	return 0;
 }

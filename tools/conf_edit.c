@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/replace.h"
+#include "io/write_all.h"
 
 /* The line with its newline. */
 static struct span take_line(struct span *text)
@@ -65,19 +66,6 @@ int conf_edit_text(struct str *out, struct span text, struct span name, const ch
 	return rc;
 }
 
-static int write_all(int fd, struct span text)
-{
-	ssize_t n;
-
-	while (text.n) {
-		n = write(fd, text.p, text.n);
-		if (n < 0 && errno != EINTR)
-			return -1;
-		text = span_from(text, n > 0 ? (size_t)n : 0);
-	}
-	return fsync(fd);
-}
-
 int conf_edit_write(const char *path, struct span text, struct err *err)
 {
 	struct str temp = STR_INIT(4096);
@@ -87,7 +75,7 @@ int conf_edit_write(const char *path, struct span text, struct err *err)
 	if (str_addf(&temp, "%s.XXXXXX", path) < 0 || stat(path, &st) < 0 || (fd = mkostemp(temp.p, O_CLOEXEC)) < 0)
 		err_sys(err, "cannot make a file beside %s", path);
 	else if (fchmod(fd, st.st_mode & 07777) < 0 || (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) < 0) ||
-	         write_all(fd, text) < 0)
+	         write_all(fd, text) < 0 || fsync(fd) < 0)
 		err_sys(err, "cannot write %s", path);
 	else
 		rc = replace_commit(temp.p, path, err);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "io/write_all.h"
 #include "store/mailbox_priv.h"
 #include "store/maildir_name.h"
 
@@ -94,18 +95,8 @@ void mailbox_append_abort(struct mailbox_append **a_r)
 
 static int flush(struct mailbox_append *a, struct err *err)
 {
-	struct letter *x = &a->v[a->n - 1];
-	size_t at = 0;
-
-	while (at < a->n_buf) {
-		ssize_t put = write(x->fd, a->buf + at, a->n_buf - at);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return err_sys(err, "cannot write a message to tmp/");
-		at += (size_t)put;
-	}
+	if (write_all(a->v[a->n - 1].fd, (struct span){ a->buf, a->n_buf }) < 0)
+		return err_sys(err, "cannot write a message to tmp/");
 	a->n_buf = 0;
 	return 0;
 }

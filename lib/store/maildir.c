@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/clock.h"
+#include "io/write_all.h"
 
 #define PATH_OPEN (O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)  /* to pass through: wants no right to read */
 #define DIR_OPEN (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
@@ -187,19 +188,9 @@ char *maildir_base_name(struct arena *a, uint64_t arrival_ms, const char *queue_
 	return z;
 }
 
-static int write_all(int fd, const char *p, size_t n, struct err *err)
+static int put(int fd, struct span s, struct err *err)
 {
-	while (n > 0) {
-		ssize_t r = write(fd, p, n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return err_sys(err, "cannot write a message to tmp/");
-		p += r;
-		n -= (size_t)r;
-	}
-	return 0;
+	return write_all(fd, s) < 0 ? err_sys(err, "cannot write a message to tmp/") : 0;
 }
 
 static int copy_buffered(int out, const struct maildir_msg *m, off_t off, uint64_t left, struct err *err)
@@ -217,7 +208,7 @@ static int copy_buffered(int out, const struct maildir_msg *m, off_t off, uint64
 		else if (r == 0)
 			rc = err_set(err, ERR_TEMP, "the queue's file ends %llu bytes early", (unsigned long long)left);
 		else
-			rc = write_all(out, buf, (size_t)r, err);
+			rc = put(out, (struct span){ buf, (size_t)r }, err);
 		if (rc == 0) {
 			off += r;
 			left -= (uint64_t)r;
@@ -270,8 +261,8 @@ static int write_tmp(struct maildir_item *it, const struct maildir_msg *m, struc
 	it->fd = openat(it->md->tmp, it->tmp_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (it->fd < 0)
 		return err_sys(err, "cannot create a file in tmp/");
-	if (write_all(it->fd, m->head.p, m->head.n, err) == 0 &&
-	    (m->fd >= 0 ? copy_file(it->fd, m, err) : write_all(it->fd, m->body.p, m->body.n, err)) == 0)
+	if (put(it->fd, m->head, err) == 0 &&
+	    (m->fd >= 0 ? copy_file(it->fd, m, err) : put(it->fd, m->body, err)) == 0)
 		return 0;
 	close_fd(&it->fd);
 	unlinkat(it->md->tmp, it->tmp_name, 0);

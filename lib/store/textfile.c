@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/write_all.h"
 #include "store/dotlock.h"
 
 #define READ_CHUNK 16384
@@ -58,20 +59,6 @@ void textfile_unlock(struct textfile *f)
 {
 	dotlock_drop(f->dir, f->lock, f->fd);
 	f->fd = -1;
-}
-
-static int write_all(int fd, struct span s)
-{
-	while (s.n) {
-		ssize_t put = write(fd, s.p, s.n);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -1;
-		s = span_from(s, (size_t)put);
-	}
-	return 0;
 }
 
 /* Somebody who took it for stale has his own lock there now, and it is not ours to rename or remove. */

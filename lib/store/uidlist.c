@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "io/write_all.h"
 #include "store/dotlock.h"
 #include "store/uidlist_priv.h"
 
@@ -291,20 +292,6 @@ void uidlist_close(struct uidlist *u)
 
 /* ---- writing ---- */
 
-int uidlist_write_all(int fd, struct span s)
-{
-	while (s.n) {
-		ssize_t put = write(fd, s.p, s.n);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -1;
-		s = span_from(s, (size_t)put);
-	}
-	return 0;
-}
-
 /* Takes the lock's descriptor. -1 with errno: the old list is as it was. */
 static int rewrite(struct uidlist *u, int lock)
 {
@@ -315,7 +302,7 @@ static int rewrite(struct uidlist *u, int lock)
 	if (rc == 0 && u->seen.st_ino)
 		(void)!fchmod(lock, u->seen.st_mode & 0666);
 	if (rc == 0)
-		rc = uidlist_write_all(lock, str_span(&text));
+		rc = write_all(lock, str_span(&text));
 	if (rc == 0)
 		rc = fsync(lock);
 	if (rc == 0)
@@ -347,7 +334,7 @@ static int append(struct uidlist *u, size_t first)
 	for (i = first; rc == 0 && i < u->n; i++)
 		rc = uidlist_format_record(&u->v[i], &text);
 	if (rc == 0)
-		rc = uidlist_write_all(fd, str_span(&text));
+		rc = write_all(fd, str_span(&text));
 	if (rc == 0 && must_sync)
 		rc = fdatasync(fd);
 	saved = errno;

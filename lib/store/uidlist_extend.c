@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io/write_all.h"
 #include "store/uidlist_priv.h"
 
 #define TAIL_MAX (1u << 22)             /* more than this by others: read it all */
@@ -95,7 +96,7 @@ static enum uidlist_rc read_tail(int fd, uint64_t size, struct uidlist_note *not
 /* A write that fails is taken back: half a record would end in the next one. */
 static int append(int fd, struct span text, uint64_t size, struct err *err)
 {
-	int rc = uidlist_write_all(fd, text), saved;
+	int rc = write_all(fd, text), saved;
 
 	if (rc == 0)
 		rc = fdatasync(fd);

@@ -14,8 +14,7 @@ bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old);
 /* -1: out's limit. Source: uidlist.c */
 int uidlist_format_record(const struct uidlist_rec *r, struct str *out) WARN_UNUSED;
 
-/* -1 with errno; fewer bytes at the end of the file. Block. Source: uidlist.c */
+/* -1 with errno; fewer bytes at the end of the file. Blocks. Source: uidlist.c */
 int uidlist_read_all(int fd, off_t from, char *p, size_t n, size_t *got_r) WARN_UNUSED;
-int uidlist_write_all(int fd, struct span s) WARN_UNUSED;
 
 #endif
