@@ -57,7 +57,8 @@ static void on_result(void *arg, const struct sasl_result *r)
 		set_user(s, r->user);
 	if (r->status == AUTH_CONTINUE) {
 		BUG(base64_encode(&line, r->challenge) < 0);
-		s->proto->challenge(s, str_span(&line));
+		/* RFC 3501 section 6.2.2, RFC 5034 section 4 */
+		session_put(s, "+ %.*s\r\n", (int)line.n, line.p);
 	} else if (r->status == AUTH_OK) {
 		ipc_cancel(&s->req);
 		handover_start(s, r->ticket);

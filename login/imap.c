@@ -297,21 +297,10 @@ static enum io_rc response(struct session *s)
 
 static enum io_rc input(struct session *s)
 {
-	enum io_rc rc = s->exchange.is_open ? response(s) : framed(s);
-
-	if (rc == IO_OK && !s->is_ending && (s->n_bad >= SESSION_BAD_MAX || s->n_commands >= SESSION_COMMANDS_MAX)) {
-		s->proto->refuse(s, REFUSE_TOO_MANY_BAD);
-		session_end(s, "Disconnected: Too many invalid commands");
-	}
-	return rc;
+	return s->exchange.is_open ? response(s) : framed(s);
 }
 
 /* ---- answers ---- */
-
-static void challenge(struct session *s, struct span base64)
-{
-	session_put(s, "+ %.*s\r\n", (int)base64.n, base64.n ? base64.p : "");
-}
 
 static void failed(struct session *s, enum auth_status status, struct span text)
 {
@@ -358,7 +347,6 @@ const struct protocol imap_protocol = {
 	.greet = greet,
 	.input = input,
 	.forget = forget,
-	.challenge = challenge,
 	.failed = failed,
 	.refuse = refuse,
 };

@@ -171,16 +171,7 @@ static enum io_rc input(struct session *s)
 		attempt_response(s, line);
 	else
 		command(s, line);
-	if (!s->is_ending && (s->n_bad >= SESSION_BAD_MAX || s->n_commands >= SESSION_COMMANDS_MAX)) {
-		s->proto->refuse(s, REFUSE_TOO_MANY_BAD);
-		session_end(s, "Disconnected: Too many invalid commands");
-	}
 	return IO_OK;
-}
-
-static void challenge(struct session *s, struct span base64)
-{
-	session_put(s, "+ %.*s\r\n", (int)base64.n, base64.n ? base64.p : "");
 }
 
 /* RFC 3206: [AUTH] is said of names and passwords only, [SYS/TEMP] of us. */
@@ -226,7 +217,6 @@ const struct protocol pop3_protocol = {
 	.greet = greet,
 	.input = input,
 	.forget = session_forget,
-	.challenge = challenge,
 	.failed = failed,
 	.refuse = refuse,
 };

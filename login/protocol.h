@@ -26,9 +26,6 @@ struct protocol {
 	/* TLS is there: forget what was said before it. */
 	void (*forget)(struct session *s);
 
-	/* A challenge in base64. */
-	void (*challenge)(struct session *s, struct span base64);
-
 	/* AUTH_FAIL, AUTH_TEMP or AUTH_REFUSED; text may be empty. */
 	void (*failed)(struct session *s, enum auth_status status, struct span text);
 	void (*refuse)(struct session *s, enum refusal why);

@@ -319,6 +319,10 @@ static enum io_rc step(struct session *s, struct err *err)
 	if (s->phase == SESSION_HANDSHAKE)
 		return shake_hands(s, err);
 	rc = s->proto->input(s);
+	if (rc == IO_OK && !s->is_ending && (s->n_bad >= SESSION_BAD_MAX || s->n_commands >= SESSION_COMMANDS_MAX)) {
+		s->proto->refuse(s, REFUSE_TOO_MANY_BAD);
+		session_end(s, "Disconnected: Too many invalid commands");
+	}
 	return rc == IO_AGAIN ? stream_fill(&s->io, err) : rc;
 }
 
