@@ -74,16 +74,19 @@ static int tell_changes(struct session *s, const struct command *c)
 	return session_sync(s, c->is_uid || !(flags & CMD_NO_EXPUNGE));
 }
 
+static enum cmd_rc settle(struct session *s, struct command *c, const char *word, const char *fmt, va_list ap)
+{
+	s->n_bad = 0;
+	return tell_changes(s, c) < 0 ? CMD_END : answer(s, c, word, fmt, ap);
+}
+
 enum cmd_rc session_ok(struct session *s, struct command *c, const char *fmt, ...)
 {
 	enum cmd_rc rc;
 	va_list ap;
 
-	s->n_bad = 0;
-	if (tell_changes(s, c) < 0)
-		return CMD_END;
 	va_start(ap, fmt);
-	rc = answer(s, c, "OK", fmt, ap);
+	rc = settle(s, c, "OK", fmt, ap);
 	va_end(ap);
 	return rc;
 }
@@ -93,11 +96,8 @@ enum cmd_rc session_no(struct session *s, struct command *c, const char *fmt, ..
 	enum cmd_rc rc;
 	va_list ap;
 
-	s->n_bad = 0;
-	if (tell_changes(s, c) < 0)
-		return CMD_END;
 	va_start(ap, fmt);
-	rc = answer(s, c, "NO", fmt, ap);
+	rc = settle(s, c, "NO", fmt, ap);
 	va_end(ap);
 	return rc;
 }
