@@ -4,7 +4,7 @@
 /* " (USE (\Sent \Junk))" (RFC 6154 section 3); *is_known_r false: a use that this server does not know. */
 static int parse_uses(struct imap_parse *p, unsigned *uses_r, bool *is_known_r, struct err *err)
 {
-	bool more;
+	int rc;
 
 	if (imap_parse_list_begin(p, "CREATE parameters", err) < 0)
 		return -1;
@@ -12,14 +12,10 @@ static int parse_uses(struct imap_parse *p, unsigned *uses_r, bool *is_known_r, 
 		return err_set(err, ERR_PROTO, "Unknown CREATE parameter");
 	if (imap_parse_sp(p, "special uses", err) < 0 || imap_parse_list_begin(p, "special uses", err) < 0)
 		return -1;
-	for (size_t n = 0;; n++) {
+	for (size_t n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		struct span word;
 		unsigned use;
 
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			break;
 		if (!imap_parse_skip(p, '\\'))
 			return err_set(err, ERR_PROTO, "A special use begins with a backslash");
 		if (imap_parse_word(p, "special use", &word, err) < 0)
@@ -28,9 +24,10 @@ static int parse_uses(struct imap_parse *p, unsigned *uses_r, bool *is_known_r, 
 		*uses_r |= use;
 		*is_known_r &= use != 0;
 	}
-	if (imap_parse_list_more(p, 1, &more, err) < 0)
+	if (rc < 0)
 		return -1;
-	return more ? err_set(err, ERR_PROTO, "Unknown CREATE parameter") : 0;
+	rc = imap_parse_list_more(p, 1, err);
+	return rc > 0 ? err_set(err, ERR_PROTO, "Unknown CREATE parameter") : rc;
 }
 
 enum cmd_rc cmd_create(struct session *s, struct command *c)

@@ -101,15 +101,11 @@ static int field_name(struct imap_parse *p, struct span *v_r, struct err *err)
 static int fields(struct imap_parse *p, struct imap_fetch_item *item, struct err *err)
 {
 	size_t cap = 0;
-	bool more;
+	int rc;
 
 	if (imap_parse_sp(p, "header field names", err) < 0 || imap_parse_list_begin(p, "header field names", err) < 0)
 		return -1;
-	for (;;) {
-		if (imap_parse_list_more(p, item->n_fields, &more, err) < 0)
-			return -1;
-		if (!more)
-			return item->n_fields ? 0 : err_set(err, ERR_PROTO, "Missing header field name");
+	while ((rc = imap_parse_list_more(p, item->n_fields, err)) > 0) {
 		if (item->n_fields == cap) {
 			struct span *grown;
 
@@ -123,6 +119,9 @@ static int fields(struct imap_parse *p, struct imap_fetch_item *item, struct err
 			return -1;
 		item->n_fields++;
 	}
+	if (rc < 0)
+		return -1;
+	return item->n_fields ? 0 : err_set(err, ERR_PROTO, "Missing header field name");
 }
 
 static bool is_digit(int c)
@@ -241,8 +240,8 @@ static int items(struct builder *b, struct err *err)
 {
 	struct imap_parse *p = b->p;
 	struct span word;
-	bool more;
 	size_t n;
+	int rc;
 
 	if (imap_parse_peek(p) != '(') {
 		if (imap_parse_word(p, "FETCH item", &word, err) < 0)
@@ -251,29 +250,24 @@ static int items(struct builder *b, struct err *err)
 	}
 	if (imap_parse_list_begin(p, "FETCH items", err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			return n ? 0 : err_set(err, ERR_PROTO, "Missing FETCH item");
+	for (n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		if (imap_parse_word(p, "FETCH item", &word, err) < 0 || one_item(b, word, err) < 0)
 			return -1;
 	}
+	if (rc < 0)
+		return -1;
+	return n ? 0 : err_set(err, ERR_PROTO, "Missing FETCH item");
 }
 
 /* RFC 7162 sections 3.1.4.1 and 3.2.6. */
 static int modifiers(struct imap_parse *p, struct imap_fetch *f, struct err *err)
 {
-	bool more;
 	size_t n;
+	int rc;
 
 	if (imap_parse_list_begin(p, "FETCH modifiers", err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			break;
+	for (n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		if (imap_parse_skip_word(p, "CHANGEDSINCE")) {
 			if (imap_parse_sp(p, "mod-sequence", err) < 0 ||
 			    imap_parse_number64(p, "mod-sequence", &f->changedsince, err) < 0)
@@ -285,6 +279,8 @@ static int modifiers(struct imap_parse *p, struct imap_fetch *f, struct err *err
 			return err_set(err, ERR_PROTO, "Unknown FETCH modifier");
 		}
 	}
+	if (rc < 0)
+		return -1;
 	return f->wants_vanished && !f->has_changedsince ? err_set(err, ERR_PROTO, "VANISHED needs CHANGEDSINCE") : 0;
 }
 

@@ -11,8 +11,8 @@
 int imap_id_parse(struct imap_parse *p, struct imap_id *id_r, struct err *err)
 {
 	struct span nil;
-	bool more;
 	size_t n;
+	int rc;
 
 	*id_r = (struct imap_id){ 0 };
 	if (imap_parse_sp(p, "parameter list", err) < 0)
@@ -22,11 +22,7 @@ int imap_id_parse(struct imap_parse *p, struct imap_id *id_r, struct err *err)
 			err_set(err, ERR_PROTO, "ID wants NIL or a parenthesized list.") : 0;
 	if (imap_parse_list_begin(p, "parameter", err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			return 0;
+	for (n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		if (n == IMAP_ID_PAIRS)
 			return err_set(err, ERR_PROTO, "ID has more than %d fields.", IMAP_ID_PAIRS);
 		if (imap_parse_string(p, "field", &id_r->v[n].field, err) < 0 || imap_parse_sp(p, "value", err) < 0 ||
@@ -36,6 +32,7 @@ int imap_id_parse(struct imap_parse *p, struct imap_id *id_r, struct err *err)
 			return err_set(err, ERR_PROTO, "A field or value of ID is too long.");
 		id_r->n = n + 1;
 	}
+	return rc;
 }
 
 static struct span truth(struct span field)

@@ -29,17 +29,13 @@ static int words(struct imap_parse *p, const struct word *table, const char *wha
                  struct err *err)
 {
 	const struct word *w;
-	bool more;
 	size_t n;
+	int rc;
 
 	*bits_r = 0;
 	if (imap_parse_list_begin(p, what, err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			return 0;
+	for (n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		for (w = table; w->name && !imap_parse_skip_word(p, w->name); w++)
 			;
 		if (!w->name)
@@ -49,6 +45,7 @@ static int words(struct imap_parse *p, const struct word *table, const char *wha
 		    (imap_parse_sp(p, "STATUS items", err) < 0 || imap_list_args_status(p, status_r, err) < 0))
 			return -1;
 	}
+	return rc;
 }
 
 int imap_list_args_status(struct imap_parse *p, unsigned *items_r, struct err *err)
@@ -76,7 +73,7 @@ static int add_pattern(struct imap_parse *p, struct imap_list *l, struct err *er
 
 static int patterns(struct imap_parse *p, struct imap_list *l, struct err *err)
 {
-	bool more;
+	int rc;
 
 	l->patterns = arena_alloc(p->arena, PATTERNS_MAX * sizeof(*l->patterns));
 	if (imap_parse_peek(p) != '(')
@@ -84,14 +81,13 @@ static int patterns(struct imap_parse *p, struct imap_list *l, struct err *err)
 	l->is_extended = true;
 	if (imap_parse_list_begin(p, "mailbox patterns", err) < 0)
 		return -1;
-	for (;;) {
-		if (imap_parse_list_more(p, l->n, &more, err) < 0)
-			return -1;
-		if (!more)
-			return l->n ? 0 : err_set(err, ERR_PROTO, "Missing mailbox pattern");
+	while ((rc = imap_parse_list_more(p, l->n, err)) > 0) {
 		if (add_pattern(p, l, err) < 0)
 			return -1;
 	}
+	if (rc < 0)
+		return -1;
+	return l->n ? 0 : err_set(err, ERR_PROTO, "Missing mailbox pattern");
 }
 
 static int selection(struct imap_parse *p, struct imap_list *l, struct err *err)

@@ -152,16 +152,15 @@ int imap_parse_list_begin(struct imap_parse *p, const char *what, struct err *er
 	return 0;
 }
 
-int imap_parse_list_more(struct imap_parse *p, size_t n_items, bool *more_r, struct err *err)
+int imap_parse_list_more(struct imap_parse *p, size_t n_items, struct err *err)
 {
-	*more_r = !imap_parse_skip(p, ')');
-	if (!*more_r) {
+	if (imap_parse_skip(p, ')')) {
 		p->depth--;
 		return 0;
 	}
 	if (imap_parse_peek(p) < 0)
 		return err_set(err, ERR_PROTO, "Missing ')'");
-	return n_items ? imap_parse_sp(p, "the next item of the list", err) : 0;
+	return n_items && imap_parse_sp(p, "the next item of the list", err) < 0 ? -1 : 1;
 }
 
 /* ---- numbers ---- */

@@ -53,10 +53,10 @@ int imap_parse_sp(struct imap_parse *p, const char *what, struct err *err) WARN_
 /* Nothing but spaces may follow. Source: imap_parse.c */
 int imap_parse_end(struct imap_parse *p, struct err *err) WARN_UNUSED;
 
-/* A parenthesized list: after begin call more with the number of items taken so far; it says true and stands at an
- * item, or false and has taken the ")". An empty list is legal here. Bounded by depth_max. Source: imap_parse.c */
+/* A parenthesized list: after begin call more with the number of items taken so far; it says 1 and stands at an item,
+ * 0 and has taken the ")", or -1. An empty list is legal here. Bounded by depth_max. Source: imap_parse.c */
 int imap_parse_list_begin(struct imap_parse *p, const char *what, struct err *err) WARN_UNUSED;
-int imap_parse_list_more(struct imap_parse *p, size_t n_items, bool *more_r, struct err *err) WARN_UNUSED;
+int imap_parse_list_more(struct imap_parse *p, size_t n_items, struct err *err) WARN_UNUSED;
 
 /* word: letters, digits and ". - _ = +", one at least: names of items and options. atom: RFC 3501's. Both are left as
  * they are written. what: the noun for the message. Source: imap_parse.c */

@@ -63,20 +63,17 @@ static int add_flag(struct imap_parse *p, struct imap_flags *f, struct err *err)
 
 int imap_parse_flag_list(struct imap_parse *p, struct imap_flags *flags_r, struct err *err)
 {
-	bool more;
 	size_t n;
+	int rc;
 
 	*flags_r = (struct imap_flags){ 0 };
 	if (imap_parse_list_begin(p, "flags", err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			return 0;
+	for (n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		if (add_flag(p, flags_r, err) < 0)
 			return -1;
 	}
+	return rc;
 }
 
 int imap_parse_flags(struct imap_parse *p, struct imap_flags *flags_r, struct err *err)

@@ -210,8 +210,8 @@ static int key_named(struct parser *x, struct imap_search_node **node_r)
 static int key_list(struct parser *x, struct imap_search_node **node_r)
 {
 	struct imap_search_node *and = node_new(x, IMAP_SEARCH_AND), **last;
-	bool more;
 	size_t n;
+	int rc;
 
 	if (!and)
 		return -1;
@@ -219,15 +219,14 @@ static int key_list(struct parser *x, struct imap_search_node **node_r)
 	last = &and->child;
 	if (imap_parse_list_begin(x->p, "search keys", x->err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(x->p, n, &more, x->err) < 0)
-			return -1;
-		if (!more)
-			return n ? 0 : err_set(x->err, ERR_PROTO, "Missing search key");
+	for (n = 0; (rc = imap_parse_list_more(x->p, n, x->err)) > 0; n++) {
 		if (key(x, last) < 0)
 			return -1;
 		last = &(*last)->next;
 	}
+	if (rc < 0)
+		return -1;
+	return n ? 0 : err_set(x->err, ERR_PROTO, "Missing search key");
 }
 
 static bool starts_set(int c)
@@ -287,23 +286,21 @@ static int return_options(struct parser *x)
 		{ "MIN", IMAP_SEARCH_MIN }, { "MAX", IMAP_SEARCH_MAX }, { "ALL", IMAP_SEARCH_RETURN_ALL },
 		{ "COUNT", IMAP_SEARCH_COUNT }, { "SAVE", IMAP_SEARCH_SAVE },
 	};
-	bool more;
 	size_t n, i;
+	int rc;
 
 	x->s->has_return = true;
 	if (imap_parse_sp(x->p, "return options", x->err) < 0 || imap_parse_list_begin(x->p, "return options", x->err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(x->p, n, &more, x->err) < 0)
-			return -1;
-		if (!more)
-			break;
+	for (n = 0; (rc = imap_parse_list_more(x->p, n, x->err)) > 0; n++) {
 		for (i = 0; i < ARRAY_LEN(options) && !imap_parse_skip_word(x->p, options[i].name); i++)
 			;
 		if (i == ARRAY_LEN(options))
 			return err_set(x->err, ERR_PROTO, "Unknown return option");
 		x->s->returns |= options[i].bit;
 	}
+	if (rc < 0)
+		return -1;
 	if (n == 0)
 		x->s->returns = IMAP_SEARCH_RETURN_ALL;
 	return imap_parse_sp(x->p, "search key", x->err);
@@ -332,17 +329,13 @@ static int criteria(struct parser *x)
 		[IMAP_SEARCH_DISPLAYTO] = "DISPLAYTO",
 	};
 	struct imap_search *s = x->s;
-	bool more;
 	size_t i;
+	int rc;
 
 	s->sort = arena_alloc(x->p->arena, CRITERIA_MAX * sizeof(*s->sort));
 	if (imap_parse_list_begin(x->p, "sort criteria", x->err) < 0)
 		return -1;
-	for (;; s->n_sort++) {
-		if (imap_parse_list_more(x->p, s->n_sort, &more, x->err) < 0)
-			return -1;
-		if (!more)
-			break;
+	for (; (rc = imap_parse_list_more(x->p, s->n_sort, x->err)) > 0; s->n_sort++) {
 		if (s->n_sort == CRITERIA_MAX)
 			return err_set(x->err, ERR_PROTO, "Too many sort criteria");
 		s->sort[s->n_sort].is_reverse = imap_parse_skip_word(x->p, "REVERSE");
@@ -354,6 +347,8 @@ static int criteria(struct parser *x)
 			return err_set(x->err, ERR_PROTO, "Unknown sort criterion");
 		s->sort[s->n_sort].by = (enum imap_search_sort)i;
 	}
+	if (rc < 0)
+		return -1;
 	return s->n_sort ? imap_parse_sp(x->p, "charset", x->err) : err_set(x->err, ERR_PROTO, "Missing sort criterion");
 }
 

@@ -46,16 +46,12 @@ static int qresync(struct imap_parse *p, struct imap_select *s, struct err *err)
 
 static int parameters(struct imap_parse *p, struct imap_select *s, struct err *err)
 {
-	bool more;
 	size_t n;
+	int rc;
 
 	if (imap_parse_list_begin(p, "parameters", err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			return 0;
+	for (n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		if (imap_parse_skip_word(p, "CONDSTORE"))
 			s->is_condstore = true;
 		else if (!imap_parse_skip_word(p, "QRESYNC"))
@@ -65,6 +61,7 @@ static int parameters(struct imap_parse *p, struct imap_select *s, struct err *e
 		else if (qresync(p, s, err) < 0)
 			return -1;
 	}
+	return rc;
 }
 
 int imap_select_args_parse(struct imap_parse *p, char sep, struct imap_select *out_r, struct err *err)

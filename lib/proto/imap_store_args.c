@@ -2,16 +2,12 @@
 
 static int modifiers(struct imap_parse *p, struct imap_store *s, struct err *err)
 {
-	bool more;
 	size_t n;
+	int rc;
 
 	if (imap_parse_list_begin(p, "STORE modifiers", err) < 0)
 		return -1;
-	for (n = 0;; n++) {
-		if (imap_parse_list_more(p, n, &more, err) < 0)
-			return -1;
-		if (!more)
-			return 0;
+	for (n = 0; (rc = imap_parse_list_more(p, n, err)) > 0; n++) {
 		if (!imap_parse_skip_word(p, "UNCHANGEDSINCE"))
 			return err_set(err, ERR_PROTO, "Unknown STORE modifier");
 		if (imap_parse_sp(p, "mod-sequence", err) < 0 ||
@@ -19,6 +15,7 @@ static int modifiers(struct imap_parse *p, struct imap_store *s, struct err *err
 			return -1;
 		s->has_unchangedsince = true;
 	}
+	return rc;
 }
 
 int imap_store_args_parse(struct imap_parse *p, struct imap_store *out_r, struct err *err)
