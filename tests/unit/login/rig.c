@@ -435,3 +435,31 @@ void client_script(struct client *c, const char *label, const char *script)
 	if (c->in.n)
 		fail_msg("%s: more than was wanted: \"%s\"", label, c->in.p);
 }
+
+static void run_script(const struct rig_script *t, size_t chunk)
+{
+	struct rig g;
+	struct client c;
+
+	rig_open(&g, t->service, t->options);
+	g.chunk = chunk;
+	client_open(&c, &g, t->address);
+	client_script(&c, t->label, t->text);
+	client_close(&c);
+	if (t->log && !strstr(g.log.p, t->log))
+		fail_msg("%s, by %zu: the log has no \"%s\":\n%s", t->label, chunk, t->log, g.log.p);
+	if (strstr(g.log.p, "good") || strstr(g.log.p, "AHRp"))
+		fail_msg("%s: a password in the log:\n%s", t->label, g.log.p);
+	rig_close(&g);
+}
+
+void rig_scripts(const struct rig_script *v, size_t n)
+{
+	static const size_t chunks[] = { 100000, 7, 2, 1 };
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < ARRAY_LEN(chunks); k++)
+			run_script(&v[i], chunks[k]);
+	}
+}

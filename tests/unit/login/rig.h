@@ -64,4 +64,13 @@ bool client_read(struct client *c);
  * child to have received the line. */
 void client_script(struct client *c, const char *label, const char *script);
 
+/* A client's whole time before login. options as in rig_open, address as in client_open, text as in client_script. */
+struct rig_script {
+	const char *label, *service, *options, *address, *text;
+	const char *log;                /* must stand in the log; NULL: nothing to see */
+};
+
+/* Each in one piece, in pieces of 7, of 2 and of 1 byte; no password may stand in the log. */
+void rig_scripts(const struct rig_script *v, size_t n);
+
 #endif

@@ -22,10 +22,7 @@
 #define PRIVACY " NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\n"
 #define WRONG " NO [AUTHENTICATIONFAILED] Authentication failed.\n"
 
-static const struct script {
-	const char *label, *service, *options, *address, *text;
-	const char *log;                /* must stand in the log; NULL: nothing to see */
-} scripts[] = {
+static const struct rig_script scripts[] = {
 	{ "login on an open line", "imap", "disable_plaintext_auth = no\n", REMOTE,
 	  GREET_OWN "C: a1 LOGIN tito good\nS: a1 OK Logged in\nC: a2 NOOP\nQ: a2 NOOP\nP: a2 OK\nS: a2 OK\n",
 	  "Login: user=<tito@example.com>, method=PLAIN, rip=203.0.113.9, lip=192.0.2.25, mpid=4711, session=<" },
@@ -114,32 +111,9 @@ static const struct script {
 	  "Aborted login (no auth attempts in 0 secs): user=<>, rip=203.0.113.9, lip=192.0.2.25, session=<" },
 };
 
-static void run(const struct script *t, size_t chunk)
-{
-	struct rig g;
-	struct client c;
-
-	rig_open(&g, t->service, t->options);
-	g.chunk = chunk;
-	client_open(&c, &g, t->address);
-	client_script(&c, t->label, t->text);
-	client_close(&c);
-	if (t->log && !strstr(g.log.p, t->log))
-		fail_msg("%s, by %zu: the log has no \"%s\":\n%s", t->label, chunk, t->log, g.log.p);
-	if (strstr(g.log.p, "good") || strstr(g.log.p, "AHRp"))
-		fail_msg("%s: a password in the log:\n%s", t->label, g.log.p);
-	rig_close(&g);
-}
-
 static void test_scripts(void **state)
 {
-	static const size_t chunks[] = { 100000, 7, 2, 1 };
-	size_t i, k;
-
-	for (i = 0; i < ARRAY_LEN(scripts); i++) {
-		for (k = 0; k < ARRAY_LEN(chunks); k++)
-			run(&scripts[i], chunks[k]);
-	}
+	rig_scripts(scripts, ARRAY_LEN(scripts));
 }
 
 /* CVE-2011-0411: whoever sits on the line sends commands, and halves of them, in the packet of STARTTLS. */
@@ -241,7 +215,6 @@ static void send_many(struct client *c, const char *head, char fill, size_t n)
 		client_send(c, buf, sizeof(buf));
 }
 
-/* Endless lines and parentheses: a word, and the end; other sessions are unharmed. */
 /* The moment after the start: what auth can do is not known yet. */
 static void test_auth_is_late(void **state)
 {
@@ -261,6 +234,7 @@ static void test_auth_is_late(void **state)
 	rig_close(&g);
 }
 
+/* Endless lines and parentheses: a word, and the end; other sessions are unharmed. */
 static void test_endless(void **state)
 {
 	static const struct { const char *head; char fill; } rows[] = {

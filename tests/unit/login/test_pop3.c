@@ -12,10 +12,7 @@
 #define GREET "S: +OK Surat ready.\n"
 #define REMOTE "203.0.113.9"
 
-static const struct script {
-	const char *label, *service, *options, *address, *text;
-	const char *log;                /* must stand in the log; NULL: nothing to see */
-} scripts[] = {
+static const struct rig_script scripts[] = {
 	{ "login on an open line", "pop3", "disable_plaintext_auth = no\n", REMOTE,
 	  GREET "C: USER tito\nS: +OK\nC: PASS good\nS: +OK Logged in.\nC: STAT\nQ: STAT\nP: +OK 0 0\nS: +OK 0 0\n",
 	  "Login: user=<tito@example.com>, method=PLAIN, rip=203.0.113.9, lip=192.0.2.25, mpid=4711, session=<" },
@@ -106,32 +103,9 @@ static const struct script {
 	  GREET "R: USER tito\\nPASS good\\n\nS: +OK\nS: +OK Logged in.\n", NULL },
 };
 
-static void run(const struct script *t, size_t chunk)
-{
-	struct rig g;
-	struct client c;
-
-	rig_open(&g, t->service, t->options);
-	g.chunk = chunk;
-	client_open(&c, &g, t->address);
-	client_script(&c, t->label, t->text);
-	client_close(&c);
-	if (t->log && !strstr(g.log.p, t->log))
-		fail_msg("%s, by %zu: the log has no \"%s\":\n%s", t->label, chunk, t->log, g.log.p);
-	if (strstr(g.log.p, "good") || strstr(g.log.p, "AHRp"))
-		fail_msg("%s: a password in the log:\n%s", t->label, g.log.p);
-	rig_close(&g);
-}
-
 static void test_scripts(void **state)
 {
-	static const size_t chunks[] = { 100000, 7, 2, 1 };
-	size_t i, k;
-
-	for (i = 0; i < ARRAY_LEN(scripts); i++) {
-		for (k = 0; k < ARRAY_LEN(chunks); k++)
-			run(&scripts[i], chunks[k]);
-	}
+	rig_scripts(scripts, ARRAY_LEN(scripts));
 }
 
 /* CVE-2011-0411: whoever sits on the line sends commands in the packet of STLS. */

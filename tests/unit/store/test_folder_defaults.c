@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,32 +12,9 @@
 #include "base/str.h"
 #include "store/folder.h"
 
+#include "folder_fixture.h"
+
 #define SPEC "Drafts:\\Drafts Sent:\\Sent Junk:\\Junk Trash:\\Trash Archive:\\Archive"
-
-static char root[64];
-static struct mail_store store;
-
-static int rm_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static int setup(void **state)
-{
-	struct err err = ERR_INIT;
-
-	snprintf(root, sizeof(root), "/tmp/surat-defaults-XXXXXX");
-	assert_non_null(mkdtemp(root));
-	store = (struct mail_store){ 0 };
-	assert_int_equal(maildir_open(&store.root, root, "m", MAILDIR_CREATE, &err), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	maildir_close(&store.root);
-	return nftw(root, rm_one, 64, FTW_DEPTH | FTW_PHYS);
-}
 
 static void login(const char *spec)
 {

@@ -6,13 +6,14 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/folder_priv.h"
+
+#include "folder_fixture.h"
 
 static void parse(void **state)
 {
@@ -81,31 +82,6 @@ static void format(void **state)
 		str_fini(&out);
 		arena_fini(&a);
 	}
-}
-
-static char root[64];
-static struct mail_store store;
-
-static int rm_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static int setup(void **state)
-{
-	struct err err = ERR_INIT;
-
-	snprintf(root, sizeof(root), "/tmp/surat-subs-XXXXXX");
-	assert_non_null(mkdtemp(root));
-	store = (struct mail_store){ 0 };
-	assert_int_equal(maildir_open(&store.root, root, "m", MAILDIR_CREATE, &err), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	maildir_close(&store.root);
-	return nftw(root, rm_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void expect_text(const char *want)
