@@ -35,7 +35,6 @@ struct letter {
 	struct queue_msg m;
 	struct str body;
 	int fd;                         /* large body, or -1 */
-	bool is_ended;
 	bool is_refused;
 	struct err err;                 /* of the sync */
 	int rc;
@@ -437,16 +436,6 @@ void enqueue_attach(struct qmgr *q, struct span peer, int *fd)
 	ipc_init(&d->ipc, q->loop, &ops, d);
 	ipc_attach(&d->ipc, fd);
 	grant(d);
-}
-
-size_t enqueue_pending(const struct qmgr *q)
-{
-	const struct door *d;
-	size_t n = 0;
-
-	TAILQ_FOREACH(d, &q->doors, link)
-		n += d->n_ended;
-	return n;
 }
 
 void enqueue_fini(struct qmgr *q)

@@ -37,7 +37,7 @@ const size_t cmd_count = ARRAY_LEN(cmd_table);
 
 _Static_assert(ARRAY_LEN(cmd_table) < SESSION_COUNTERS, "one counter is for unknown verbs");
 
-unsigned cmd_state(const struct session *s)
+static unsigned state_of(const struct session *s)
 {
 	if (!s->txn)
 		return s->helo ? CMD_ST_HELO : CMD_ST_NEW;
@@ -100,7 +100,7 @@ static bool has_controls(struct span line)
 
 static const char *out_of_order(const struct session *s, const struct cmd *c)
 {
-	switch (cmd_state(s)) {
+	switch (state_of(s)) {
 	case CMD_ST_NEW:
 		return c->fn == cmd_auth ? need_helo : c->order;
 	case CMD_ST_BDAT:
@@ -121,7 +121,7 @@ static void run(struct session *s, const struct cmd *c, struct span args)
 		session_close(s);
 	} else if (s->svc->tls_enforced && !s->tls && !s->unix_user && !(c->flags & CMD_PRE_TLS)) {
 		session_reply(s, 530, "5.7.0", "Must issue a STARTTLS command first");
-	} else if (!(c->states & cmd_state(s))) {
+	} else if (!(c->states & state_of(s))) {
 		session_reply_line(s, out_of_order(s, c));
 	} else {
 		c->fn(s, args);
