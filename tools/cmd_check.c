@@ -1,5 +1,4 @@
 #include <getopt.h>
-#include <jansson.h>
 #include <linux/landlock.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -52,7 +51,7 @@ static void check_all(const char *dir, struct conf_errors *errors)
 
 static void print_json(struct tool *t, const struct conf_errors *errors)
 {
-	json_t *wrong = json_array(), *warnings = json_array(), *all;
+	json_t *wrong = json_array(), *warnings = json_array();
 	size_t i;
 
 	for (i = 0; i < errors->n; i++) {
@@ -61,10 +60,7 @@ static void print_json(struct tool *t, const struct conf_errors *errors)
 		else
 			json_array_append_new(wrong, json_string(errors->v[i]));
 	}
-	all = json_pack("{s:o, s:o}", "errors", wrong, "warnings", warnings);
-	json_dumpf(all, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	fputc('\n', t->out);
-	json_decref(all);
+	tool_json(t, json_pack("{s:o, s:o}", "errors", wrong, "warnings", warnings));
 }
 
 int cmd_check(struct tool *t, int argc, char **argv)
