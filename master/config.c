@@ -87,27 +87,6 @@ static int read_params(struct config *c, struct err *err)
 	return make_snapshot(c, err);
 }
 
-/* A worker finds these out only when it already is to serve. */
-static int check_restrictions(const struct config *c, struct conf_errors *errors)
-{
-	const struct mastercf *m = &c->services;
-	struct err err = ERR_INIT;
-	struct conf layer;
-	int rc = 0;
-	size_t i;
-
-	for (i = 0; i < m->n; i++) {
-		if (strcmp(m->v[i].command, "smtpd") != 0)
-			continue;
-		if (mastercf_overlay(&layer, &c->conf, m, &m->v[i], &err) < 0 || restrict_check(&layer, &err) < 0) {
-			conf_error(errors, "%s:%u: service '%s': %s", m->file, m->v[i].line, m->v[i].name, err.msg);
-			rc = -1;
-		}
-		conf_fini(&layer);
-	}
-	return rc;
-}
-
 struct config *config_load(const char *dir, uint64_t generation, struct conf_errors *errors)
 {
 	struct config *c = xnew(struct config);
@@ -117,12 +96,11 @@ struct config *config_load(const char *dir, uint64_t generation, struct conf_err
 	arena_init(&c->arena, 0);
 	c->generation = generation;
 	c->snapshot_fd = -1;
-	if (restrict_check_all(&c->conf, errors) < 0)
-		rc = -1;
 	if (mastercf_load(&c->services, dir, &c->conf, errors) < 0)
 		rc = -1;
-	if (rc == 0)
-		rc = check_restrictions(c, errors);
+	/* a worker finds these out only when it already is to serve */
+	if (restrict_check_all(&c->conf, &c->services, errors) < 0)
+		rc = -1;
 	if (rc == 0 && read_params(c, &err) < 0) {
 		conf_error(errors, "%s", err.msg);
 		rc = -1;

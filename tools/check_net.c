@@ -8,13 +8,6 @@
 #define WIDE_IPV4 8
 #define WIDE_IPV6 16
 
-const char *check_where(const struct conf *c, const char *name, struct conf_errors *errors)
-{
-	const struct conf_value *v = conf_find(c, name);
-
-	return v && v->file ? arena_printf(&errors->arena, "%s:%u: %s", v->file, v->line, name) : name;
-}
-
 static void check_network(const char *where, const char *entry, struct conf_errors *errors)
 {
 	struct cidr net;

@@ -7,8 +7,6 @@
 #include "tools/check.h"
 #include "tools/commands.h"
 
-#define WARNING "warning: "
-
 static void check_kernel(struct conf_errors *errors)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -26,17 +24,16 @@ static void check_services(const struct mastercf *m, struct conf_errors *errors)
 static void check_all(const char *dir, struct conf_errors *errors)
 {
 	struct mastercf m;
-	struct conf c;
-	bool is_readable = conf_load(&c, dir, errors) == 0;
-	bool has_lists = restrict_check_all(&c, errors) == 0;
+	struct conf main_cf, c;
 
-	if (mastercf_load(&m, dir, is_readable ? &c : NULL, errors) == 0 && is_readable) {
+	(void)!conf_load(&main_cf, dir, errors);
+	check_mend(&c, &main_cf);
+	if (mastercf_load(&m, dir, &c, errors) == 0)
 		check_services(&m, errors);
-		check_tls(&c, &m, errors);
-		if (has_lists)
-			check_relaying(&c, &m, errors);
-		check_logins(&c, &m, errors);
-	}
+	restrict_check_all(&c, &m, errors);
+	check_tls(&c, &m, errors);
+	check_relaying(&c, &m, errors);
+	check_logins(&c, &m, errors);
 	check_networks(&c, errors);
 	check_tables(&c, errors);
 	check_limits(&c, errors);
@@ -47,6 +44,7 @@ static void check_all(const char *dir, struct conf_errors *errors)
 	check_kernel(errors);
 	mastercf_fini(&m);
 	conf_fini(&c);
+	conf_fini(&main_cf);
 }
 
 static void print_json(struct tool *t, const struct conf_errors *errors)
@@ -55,8 +53,8 @@ static void print_json(struct tool *t, const struct conf_errors *errors)
 	size_t i;
 
 	for (i = 0; i < errors->n; i++) {
-		if (strncmp(errors->v[i], WARNING, strlen(WARNING)) == 0)
-			json_array_append_new(warnings, json_string(errors->v[i] + strlen(WARNING)));
+		if (conf_is_warning(errors->v[i]))
+			json_array_append_new(warnings, json_string(errors->v[i] + strlen(CONF_WARNING)));
 		else
 			json_array_append_new(wrong, json_string(errors->v[i]));
 	}
@@ -80,7 +78,7 @@ int cmd_check(struct tool *t, int argc, char **argv)
 		is_json = true;
 	}
 	check_all(t->config_dir, &errors);
-	status = errors.n > errors.n_warnings ? TOOL_FAILED : TOOL_OK;
+	status = conf_errors_wrong(&errors) ? TOOL_FAILED : TOOL_OK;
 	if (is_json)
 		print_json(t, &errors);
 	else

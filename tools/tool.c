@@ -77,7 +77,7 @@ int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
 	rc = conf_load(c, t->config_dir, &errors);
 
 	for (i = 0; i < errors.n; i++)
-		if (strncmp(errors.v[i], "warning: ", 9) != 0)
+		if (!conf_is_warning(errors.v[i]))
 			fprintf(t->err, "surat %s: %s%s\n", name, is_lenient ? "warning: " : "", errors.v[i]);
 	conf_errors_fini(&errors);
 	return is_lenient ? 0 : rc;
