@@ -63,12 +63,11 @@ static bool decides(const struct conf_list *list)
 {
 	static const char *const words[] = { "reject_unauth_destination", "defer_unauth_destination", "reject", "defer",
 		"defer_if_permit", "check_relay_domains" };
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < list->n; i++)
-		for (j = 0; j < ARRAY_LEN(words); j++)
-			if (strcmp(list->v[i], words[j]) == 0)
-				return true;
+	for (i = 0; i < ARRAY_LEN(words); i++)
+		if (conf_list_has(list, span_z(words[i])))
+			return true;
 	return false;
 }
 

@@ -86,6 +86,17 @@ void conf_unref(struct conf **c)
 	free(x);
 }
 
+bool conf_list_has(const struct conf_list *l, struct span word)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (span_eq_nocase(word, l->v[i]))
+			return true;
+	}
+	return false;
+}
+
 static const struct conf_value *find(const struct conf *c, struct span name)
 {
 	const struct conf_value *v = NULL;

@@ -92,6 +92,9 @@ const char *conf_raw(const struct conf *c, const char *name);
 /* The entry that decides, from the topmost layer that has one; NULL when the name is not set. Source: conf.c */
 const struct conf_value *conf_find(const struct conf *c, const char *name);
 
+/* Is word in the list? Case does not matter, as in all words of parameters. Source: conf.c */
+bool conf_list_has(const struct conf_list *l, struct span word);
+
 /* Expands $name, ${name}, ${name?text}, ${name:text}, ${name?{text}:{text}}, $$ into *out (which is reset first).
  * conf_expand_name: the expanded value of one name; for myorigin what its file holds. -1 ERR_CONF for wrong syntax, a
  * loop, a name that is not known. No blocking. Source: conf.c */
