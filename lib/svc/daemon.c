@@ -386,6 +386,20 @@ int daemon_main(int argc, char **argv, const struct daemon_ops *ops, void *state
 	return 0;
 }
 
+pid_t daemon_fork(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	daemon_log_flush();
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
 void daemon_child(struct daemon *d, const char *log_name)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
