@@ -101,7 +101,7 @@ static int fork_binary(struct proc *p, int *ctl_r, struct err *err)
 static int send_snapshot(struct proc *p)
 {
 	const struct config *c = p->m->config;
-	struct ctl_conf conf = { c->generation, c->snapshot_size };
+	struct ctl_conf conf = { c->snapshot_size };
 	int fd = fcntl(c->snapshot_fd, F_DUPFD_CLOEXEC, 3);
 
 	return fd < 0 ? -1 : ipc_send(&p->ctl, &ctl_conf_desc, &conf, &fd);

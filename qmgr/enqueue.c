@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/write_all.h"
+#include "proto/smtp.h"
 #include "qmgr/active.h"
 #include "svc/msg_queue.h"
 #include "svc/msg_resolve.h"
@@ -25,7 +27,7 @@
 _Static_assert((int)QUEUE_SMTPUTF8 == (int)ENV_SMTPUTF8 && (int)QUEUE_RET_HDRS == (int)ENV_RET_HDRS &&
 	       (int)QUEUE_AUTHENTICATED == (int)ENV_AUTHENTICATED && (int)QUEUE_LOCAL == (int)ENV_LOCAL_ORIGIN,
 	       "flags");
-_Static_assert((int)QUEUE_INCLUDE == (int)RCPT_INCLUDE && (int)QUEUE_DELAY == (int)NOTIFY_DELAY, "kinds");
+_Static_assert((int)QUEUE_INCLUDE == (int)RCPT_INCLUDE && (int)QUEUE_DELAY == (int)SMTP_NOTIFY_DELAY, "kinds");
 
 struct letter {
 	struct qmgr *q;
@@ -257,18 +259,12 @@ static void on_body(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 
 static int begin_file(struct letter *l, int *fd_r, struct err *err)
 {
-	size_t at = 0;
-	ssize_t n;
-
 	if (queue_large_create(l->q->queue, l->m.id, &l->fd, err) < 0)
 		return -1;
 	l->m.large = true;
-	for (; at < l->body.n; at += (size_t)n) {
-		n = write(l->fd, l->body.p + at, l->body.n - at);
-		if (n < 0)
-			return errno == ENOSPC ? err_dsn(err, ERR_TEMP, "4.3.1", "the queue's file system is full")
-					       : err_sys(err, "write a large body");
-	}
+	if (write_all(l->fd, str_span(&l->body)) < 0)
+		return errno == ENOSPC ? err_dsn(err, ERR_TEMP, "4.3.1", "the queue's file system is full")
+				       : err_sys(err, "write a large body");
 	str_fini(&l->body);
 	*fd_r = dup(l->fd);
 	return *fd_r < 0 ? err_sys(err, "dup") : 0;
