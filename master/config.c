@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/param.h"
+#include "io/write_all.h"
 #include "proto/restrict.h"
 
 #define SNAPSHOT_MAX (8u << 20)
@@ -18,21 +19,13 @@
 int config_seal(const char *name, struct span bytes, struct err *err)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t at = 0;
 
 	if (fd < 0)
 		return err_sys(err, "memfd_create");
-	while (at < bytes.n) {
-		ssize_t n = write(fd, bytes.p + at, bytes.n - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			err_sys(err, "memory for %s", name);
-			close(fd);
-			return -1;
-		}
-		at += (size_t)n;
+	if (write_all(fd, bytes) < 0) {
+		err_sys(err, "memory for %s", name);
+		close(fd);
+		return -1;
 	}
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
 		err_sys(err, "seal of %s", name);

@@ -154,7 +154,7 @@ struct ipc {
 /* Detached channel. ops and arg stay the caller's. Source: ipc.c */
 void ipc_init(struct ipc *c, struct loop *loop, const struct ipc_ops *ops, void *arg);
 
-/* Takes *fd (sets -1), makes it non-blocking when there is a loop, forgets what an earlier end left. Source: ipc.c */
+/* Takes *fd (sets -1), makes it non-blocking when there is a loop; an end from before is closed. Source: ipc.c */
 void ipc_attach(struct ipc *c, int *fd);
 
 static inline bool ipc_is_attached(const struct ipc *c)
