@@ -297,6 +297,7 @@ static int become_what_we_are(struct daemon *d, struct err *err)
 		d->sandbox.user = p->user;
 	if (global_conf_read(&global, d->conf, &d->arena, err) < 0)
 		return -1;
+	log_set_level(global.debug_level ? LOG_LV_DEBUG : LOG_LV_INFO);
 	/* who may open nothing needs no root folder either */
 	if (!d->sandbox.chroot && !(d->sandbox.may & (SB_OPEN | SB_UNIX | SB_SOCKET)))
 		d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
