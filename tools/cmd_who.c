@@ -42,7 +42,8 @@ static void show(struct who *w, const struct ctl_session *s)
 		return;
 	}
 	if (w->n == 1)
-		fprintf(w->t->out, "%-32s %-7s %8s %-24s %-19s  %s\n", "USER", "SERVICE", "PID", "REMOTE", "SINCE", "SESSION");
+		fprintf(w->t->out, "%-32s %-7s %8s %-24s %-19s  %s\n", "USER", "SERVICE", "PID", "REMOTE", "SINCE",
+			"SESSION");
 	format_time(s->since, since);
 	fprintf(w->t->out, "%-32.*s %-7.*s %8llu %-24.*s %-19s  %.*s\n", SPAN_ARG(s->user), SPAN_ARG(s->service),
 		(unsigned long long)s->pid, SPAN_ARG(s->remote_addr), since, SPAN_ARG(s->session));

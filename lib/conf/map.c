@@ -78,7 +78,8 @@ int map_open(struct map **m_r, const char *type_name, struct err *err)
 	struct map *m;
 
 	if (!span_cut(span_z(skip_proxy(type_name)), ':', &name, &rest))
-		return err_set(err, ERR_CONF, "table '%s' has no type (write type:name, as in lmdb:%s)", type_name, type_name);
+		return err_set(err, ERR_CONF, "table '%s' has no type (write type:name, as in lmdb:%s)", type_name,
+			       type_name);
 	snprintf(want, sizeof(want), "%.*s", SPAN_ARG(name));
 	nearest_init(&near, want);
 	type = find_type(name, &near);

@@ -60,7 +60,8 @@ static void read_log(struct play *p)
 static void NORETURN die(struct play *p, const char *what, const char *got)
 {
 	read_log(p);
-	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got, p->log.p);
+	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got,
+		p->log.p);
 	fixture_fini(&p->f);
 	/* sessions end with their clients */
 	exit(1);
@@ -187,7 +188,8 @@ static void send_all(struct play *p)
 	open_connection(p);
 	while (at < p->out.n) {
 		size_t chunk = p->out.n > 20000 ? 4093 : p->chunk;
-		ssize_t put = send(p->now->fd, p->out.p + at, p->out.n - at < chunk ? p->out.n - at : chunk, MSG_NOSIGNAL);
+		ssize_t put = send(p->now->fd, p->out.p + at, p->out.n - at < chunk ? p->out.n - at : chunk,
+				   MSG_NOSIGNAL);
 
 		if (put > 0)
 			at += (size_t)put;

@@ -41,7 +41,8 @@ struct play {
 
 static void NORETURN die(struct play *p, const char *what, const char *got)
 {
-	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got, p->f.log.p);
+	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got,
+		p->f.log.p);
 	exit(1);
 }
 
