@@ -6,7 +6,7 @@
  * The lengths stand together: a sweep over many records reads no more of each than it wants. */
 #include "store/mail_record_priv.h"
 
-#define VERSION 1
+#define VERSION 2
 #define ZONE_SHIFT 8192
 
 enum { KEYS_IS_REPLY = 1, KEYS_IS_CUT = 2 };
@@ -49,8 +49,9 @@ int mail_record_put_span(struct str *out, struct span v)
 
 /* ---- keys ---- */
 
-#define KEYS_SPANS(k) &(k)->subject, &(k)->from, &(k)->to, &(k)->cc, &(k)->bcc, &(k)->from_key, &(k)->to_key, &(k)->cc_key, \
-	&(k)->from_display, &(k)->to_display, &(k)->message_id, &(k)->references, &(k)->base_subject
+/* What one command asks for stands together; the base subject is the last, since it may have no text. */
+#define KEYS_SPANS(k) &(k)->subject, &(k)->message_id, &(k)->references, &(k)->from_key, &(k)->to_key, &(k)->cc_key, \
+	&(k)->from_display, &(k)->to_display, &(k)->from, &(k)->to, &(k)->cc, &(k)->bcc, &(k)->base_subject
 
 static bool is_tail(struct span of, struct span s)
 {

@@ -269,9 +269,16 @@ static bool note_recordless(void *arg, size_t i, const struct index_msg *m, cons
 int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct recordless r = { .n = n };
+	struct index_folder f;
+	struct index_txn t;
 	unsigned turn = 0;
-	int rc = 0;
+	int rc = mailbox_view_read(b, &t, &f, err);
 
+	if (rc < 0)
+		return -1;
+	index_end(&t);
+	if (f.n_recordless == 0)
+		return 0;
 	/* mostly all have one: a sweep tells sooner than looking for each */
 	if (n >= SWEEP_MIN) {
 		r.v = xrealloc(NULL, n * sizeof(*r.v));
