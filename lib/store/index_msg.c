@@ -1,5 +1,9 @@
 #include "store/index_priv.h"
 
+#define LINE 64                 /* bytes of memory that come together */
+#define AHEAD 1024              /* some rows, of 100 to 500 bytes */
+#define AHEAD_LINES 6
+
 _Static_assert(sizeof(struct index_msg) == 64, "FORMAT of index.c goes up with it");
 
 static const enum index_table part_tables[INDEX_PARTS] = {
@@ -86,80 +90,90 @@ int index_part_put(struct index_txn *t, uint32_t folder, uint32_t uid, enum inde
 	return put(t, part_tables[part], folder, uid, index_val(v.p ? v.p : "", v.n), err);
 }
 
-/* Rows are taken many at a time: the first line of each lies where memory must be waited for, and the processor waits
- * for several at once when nothing else stands between them. */
-#define ROWS 32
-#define LINE 64
+/* LMDB fills a page from its end, so the rows to come lie below this one: memory is asked for them in time. */
+static void fetch_ahead(const char *row)
+{
+	size_t i;
 
-struct row {
-	uint32_t uid;
-	struct span v;
-};
+	for (i = 0; i < AHEAD_LINES; i++)
+		__builtin_prefetch(row - AHEAD - i * LINE);
+}
 
-/* The rows of a folder from a UID on. */
+/* The rows of a folder from a UID on: 1 with the next one, 0 at the end, -1. */
 struct walk {
 	MDB_cursor *c;
-	struct row rows[ROWS];
-	bool has_begun, is_over;
+	MDB_val k, v;
+	unsigned char folder[4];
+	bool has_begun;
 };
 
-/* The next rows: how many, or -1. */
-static int walk_rows(struct walk *w, struct index_txn *t, enum index_table table, uint32_t folder, uint32_t from, struct err *err)
+static int walk_begin(struct walk *w, struct index_txn *t, enum index_table table, uint32_t folder, struct err *err)
 {
-	unsigned char first[INDEX_KEY];
-	MDB_val k = index_val(first, sizeof(first)), v;
-	int n, rc = w->has_begun ? 0 : index_cursor(t, table, &w->c);
+	int rc = index_cursor(t, table, &w->c);
 
-	index_key(first, folder, from);
-	for (n = 0; n < ROWS && rc == 0 && !w->is_over; n++) {
-		rc = mdb_cursor_get(w->c, &k, &v, w->has_begun ? MDB_NEXT : MDB_SET_RANGE);
+	w->has_begun = false;
+	index_put32(w->folder, folder);
+	return rc ? index_fail(t->x, rc, "walk", err) : 0;
+}
+
+static int walk_next(struct walk *w, struct index_txn *t, uint32_t from, struct err *err)
+{
+	unsigned char key[INDEX_KEY];
+	int rc;
+
+	if (w->has_begun) {
+		rc = mdb_cursor_get(w->c, &w->k, &w->v, MDB_NEXT);
+	} else {
+		index_key(key, index_get32(w->folder), from);
+		w->k = index_val(key, sizeof(key));
+		rc = mdb_cursor_get(w->c, &w->k, &w->v, MDB_SET_RANGE);
 		w->has_begun = true;
-		if (rc == 0 && k.mv_size != INDEX_KEY)
-			rc = MDB_CORRUPTED;
-		w->is_over = rc == MDB_NOTFOUND || (rc == 0 && memcmp(k.mv_data, first, 4) != 0);
-		if (rc || w->is_over)
-			break;
-		__builtin_prefetch((const char *)v.mv_data + LINE);
-		w->rows[n] = (struct row){ index_get32((const char *)k.mv_data + 4), { v.mv_data, v.mv_size } };
 	}
-	return rc && rc != MDB_NOTFOUND ? index_fail(t->x, rc, "walk", err) : n;
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc == 0 && w->k.mv_size != INDEX_KEY)
+		rc = MDB_CORRUPTED;
+	if (rc)
+		return index_fail(t->x, rc, "walk", err);
+	fetch_ahead(w->v.mv_data);
+	return memcmp(w->k.mv_data, w->folder, 4) == 0;
 }
 
 int index_msg_walk(struct index_txn *t, uint32_t folder, uint32_t from, bool (*fn)(void *arg, const struct index_msg *m),
 		   void *arg, struct err *err)
 {
-	struct walk w = { 0 };
 	struct index_msg copy;
-	int i, n;
+	struct walk w;
+	int rc;
 
-	while ((n = walk_rows(&w, t, INDEX_T_MSG, folder, from, err)) > 0) {
-		for (i = 0; i < n; i++) {
-			const struct index_msg *m = (const void *)w.rows[i].v.p;
+	if (walk_begin(&w, t, INDEX_T_MSG, folder, err) < 0)
+		return -1;
+	while ((rc = walk_next(&w, t, from, err)) == 1) {
+		const struct index_msg *m = w.v.mv_data;
 
-			if (w.rows[i].v.n != sizeof(copy))
-				return index_fail(t->x, MDB_CORRUPTED, "walk", err);
-			if ((uintptr_t)m % _Alignof(struct index_msg)) {
-				memcpy(&copy, m, sizeof(copy));
-				m = &copy;
-			}
-			if (!fn(arg, m))
-				return 0;
+		if (w.v.mv_size != sizeof(copy))
+			return index_fail(t->x, MDB_CORRUPTED, "walk", err);
+		if ((uintptr_t)m % _Alignof(struct index_msg)) {
+			memcpy(&copy, m, sizeof(copy));
+			m = &copy;
 		}
+		if (!fn(arg, m))
+			return 0;
 	}
-	return n;
+	return rc;
 }
 
 int index_part_walk(struct index_txn *t, uint32_t folder, uint32_t from, enum index_part part,
 		    bool (*fn)(void *arg, uint32_t uid, struct span v), void *arg, struct err *err)
 {
-	struct walk w = { 0 };
-	int i, n;
+	struct walk w;
+	int rc;
 
-	while ((n = walk_rows(&w, t, part_tables[part], folder, from, err)) > 0) {
-		for (i = 0; i < n; i++) {
-			if (!fn(arg, w.rows[i].uid, w.rows[i].v))
-				return 0;
-		}
+	if (walk_begin(&w, t, part_tables[part], folder, err) < 0)
+		return -1;
+	while ((rc = walk_next(&w, t, from, err)) == 1) {
+		if (!fn(arg, index_get32((const char *)w.k.mv_data + 4), (struct span){ w.v.mv_data, w.v.mv_size }))
+			return 0;
 	}
-	return n;
+	return rc;
 }
