@@ -60,11 +60,14 @@ static bool is_tail(struct span of, struct span s)
 
 static int put_texts(struct str *out, const struct span **v, size_t n)
 {
-	size_t i;
+	size_t i, sum = 0;
 
 	for (i = 0; i < n; i++)
-		if (str_add_span(out, *v[i]) < 0)
-			return -1;
+		sum += v[i]->n;
+	if (!str_room(out, sum))
+		return -1;
+	for (i = 0; i < n; i++)
+		(void)!str_add_span(out, *v[i]);
 	return 0;
 }
 
@@ -208,8 +211,10 @@ static int add_parts(struct table *t, const struct mime_part *p, bool is_message
 static int add_number(struct table *t, const struct mime_part *p, unsigned number)
 {
 	size_t n = t->section.n;
-	int rc = str_addf(&t->section, n ? ".%u" : "%u", number);
+	int rc = n ? str_addc(&t->section, '.') : 0;
 
+	if (rc == 0)
+		rc = str_add_u64(&t->section, number);
 	if (rc == 0)
 		rc = add_part(t, p);
 	if (rc == 0 && p->kind == MIME_MULTIPART)
