@@ -472,7 +472,7 @@ static void draw_validity(struct disk *d, struct uidlist *u)
 	struct err why = ERR_INIT;
 	uint32_t v;
 
-	if (u->header_next == 0 && u->validity != d->f.validity && uidvalidity_next(d->store, &v, &why) == 0 &&
+	if (!u->has_past && u->validity != d->f.validity && uidvalidity_next(d->store, &v, &why) == 0 &&
 	    v > d->f.validity)
 		u->validity = v;
 }
@@ -481,7 +481,7 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 {
 	int lock;
 
-	if (lock_list(d, err) < 0 || uidlist_open(&l->uids, d->md->fd, 0, err) < 0)
+	if (lock_list(d, err) < 0 || uidlist_open(&l->uids, d->md->fd, err) < 0)
 		return -1;
 	for (int turn = 0; turn < RESCANS; turn++)
 		if ((turn == 0 || uidlist_missing(&l->uids, &l->scan)) && maildir_scan(&l->scan, d->md, err) < 0)
