@@ -96,6 +96,7 @@ struct uidlist_note {
 struct uidlist_new {
 	struct span base;
 	uint32_t uid;                   /* 0; then its UID */
+	bool is_old;                    /* it may have been here before: the list is searched for it */
 };
 
 enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
@@ -104,8 +105,8 @@ enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
  * appending to the list that *note knows. Reads nothing of it, or, when others have appended since, their records: a
  * message of v that is among them has its UID already. On disk before it returns: each append is synced, for a
  * promise ahead of use would make Dovecot, which takes UIDs below the header's next for old ones, number these
- * messages anew (seen with 2.3.19). UIDLIST_OTHER: the list is not that one any more, or others numbered messages
- * that v does not have: to be read whole. n 0 only brings *note up to date. UIDLIST_FAILED: ERR_SYS, nothing is
+ * messages anew (seen with 2.3.19). UIDLIST_OTHER: the list is not that one any more, others numbered messages
+ * that v does not have, or one of v has a record from before it was away: to be read whole. n 0 only brings *note up to date. UIDLIST_FAILED: ERR_SYS, nothing is
  * given. Blocks. Source: uidlist_extend.c */
 enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlist_new *v, size_t n,
 			       struct err *err) WARN_UNUSED;
