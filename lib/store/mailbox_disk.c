@@ -12,7 +12,7 @@
  *   T as noted, nothing due                         nothing
  *   T as noted, a look is due                       read
  *   another list (inode, shorter, rewritten)        list, new/ and cur/ are read, all UIDs compared
- *   longer list                                     its new records, when we number ourselves
+ *   longer list                                     its new records; those that are of no new file: as another list
  *
  * Young is a T to which another change could still add itself without a trace: within 20 ms of now where T has a part
  * below the millisecond (the kernel's tick is at most 10 ms), within 2 s elsewhere and on network mounts.
@@ -65,6 +65,7 @@ struct look {
 	struct index_file list;
 	struct index_time new_time, cur_time;
 	bool need_new, need_cur, need_all;
+	bool is_longer;                 /* the list: others have numbered messages */
 	struct maildir_scan scan;
 	struct known *k;
 	size_t n_k, cap_k, pos;
@@ -155,6 +156,7 @@ static int look_around(struct look *l, struct mail_store *s, const struct maildi
 	    look_at_dir(md->cur, is_coarse, &l->cur_time, err) < 0)
 		return -1;
 	l->need_all = !f->id || is_other_list(&f->uidlist, &l->list);
+	l->is_longer = !l->need_all && l->list.size > f->uidlist.size;
 	l->need_new = l->need_all || must_read(&f->new_time, &l->new_time);
 	l->need_cur = l->need_all || must_read(&f->cur_time, &l->cur_time);
 	return 0;
@@ -413,13 +415,15 @@ int mailbox_disk_number(struct disk *d, struct uidlist_new *v, size_t n, struct 
 					     UIDLIST_NAME " was changed by somebody without its lock") : rc > 0 ? 0 : -1;
 }
 
-/* UIDs for files nobody has numbered. UIDLIST_OTHER: the list must be read whole. */
-static enum uidlist_rc number_files(struct disk *d, struct maildir_entry **v, size_t n, struct err *err)
+/* UIDs for files nobody has numbered. UIDLIST_OTHER: the list must be read whole, also for a record of a file that we
+ * know: Dovecot names a copy of a copy as the first one was named, and that we may still have. */
+static enum uidlist_rc number_files(struct disk *d, const struct look *l, struct maildir_entry **v, size_t n,
+				    struct err *err)
 {
 	struct uidlist_new *u = arena_alloc(&d->arena, (n + 1) * sizeof(*u));
 	enum uidlist_rc rc;
 
-	if (n == 0)
+	if (n == 0 && !l->is_longer)
 		return UIDLIST_DONE;
 	/* reading it whole writes it without them */
 	if (d->f.uidlist.size > ((uint64_t)d->f.n + LIST_SPARE) * LIST_LINE)
@@ -599,7 +603,7 @@ static int refresh_part(struct disk *d, struct look *l, struct err *err)
 			return -1;
 	}
 	n_add = unclaimed(l, &d->arena, &add);
-	rc = number_files(d, add, n_add, err);
+	rc = number_files(d, l, add, n_add, err);
 	if (rc == UIDLIST_OTHER) {
 		look_end(l);
 		if (look_around(l, d->store, d->md, &d->f, err) < 0)
@@ -617,7 +621,7 @@ static int refresh(struct disk *d, unsigned flags, struct err *err)
 
 	if (rc == 0 && (l.need_all || ((flags & DISK_OPEN) && d->f.uidlist.ino == 0)))
 		rc = refresh_all(d, &l, err);
-	else if (rc == 0 && (l.need_new || l.need_cur))
+	else if (rc == 0 && (l.need_new || l.need_cur || l.is_longer))
 		rc = refresh_part(d, &l, err);
 	look_end(&l);
 	if (rc == 0 && (d->f.n > n || d->f.uid_next > next))
@@ -882,7 +886,7 @@ static int is_current(struct mail_store *s, const struct maildir *md, const stru
 		return 0;
 	if (look_around(&l, s, md, f, err) < 0)
 		return -1;
-	return !l.need_all && !l.need_new && !l.need_cur;
+	return !l.need_all && !l.need_new && !l.need_cur && !l.is_longer;
 }
 
 static int read_once(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,

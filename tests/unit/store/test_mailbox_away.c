@@ -175,6 +175,55 @@ static void test_put_back(void **state)
 	}
 }
 
+static void add_record(const char *line)
+{
+	char path[400];
+	int fd;
+
+	fixture_path(path, sizeof(path), UIDLIST_NAME);
+	fd = open(path, O_WRONLY | O_APPEND);
+	assert_int_equal(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+	close(fd);
+}
+
+/* Dovecot expunges a message and copies a copy of it back under the same name, with a new UID; the record of the old
+ * one stays in the list. We may have seen nothing of it, or the file before its number. */
+static void test_named_again(void **state)
+{
+	for (int seen_between = 0; seen_between < 2; seen_between++) {
+		struct mailbox *b = open_three();
+
+		drop("cur/2.b:2,");
+		put("cur/2.b:2,FS", "A: b\n\nx\n");
+		if (seen_between)
+			assert_string_equal(sync_of(b, true), "*2");
+		add_record("7 :2.b\n");
+		assert_string_equal(sync_of(b, true), "-2 +3");
+		assert_string_equal(view_of(b), "1: 3: 7:FS");
+		assert_int_equal(records_of("2.b"), 1);
+		assert_string_equal(sync_of(b, true), "");
+		mailbox_close(&b);
+		fixture_teardown(NULL);
+		fixture_setup(NULL);
+	}
+}
+
+/* A number for a message that is gone before we look. */
+static void test_numbered_and_gone(void **state)
+{
+	struct mailbox *b = open_three();
+
+	add_record("4 :4.d\n5 :5.e\n");
+	put("cur/5.e:2,", "A: e\n\nx\n");
+	assert_string_equal(sync_of(b, true), "+4");
+	assert_string_equal(view_of(b), "1: 2: 3: 5:");
+	assert_int_equal(append(&fixture_store, "", "A: f\n\nx\n", 0), 6);
+	add_record("7 :7.g\n");
+	assert_string_equal(sync_of(b, true), "+5");
+	assert_int_equal(append(&fixture_store, "", "A: f\n\nx\n", 0), 8);
+	mailbox_close(&b);
+}
+
 /* Old names that are new here: searched for in vain, and appended; the list is not written anew for each. */
 static void test_old_names(void **state)
 {
@@ -203,7 +252,8 @@ static void test_old_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_renamed_while_read), T(test_undisturbed), T(test_never_seen), T(test_put_back), T(test_old_names),
+		T(test_renamed_while_read), T(test_undisturbed), T(test_never_seen), T(test_put_back), T(test_named_again),
+		T(test_numbered_and_gone), T(test_old_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
