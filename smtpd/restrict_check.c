@@ -122,7 +122,10 @@ static enum restrict_rc unlisted_rcpt(struct restrict_run *r)
 	dsn = r->rcpt->dsn[0] ? r->rcpt->dsn : "5.1.1";
 	text = r->rcpt->text[0] ? r->rcpt->text : "User unknown";
 	/* the codes are for unknown users; what an error: transport says stands */
-	code = strcmp(dsn, "5.1.1") == 0 ? unlisted_code(&r->s->svc->conf, r->rcpt->class) : strcmp(dsn, "5.2.2") == 0 ? 552 : 550;
+	if (strcmp(dsn, "5.1.1") == 0)
+		code = unlisted_code(&r->s->svc->conf, r->rcpt->class);
+	else
+		code = dsn[0] == '4' ? 450 : strcmp(dsn, "5.2.2") == 0 ? 552 : 550;
 	return restrict_run_refuse(r, code, dsn, RESTRICT_ABOUT_RCPT, "%s", text);
 }
 
@@ -136,7 +139,7 @@ static void on_sender(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	if (rc != IPC_OK || v->status == MSG_TEMP)
 		restrict_run_resume(r, restrict_run_temporary(r));
 	else if (v->status == MSG_NO)
-		restrict_run_resume(r, restrict_run_refuse(r, 550, "5.1.0", RESTRICT_ABOUT_SENDER, "%.*s",
+		restrict_run_resume(r, restrict_run_refuse(r, span_starts(v->dsn, "4") ? 450 : 550, "5.1.0", RESTRICT_ABOUT_SENDER, "%.*s",
 							   SPAN_ARG(v->text.n ? v->text : SPAN_LIT("User unknown"))));
 	else
 		restrict_run_resume(r, RESTRICT_RC_DUNNO);
