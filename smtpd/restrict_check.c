@@ -139,8 +139,8 @@ static void on_sender(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	if (rc != IPC_OK || v->status == MSG_TEMP)
 		restrict_run_resume(r, restrict_run_temporary(r));
 	else if (v->status == MSG_NO)
-		restrict_run_resume(r, restrict_run_refuse(r, span_starts(v->dsn, "4") ? 450 : 550, "5.1.0", RESTRICT_ABOUT_SENDER, "%.*s",
-							   SPAN_ARG(v->text.n ? v->text : SPAN_LIT("User unknown"))));
+		restrict_run_resume(r, restrict_run_refuse(r, span_starts(v->dsn, "4") ? 450 : 550, "5.1.0",
+							   RESTRICT_ABOUT_SENDER, "%.*s", SPAN_ARG(v->text.n ? v->text : SPAN_LIT("User unknown"))));
 	else
 		restrict_run_resume(r, RESTRICT_RC_DUNNO);
 	session_run(s);
