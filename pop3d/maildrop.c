@@ -167,8 +167,9 @@ int maildrop_uidl(struct maildrop *d, const struct message *m, const char *forma
 
 int maildrop_read(struct maildrop *d, struct message *m, struct err *err)
 {
+	uint64_t octets;
 	int fd = m->is_gone ? err_set(err, ERR_PERM, "message is gone: another session has removed it") :
-			      mailbox_file(d->box, index_of(d, m), err);
+			      mailbox_file(d->box, index_of(d, m), &octets, err);
 
 	if (fd < 0 && err->kind == ERR_PERM)
 		m->is_gone = true;
