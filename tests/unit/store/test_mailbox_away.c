@@ -229,7 +229,9 @@ static void test_numbered_and_gone(void **state)
 static void test_twins(void **state)
 {
 	static const char *const as[] = { "cur/2.b:2,S", "cur/2.b:2,F", "cur/2.b:2,RS", "cur/2.b:2,T", "cur/2.b" };
-	static const char *const want[] = { "1: 2: 3: 4:S", "1: 2: 3: 4:F", "1: 2: 3: 4:RS", "1: 2: 3: 4:T", "1: 2: 3: 4:" };
+	static const char *const want[] = {
+		"1: 2: 3: 4:S", "1: 2: 3: 4:F", "1: 2: 3: 4:RS", "1: 2: 3: 4:T", "1: 2: 3: 4:",
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(as); i++) {
 		struct mailbox *b = open_three();
