@@ -228,7 +228,7 @@ enum io_rc cmd_auth_step(struct session *s)
 	if (rc == IO_TOOLONG) {
 		sasl_abort(s->exchange);
 		forget_method(s);
-		s->skip_line = true;
+		s->skip_line = s->skip_auth = true;
 		return IO_OK;
 	}
 	if (rc != IO_OK)

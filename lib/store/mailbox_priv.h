@@ -101,8 +101,8 @@ int mailbox_index_del(struct disk *d, const struct index_msg *m, struct err *err
 /* Flags of m become `flags`, with the transaction's modseq; m is put. Source: mailbox_index.c */
 int mailbox_index_flags(struct disk *d, struct index_msg *m, uint32_t flags, struct err *err) WARN_UNUSED;
 
-/* Its vsize is known now; m is not put. Source: mailbox_index.c */
-void mailbox_index_vsize(struct disk *d, struct index_msg *m, uint64_t vsize);
+/* It has a record now, which tells its vsize; m is not put. Source: mailbox_index.c */
+void mailbox_index_has_record(struct disk *d, struct index_msg *m, uint64_t vsize);
 
 /* Puts d->f. Source: mailbox_index.c */
 int mailbox_index_settle(struct disk *d, struct err *err) WARN_UNUSED;
@@ -111,6 +111,14 @@ int mailbox_index_settle(struct disk *d, struct err *err) WARN_UNUSED;
 int mailbox_index_name(struct mail_store *s, struct index_txn *t, uint32_t folder, uint32_t uid,
 		       char name[NAME_MAX + 1],
 		       struct err *err) WARN_UNUSED;
+
+/* ---- mailbox_twins.c: two files with one base name in cur/, as a backup that is put back leaves them ---- */
+
+/* e is of a message whose file the index knows as name: that one is meant, if it is there. Source: mailbox_twins.c */
+void mailbox_twins_prefer(struct maildir_scan *s, int cur, struct maildir_entry *e, struct span name);
+
+/* The others get base names of their own, and are added to s. Best effort. Source: mailbox_twins.c */
+void mailbox_twins_part(struct disk *d, struct maildir_scan *s);
 
 /* ---- mailbox_inbox.c: records that local has left ---- */
 

@@ -12,6 +12,7 @@
 #define BATCH_MESSAGES 500
 #define SWEEP_MIN 32
 #define BATCH_BYTES (4u << 20)
+#define SCRATCH 32768           /* bytes that one record needs as a rule */
 
 static int gone(struct err *err)
 {
@@ -38,7 +39,6 @@ static int open_named(const struct mailbox *b, const char *name, struct err *err
 	struct arena a = { 0 };
 	struct maildir_entry e = { .name = name };
 	int fd = -1, rc = 1;
-	struct stat st;
 
 	for (int turn = 0; turn < OPEN_TRIES && rc > 0; turn++) {
 		fd = open_file(&b->md, e.name);
@@ -46,21 +46,18 @@ static int open_named(const struct mailbox *b, const char *name, struct err *err
 			break;
 		rc = maildir_locate(&b->md, maildir_name_base(span_z(name)), &a, &e, err);
 	}
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		fd = err_set(err, ERR_SYS, "%s is not a file", e.name);
-	} else if (fd < 0 && rc > 0 && errno != ENOENT) {
+	if (fd < 0 && rc > 0 && errno != ENOENT)
 		err_sys(err, "cannot open %s", e.name);
-	} else if (fd < 0 && rc >= 0) {
+	else if (fd < 0 && rc >= 0)
 		gone(err);
-	}
 	arena_fini(&a);
 	return fd;
 }
 
-static int find_name(struct mailbox *b, size_t i, char name[NAME_MAX + 1], struct err *err)
+int mailbox_names(struct mailbox *b, const uint32_t *sel, size_t n, struct mailbox_name *names_r, struct err *err)
 {
 	unsigned turn = 0;
+	size_t i;
 	int rc;
 
 	do {
@@ -69,27 +66,53 @@ static int find_name(struct mailbox *b, size_t i, char name[NAME_MAX + 1], struc
 
 		if (!b->p->walk && mailbox_view_read(b, &t, &f, err) < 0)
 			return -1;
-		rc = mailbox_index_name(b->store, b->p->walk ? b->p->walk : &t, f.id, b->v[i].uid, name, err);
+		for (i = 0, rc = 0; rc >= 0 && i < n; i++) {
+			rc = mailbox_index_name(b->store, b->p->walk ? b->p->walk : &t, f.id, b->v[sel[i]].uid, names_r[i].z, err);
+			if (rc == 0)
+				names_r[i].z[0] = '\0';
+		}
 		if (!b->p->walk)
 			index_end(&t);
 	} while (rc < 0 && !b->p->walk && mail_store_mend(b->store, &turn));
-	return rc == 0 ? gone(err) : rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : 0;
 }
 
-int mailbox_file(struct mailbox *b, size_t i, struct err *err)
+static int find_name(struct mailbox *b, size_t i, struct mailbox_name *name_r, struct err *err)
 {
-	char name[NAME_MAX + 1];
+	if (mailbox_names(b, &(uint32_t){ (uint32_t)i }, 1, name_r, err) < 0)
+		return -1;
+	return name_r->z[0] ? 0 : gone(err);
+}
 
-	return find_name(b, i, name, err) < 0 ? -1 : open_named(b, name, err);
+int mailbox_file_named(struct mailbox *b, const struct mailbox_name *name, uint64_t *octets_r, struct err *err)
+{
+	int fd = name->z[0] ? open_named(b, name->z, err) : gone(err);
+	struct stat st;
+
+	if (fd < 0 || !octets_r)
+		return fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(err, ERR_SYS, "%s is not a file", name->z);
+	}
+	*octets_r = (uint64_t)st.st_size;
+	return fd;
+}
+
+int mailbox_file(struct mailbox *b, size_t i, uint64_t *octets_r, struct err *err)
+{
+	struct mailbox_name name;
+
+	return find_name(b, i, &name, err) < 0 ? -1 : mailbox_file_named(b, &name, octets_r, err);
 }
 
 int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err)
 {
-	char name[NAME_MAX + 1];
+	struct mailbox_name name;
 
-	if (find_name(b, i, name, err) < 0)
+	if (find_name(b, i, &name, err) < 0)
 		return -1;
-	*base_r = arena_span(a, maildir_name_base(span_z(name)));
+	*base_r = arena_span(a, maildir_name_base(span_z(name.z)));
 	return 0;
 }
 
@@ -144,20 +167,19 @@ static int collect(struct mailbox *b, struct batch *l, const uint32_t *sel, size
 }
 
 /* A file that cannot be read stays without a record; whoever asks for it is told why. */
-static void parse(struct mailbox *b, struct missing *m)
+static void parse(struct mailbox *b, struct missing *m, struct arena *a)
 {
 	struct err err = ERR_INIT;
-	struct arena a = { 0 };
 	int fd = open_named(b, m->name, &err);
 
 	str_init(&m->keys, BATCH_BYTES * 16);
 	str_init(&m->body, BATCH_BYTES * 16);
 	if (fd < 0)
 		return;
-	m->is_read = mail_record_read(&a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
+	m->is_read = mail_record_read(a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
 		     mail_body_encode(&m->body, &m->r.body) == 0;
 	close(fd);
-	arena_fini(&a);
+	arena_reset(a);
 }
 
 static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
@@ -187,10 +209,12 @@ static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 static int make(struct mailbox *b, struct batch *l, struct err *err)
 {
 	size_t first = 0, bytes = 0;
+	struct arena scratch;
 	int rc = 0;
 
+	arena_init(&scratch, SCRATCH);
 	for (size_t i = 0; rc == 0 && i < l->n; i++) {
-		parse(b, &l->v[i]);
+		parse(b, &l->v[i], &scratch);
 		bytes += l->v[i].keys.n + l->v[i].body.n;
 		if (bytes < BATCH_BYTES && i + 1 < l->n)
 			continue;
@@ -201,6 +225,7 @@ static int make(struct mailbox *b, struct batch *l, struct err *err)
 		}
 		bytes = 0;
 	}
+	arena_fini(&scratch);
 	return rc;
 }
 
@@ -269,9 +294,16 @@ static bool note_recordless(void *arg, size_t i, const struct index_msg *m, cons
 int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct recordless r = { .n = n };
+	struct index_folder f;
+	struct index_txn t;
 	unsigned turn = 0;
-	int rc = 0;
+	int rc = mailbox_view_read(b, &t, &f, err);
 
+	if (rc < 0)
+		return -1;
+	index_end(&t);
+	if (f.n_recordless == 0)
+		return 0;
 	/* mostly all have one: a sweep tells sooner than looking for each */
 	if (n >= SWEEP_MIN) {
 		r.v = xrealloc(NULL, n * sizeof(*r.v));
@@ -317,7 +349,7 @@ static int copy_part(struct mailbox *b, size_t i, enum index_part part, struct s
 /* The file says why there is no record. */
 static int no_record(struct mailbox *b, size_t i, struct err *err)
 {
-	int fd = mailbox_file(b, i, err);
+	int fd = mailbox_file(b, i, NULL, err);
 
 	if (fd < 0)
 		return -1;

@@ -50,6 +50,12 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 			(void)!ipc_reply(c, id, &rcpt_verdict_desc, &v, NULL);
 			return;
 		}
+		if (span_eqz(local, "soon")) {
+			v.dsn = SPAN_LIT("4.7.1");
+			v.text = SPAN_LIT("come later");
+			(void)!ipc_reply(c, id, &rcpt_verdict_desc, &v, NULL);
+			return;
+		}
 		if (span_eqz(local, "temp"))
 			v.status = MSG_TEMP;
 		v.dsn = SPAN_LIT("5.1.1");
