@@ -43,6 +43,7 @@ static void check_all(const char *dir, struct conf_errors *errors)
 	check_limits(&c, errors);
 	check_mailboxes(&c, errors);
 	check_domains(&c, errors);
+	check_agents(&c, errors);
 	check_auth(&c, errors);
 	check_users(&c, errors);
 	check_kernel(errors);
