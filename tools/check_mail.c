@@ -1,3 +1,6 @@
+#include <errno.h>
+#include <unistd.h>
+
 #include "auth/mechs.h"
 #include "conf/param.h"
 #include "conf/params.h"
@@ -264,6 +267,10 @@ void check_auth(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "warning: %s: no account can use %s: no source in auth_passdb has what it needs",
 			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
 	}
+	for (i = 0; i < auth.auth_passdb.n; i++)
+		if (strncmp(auth.auth_passdb.v[i], "passwd-file:", 12) == 0 && access(auth.auth_passdb.v[i] + 12, R_OK) < 0)
+			conf_error(errors, "warning: %s: cannot read %s: %s", check_where(c, "auth_passdb", errors),
+			           auth.auth_passdb.v[i] + 12, strerror(errno));
 	arena_fini(&a);
 	check_accounts(c, errors);
 }

@@ -238,6 +238,7 @@ static const struct {
 	  "'A.example' stands in mydestination too" },
 	{ "mechanism for nobody", "auth_mechanisms = plain cram-md5\nauth_passdb = pam\n", rows, TOOL_OK,
 	  "no account can use cram-md5" },
+	{ "passwd-file", "auth_passdb = passwd-file:/nowhere/p\n", rows, TOOL_OK, "main.cf:1: auth_passdb: cannot read /nowhere/p" },
 	{ "unknown mechanism", "auth_mechanisms = gssapi\n", rows, TOOL_FAILED, "'gssapi' is none of" },
 };
 
