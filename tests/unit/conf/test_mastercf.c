@@ -199,7 +199,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_debian),
 	cmocka_unit_test(test_wrong),
 	cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_protocols),
+	cmocka_unit_test(test_protocols),
 	cmocka_unit_test(test_all_at_once),
 };
 
