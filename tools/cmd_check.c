@@ -84,6 +84,10 @@ int cmd_check(struct tool *t, int argc, char **argv)
 		}
 		is_json = true;
 	}
+	if (optind < argc) {
+		fprintf(t->err, "usage: surat check [-j]\n");
+		return TOOL_USAGE;
+	}
 	check_all(t->config_dir, &errors);
 	status = errors.n > errors.n_warnings ? TOOL_FAILED : TOOL_OK;
 	if (is_json)

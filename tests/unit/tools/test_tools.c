@@ -84,6 +84,9 @@ static void test_commands(void **state)
 	expect(&r, "map", TOOL_USAGE, "", "usage: surat map");
 	expect(&r, "map|-s|a|b", TOOL_USAGE, "", "usage");
 	expect(&r, "check|-x", TOOL_USAGE, "", "usage");
+	expect(&r, "check|x", TOOL_USAGE, "", "usage");
+	expect(&r, "newaliases|--help", TOOL_USAGE, "", "usage: surat newaliases");
+	expect(&r, "--version", TOOL_OK, "surat ", "");
 	expect(&r, "config|-e", TOOL_USAGE, "", "usage");
 	expect(&r, "config|-c", TOOL_USAGE, "", "missing after -c");
 	end(&r);
