@@ -36,7 +36,6 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	s->svc = service_ref(svc);
 	s->verb = -1;
 	s->where = "CONNECT";
-	s->connected_ms = clock_wall_ms();
 	s->client_port = (uint16_t)port;
 	arena_init(&s->arena, 512);
 	stream_init(&s->io, fd, IN_MAX, OUT_MAX);

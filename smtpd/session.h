@@ -54,7 +54,6 @@ struct session {
 	const char *where;              /* for messages: "CONNECT", "RCPT", "DATA" */
 	struct sasl_exchange *exchange; /* malloc; in mode AUTH */
 	uint64_t skip;                  /* bytes of a refused chunk still to come */
-	uint64_t connected_ms;
 	uint16_t client_port;
 	uint16_t watched;               /* what poll waits for */
 	uint32_t errors, junk, overshoot;

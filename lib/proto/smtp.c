@@ -45,20 +45,6 @@ int smtp_xtext_decode(struct str *out, struct span in)
 	return 0;
 }
 
-int smtp_xtext_encode(struct str *out, struct span in)
-{
-	size_t i;
-
-	for (i = 0; i < in.n; i++) {
-		unsigned char c = (unsigned char)in.p[i];
-		bool plain = c > ' ' && c < 127 && c != '+' && c != '=';
-
-		if ((plain ? str_addc(out, (char)c) : str_addf(out, "+%02X", c)) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* Decoded xtext in the arena, at most max bytes. */
 static int take_xtext(struct arena *a, struct span in, size_t max, struct span *out_r)
 {

@@ -22,12 +22,12 @@ IPC_STRUCT(rcpt_check, RCPT_CHECK_FIELDS)
 IPC_STRUCT(rcpt_verdict, RCPT_VERDICT_FIELDS)
 
 /* The first of keys that the table knows. map: "type:name" as it stands in the configuration; resolve serves only
- * tables that the configuration names. is_pattern in the answer: keys other than the first were not asked. */
+ * tables that the configuration names. One of patterns is asked for the first key only. */
 #define MAP_KEY_FIELDS(S, U64, STR, LIST) STR(S, key)
 IPC_STRUCT(map_key, MAP_KEY_FIELDS)
 #define MAP_GET_FIELDS(S, U64, STR, LIST) STR(S, map) LIST(S, keys, map_key)
 IPC_STRUCT(map_query, MAP_GET_FIELDS)
-#define MAP_VALUE_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, index) STR(S, value) STR(S, text)
+#define MAP_VALUE_FIELDS(S, U64, STR, LIST) U64(S, status) STR(S, value) STR(S, text)
 IPC_STRUCT(map_value, MAP_VALUE_FIELDS)
 
 /* Client name: name is verified (its addresses contain addr), reverse is what PTR said; "" when there is none. */

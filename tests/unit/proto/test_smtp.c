@@ -165,15 +165,11 @@ static void test_bdat(void **state)
 
 static void test_xtext(void **state)
 {
-	static const char raw[] = "a+b=c \xc3\xa9";
-	struct str x = STR_INIT(100), y = STR_INIT(100);
+	struct str out = STR_INIT(100);
 
-	assert_int_equal(smtp_xtext_encode(&x, SPAN_LIT(raw)), 0);
-	assert_string_equal(x.p, "a+2Bb+3Dc+20+C3+A9");
-	assert_int_equal(smtp_xtext_decode(&y, str_span(&x)), 0);
-	assert_string_equal(y.p, raw);
-	str_fini(&x);
-	str_fini(&y);
+	assert_int_equal(smtp_xtext_decode(&out, SPAN_LIT("a+2Bb+3Dc+20+C3+A9")), 0);
+	assert_string_equal(out.p, "a+b=c \xc3\xa9");
+	str_fini(&out);
 }
 
 static void test_reply(void **state)
