@@ -219,6 +219,10 @@ int cmd_newaliases(struct tool *t, int argc, char **argv)
 	int status = TOOL_OK;
 	size_t i;
 
+	if (argc > 1) {
+		fprintf(t->err, "usage: surat newaliases\n");
+		return TOOL_USAGE;
+	}
 	if (tool_load(t, "newaliases", &c) < 0)
 		return TOOL_FAILED;
 	if (conf_expand_name(&value, &c, "alias_database", &err) < 0)

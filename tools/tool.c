@@ -115,6 +115,10 @@ int tool_run(struct tool *t, const struct tool_command *table, size_t n, int arg
 		usage(argc < 2 ? t->err : t->out, table, n);
 		return argc < 2 ? TOOL_USAGE : TOOL_OK;
 	}
+	if (strcmp(argv[1], "--version") == 0) {
+		fprintf(t->out, "surat %s\n", SURAT_VERSION);
+		return TOOL_OK;
+	}
 	nearest_init(&near, argv[1]);
 	for (i = 0; i < n; i++) {
 		if (strcmp(argv[1], table[i].name) == 0)

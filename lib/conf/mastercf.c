@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/macro.h"
 #include "conf/nearest.h"
+#include "conf/param.h"
 #include "conf/source.h"
 
 #define MASTER_CF_MAX (1 << 20)
@@ -275,6 +276,28 @@ static bool is_served(const struct conf *layer, const char *service)
 	return found;
 }
 
+/* Names of Postfix and Dovecot are judged as in main.cf; what has no effect leaves the row. */
+static void drop_foreign(struct parse *p, struct mastercf_service *s)
+{
+	struct mastercf_override *kept = arena_alloc(&p->m->arena, (s->n_overrides + 1) * sizeof(*kept));
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n_overrides; i++) {
+		const struct mastercf_override *o = &s->overrides[i];
+		const struct param_foreign *f = conf_raw(p->base, o->name) ? NULL : param_foreign(o->name);
+
+		if (!f)
+			kept[n++] = *o;
+		else if (f->is_refused && o->value[0] && strcmp(o->value, "no") != 0)
+			complain(p, "parameter '%s' is not supported: %s", o->name, f->advice);
+		else
+			conf_error(p->errors, "warning: %s:%u: parameter '%s' has no effect: %s", p->file, p->line,
+				   o->name, f->advice);
+	}
+	s->overrides = kept;
+	s->n_overrides = n;
+}
+
 /* False when the service is not to run. */
 static bool check_overrides(struct parse *p, const struct mastercf_service *s)
 {
@@ -352,6 +375,8 @@ static void parse_row(struct parse *p, struct span row)
 	if (s.type == MASTERCF_INET)
 		parse_endpoint(p, &s);
 	parse_args(p, &s, row);
+	if (p->base)
+		drop_foreign(p, &s);
 	if (p->base && !check_overrides(p, &s))
 		return;
 	if (!is_twice(p, &s))
