@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "../script.h"
 #include "fixture.h"
 
 #define CLIENTS 3
@@ -234,25 +235,6 @@ static void want_eof(struct play *p)
 	hang_up(p, p->now);
 }
 
-static void raw(struct play *p, const char *z)
-{
-	for (; *z; z++) {
-		char c = *z;
-
-		if (c == '\\') {
-			z++;
-			c = *z == 'r' ? '\r' : *z == 'n' ? '\n' : *z == '0' ? '\0' : *z;
-			if (*z == 'x') {
-				char hex[3] = { z[1], z[2], 0 };
-
-				c = (char)strtol(hex, NULL, 16);
-				z += 2;
-			}
-		}
-		(void)!str_addc(&p->out, c);
-	}
-}
-
 /* ---- directives ---- */
 
 static void set_conf(struct play *p, const char *name, const char *value)
@@ -361,14 +343,15 @@ static void directive(struct play *p, char *word)
 	}
 }
 
-static void play_line(struct play *p, char *line)
+static void play_line(void *arg, char *line)
 {
+	struct play *p = arg;
 	char *text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
 
 	if (line[0] == 'C' && text)
 		(void)!str_addf(&p->out, "%s\r\n", text);
 	else if (line[0] == 'R' && text)
-		raw(p, text);
+		script_raw(&p->out, text);
 	else if (line[0] == 'S' && text)
 		want_line(p, line + 3);
 	else if (line[0] == '@')
@@ -381,10 +364,7 @@ static void play_line(struct play *p, char *line)
 static void play(const char *file, size_t chunk)
 {
 	struct play *p = xnew(struct play);
-	FILE *in = fopen(file, "r");
-	char *line = NULL;
-	size_t i, cap = 0;
-	ssize_t n;
+	size_t i;
 
 	p->file = file;
 	p->chunk = chunk;
@@ -395,16 +375,8 @@ static void play(const char *file, size_t chunk)
 		str_init(&p->clients[i].in, 100000000);
 	}
 	p->now = &p->clients[1];
-	BUG(!in);
 	fixture_init(&p->f);
-	while ((n = getline(&line, &cap, in)) >= 0) {
-		p->line++;
-		if (n && line[n - 1] == '\n')
-			line[n - 1] = '\0';
-		play_line(p, line);
-	}
-	fclose(in);
-	free(line);
+	script_read(file, &p->line, play_line, p);
 	send_all(p);
 	for (i = 0; i < CLIENTS; i++) {
 		hang_up(p, &p->clients[i]);
@@ -419,14 +391,6 @@ static void play(const char *file, size_t chunk)
 int main(int argc, char **argv)
 {
 	static const size_t chunks[] = { 1000000, 1, 2, 7 };
-	size_t i;
-	int k;
 
-	signal(SIGPIPE, SIG_IGN);
-	for (k = 1; k < argc; k++) {
-		for (i = 0; i < ARRAY_LEN(chunks); i++)
-			play(argv[k], chunks[i]);
-		printf("%s: ok\n", argv[k]);
-	}
-	return argc > 1 ? 0 : 1;
+	return script_main(argc, argv, play, chunks, ARRAY_LEN(chunks));
 }
