@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "proto/smtp.h"
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/session.h"
