@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "conf/params.h"
 #include "imapd/commands.h"
+#include "imapd/park.h"
 
 #define QUIET_MS 1000                   /* a session that waits so long gives back what it can */
 #define LITERAL_MS (5 * 60 * 1000u)     /* and a client in the middle of a command may wait so long */
@@ -29,31 +30,43 @@ void session_rest(struct session *s)
 	malloc_trim(0);
 }
 
-/* The index wants to be written out when some time has passed. */
+/* First of all the index wants to be written out, when some time has passed; then the process can go. */
 static int wait_at_rest(struct session *s, uint64_t deadline)
 {
-	uint64_t now = clock_mono_ms();
+	uint64_t park_ms = s->silent_ms + s->conf->imap_hibernate_timeout_ms;
 
-	for (; s->settle_ms < deadline; now = clock_mono_ms()) {
-		switch (session_wait(s, false, s->settle_ms > now ? s->settle_ms - now : 0)) {
+	for (;;) {
+		uint64_t now = clock_mono_ms(), at = s->settle_ms < UINT64_MAX ? s->settle_ms : park_ms;
+
+		if (at > deadline || now >= deadline)
+			break;
+		switch (session_wait(s, false, at > now ? at - now : 0)) {
 		case WAIT_INPUT:
 			return 0;
 		case WAIT_TIME:
-			session_rest(s);
+			if (s->settle_ms < UINT64_MAX) {
+				session_rest(s);
+				continue;
+			}
+			if (session_park(s, SPAN_NULL) < 0)
+				return -1;
+			park_ms = UINT64_MAX;
 			continue;
 		default:
 			return -1;
 		}
 	}
-	return session_fill(s, deadline > now ? deadline - now : 1);
+	return session_fill(s, deadline > clock_mono_ms() ? deadline - clock_mono_ms() : 1);
 }
 
 static int wait_for_command(struct session *s)
 {
-	uint64_t deadline = clock_mono_ms() + s->conf->imap_idle_timeout_ms;
+	uint64_t deadline;
 
 	if (stream_peek(&s->io).n)
 		return session_fill(s, LITERAL_MS);
+	s->silent_ms = s->silent_ms ? s->silent_ms : clock_mono_ms();
+	deadline = s->silent_ms + s->conf->imap_idle_timeout_ms;
 	switch (session_wait(s, false, QUIET_MS)) {
 	case WAIT_INPUT:
 		return 0;
@@ -181,6 +194,7 @@ static bool is_name_literal(const struct command *c)
 static enum cmd_rc run(struct session *s, struct command *c)
 {
 	s->is_resting = false;
+	s->silent_ms = 0;
 	return c->def->fn(s, c);
 }
 

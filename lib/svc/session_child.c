@@ -53,7 +53,7 @@ NORETURN static void child_run(struct session_parent *p, struct child_start *sta
 	_exit(rc);
 }
 
-pid_t session_parent_fork(struct session_parent *p, struct child_start *start, int fd, struct err *err)
+int session_parent_fork(struct session_parent *p, struct parent_session *s, int fd, struct err *err)
 {
 	sigset_t all, old;
 	pid_t pid;
@@ -64,9 +64,21 @@ pid_t session_parent_fork(struct session_parent *p, struct child_start *start, i
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid = fork();
 	if (pid == 0)
-		child_run(p, start, fd);
+		child_run(p, &s->start, fd);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	return pid < 0 ? err_sys(err, "cannot fork a process for a session") : pid;
+	if (pid < 0)
+		return err_sys(err, "cannot fork a process for a session");
+	(void)session_parent_adopt(p, s, pid);
+	return 0;
+}
+
+int session_child_client(int fd)
+{
+	int rc = fd < 0 ? -1 : dup2(fd, CLIENT_FD);
+
+	if (fd >= 0 && fd != CLIENT_FD)
+		close(fd);
+	return rc;
 }
 
 bool session_child_must_end(void)
