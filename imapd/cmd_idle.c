@@ -16,7 +16,7 @@ struct idle {
 	uint64_t look_ms;               /* nobody tells of changes here, so look */
 	uint64_t still_ms;              /* a word to the client */
 	uint64_t quiet_ms;              /* then rest */
-	uint64_t park_ms;               /* then let the process go, once nothing is left to be done at rest */
+	uint64_t park_ms;               /* then let the process go */
 	bool has_change;                /* that waits for push_ms */
 };
 
@@ -33,7 +33,7 @@ static void be_quiet(const struct session *s, struct idle *d, uint64_t now)
 
 static bool may_park(const struct session *s, const struct idle *d)
 {
-	return s->is_resting && s->settle_ms == UINT64_MAX && !d->has_change;
+	return s->is_resting && !d->has_change;
 }
 
 static uint64_t until(const struct session *s, const struct idle *d, uint64_t now)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "imapd/park.h"
+#include "svc/daemon_log.h"
 #include "svc/session_parent.h"
 
 #define QUIET_MS 1000                   /* then a process that waits gives back what it can */
@@ -68,6 +69,7 @@ static int wait_for_next(struct imap_start *start, struct mail_store *store, str
 	unsigned due_ms;
 	int rc, client;
 
+	daemon_log_flush();
 	if (session_child_client(dup(watch->fd)) < 0 || watch_done(watch) < 0)
 		return -1;
 	for (;;) {

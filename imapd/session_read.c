@@ -6,6 +6,7 @@
 #include "conf/params.h"
 #include "imapd/commands.h"
 #include "imapd/park.h"
+#include "svc/daemon_log.h"
 
 #define QUIET_MS 1000                   /* a session that waits so long gives back what it can */
 #define LITERAL_MS (5 * 60 * 1000u)     /* and a client in the middle of a command may wait so long */
@@ -26,37 +27,34 @@ void session_rest(struct session *s)
 	if (s->is_resting)
 		return;
 	s->is_resting = true;
+	daemon_log_flush();
 	stream_idle(&s->io);
 	malloc_trim(0);
 }
 
-/* First of all the index wants to be written out, when some time has passed; then the process can go. */
+/* The index wants to be written out when some time has passed; the process wants to go. */
 static int wait_at_rest(struct session *s, uint64_t deadline)
 {
-	uint64_t park_ms = s->silent_ms + s->conf->imap_hibernate_timeout_ms;
+	uint64_t now = clock_mono_ms(), park_ms = s->silent_ms + s->conf->imap_hibernate_timeout_ms;
 
-	for (;;) {
-		uint64_t now = clock_mono_ms(), at = s->settle_ms < UINT64_MAX ? s->settle_ms : park_ms;
+	for (; now < deadline; now = clock_mono_ms()) {
+		uint64_t at = s->settle_ms < park_ms ? s->settle_ms : park_ms;
 
-		if (at > deadline || now >= deadline)
-			break;
+		at = at < deadline ? at : deadline;
 		switch (session_wait(s, false, at > now ? at - now : 0)) {
 		case WAIT_INPUT:
 			return 0;
 		case WAIT_TIME:
-			if (s->settle_ms < UINT64_MAX) {
-				session_rest(s);
-				continue;
-			}
-			if (session_park(s, SPAN_NULL) < 0)
-				return -1;
-			park_ms = UINT64_MAX;
-			continue;
+			break;
 		default:
 			return -1;
 		}
+		if (at == park_ms && session_park(s, SPAN_NULL) < 0)
+			return -1;
+		park_ms = at == park_ms ? UINT64_MAX : park_ms;
+		session_rest(s);
 	}
-	return session_fill(s, deadline > clock_mono_ms() ? deadline - clock_mono_ms() : 1);
+	return session_end(s, SESSION_IDLE);
 }
 
 static int wait_for_command(struct session *s)

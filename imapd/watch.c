@@ -135,13 +135,13 @@ int watch_next(struct watch *w, uint64_t ms, int *client_r, struct span *begin_r
 		return 0;
 	*client_r = -1;
 	/* what else comes is of the session that is over */
-	while (n > 0 && w->fd >= 0) {
+	while (w->fd >= 0) {
 		uint32_t kind = take(w, &number, client_r, begin_r, buf);
 
 		if (kind == PAIR_BEGIN && *client_r >= 0)
 			return 1;
 		if (kind == 0)
-			return w->fd < 0 ? -1 : 0;
+			return n < 0 || w->fd < 0 ? -1 : 0;
 	}
 	return -1;
 }

@@ -94,6 +94,7 @@ static void load_gone(void *arg, uint32_t uid)
 		return;
 	v = mailbox_view_push(b);
 	v->uid = uid;
+	v->is_recent = uid >= b->p->recent_from;
 	v->is_gone = true;
 }
 

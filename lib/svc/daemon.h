@@ -91,7 +91,8 @@ void daemon_exit(struct daemon *d);
 int daemon_overlay(struct daemon *d, struct conf *out_r, struct span overrides, struct err *err) WARN_UNUSED;
 
 /* In a forked child: forgets the loop's descriptors, control channel and signal handlers; the log socket stays. Call
- * with all signals blocked since before the fork; unblocks them. Never touches libuv. Source: daemon.c */
-void daemon_child(struct daemon *d, const char *log_name);
+ * with all signals blocked since before the fork; unblocks them. on_term: what SIGTERM does, or SIG_DFL. Never touches
+ * libuv. Source: daemon.c */
+void daemon_child(struct daemon *d, const char *log_name, void (*on_term)(int sig));
 
 #endif

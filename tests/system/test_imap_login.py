@@ -69,7 +69,7 @@ class Imap(Wire):
     def pid(self, i):
         """Of the child behind a session that has logged in."""
         lines = json.loads(i.surat("who", "-j").stdout)
-        return max(lines, key=lambda s: s["since"] * 10 ** 8 + s["pid"])["pid"]
+        return max(lines, key=lambda s: (s["since"], s["pid"] or 0))["pid"]
 
 
 def scram(ask, user, password, first_is_initial):
