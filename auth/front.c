@@ -273,13 +273,7 @@ static void on_waited(uv_timer_t *t)
 
 static bool is_offered(const struct front *f, struct span mech)
 {
-	size_t i;
-
-	for (i = 0; i < f->settings->auth.auth_mechanisms.n; i++) {
-		if (span_eq_nocase(mech, f->settings->auth.auth_mechanisms.v[i]))
-			return exchange_mech(mech) != NULL;
-	}
-	return false;
+	return conf_list_has(&f->settings->auth.auth_mechanisms, mech) && exchange_mech(mech);
 }
 
 static bool is_plaintext(struct span mech)

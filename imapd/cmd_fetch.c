@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include "imapd/commands.h"
 #include "imapd/fetch.h"
 
@@ -118,27 +116,23 @@ static void note_unreadable(struct fetch *f, const struct err *err)
 /* 1 done, 0 the message is gone, -1. */
 static int fetch_file(struct fetch *f, size_t i, bool adds_flags, struct err *err)
 {
-	struct fetch_file file = { .fd = mailbox_file(f->box, i, err) };
+	struct fetch_file file = { 0 };
 	bool needs_parts = false, needs_body = f->req->kinds & BODY_KINDS;
 	struct index_msg m;
 	struct mail_body body;
-	struct stat st;
 	size_t k;
-	int rc = file.fd < 0 ? -1 : 0;
+	int rc;
 
+	file.fd = mailbox_file(f->box, i, &file.octets, err);
+	rc = file.fd < 0 ? -1 : 0;
 	if (rc < 0 && err->kind == ERR_SYS) {
 		note_unreadable(f, err);
 		return 1;
 	}
 	for (k = 0; k < f->req->n; k++)
 		needs_parts = needs_parts || fetch_section_needs_parts(&f->req->items[k]);
-	if (rc == 0 && fstat(file.fd, &st) < 0)
-		rc = err_sys(err, "cannot look at a message");
-	if (rc == 0) {
-		file.octets = (uint64_t)st.st_size;
-		if (f->req->kinds & FACT_KINDS)
-			rc = mailbox_msg(f->box, i, f->req->kinds & BIT(IMAP_FETCH_SIZE), &m, err);
-	}
+	if (rc == 0 && f->req->kinds & FACT_KINDS)
+		rc = mailbox_msg(f->box, i, f->req->kinds & BIT(IMAP_FETCH_SIZE), &m, err);
 	if (rc == 0 && (needs_parts || needs_body))
 		rc = mailbox_body(f->box, i, &body, err);
 	if (rc == 0 && needs_parts)

@@ -1,6 +1,5 @@
 #include "imapd/fetch.h"
 
-#include "imapd/print.h"
 #include "imapd/session.h"
 #include "proto/transfer.h"
 
@@ -82,7 +81,7 @@ static int add_literal(struct fetch *f, const struct imap_fetch_item *it, uint64
 	*(is_header ? &f->s->n_headers : &f->s->n_fetched) += 1;
 	*(is_header ? &f->s->header_bytes : &f->s->body_bytes) += n;
 	if (n == 0 ? str_addz(&f->out, "\"\"") < 0
-		   : str_addz(&f->out, is_binary ? "~{" : "{") < 0 || print_add_u64(&f->out, n) < 0 ||
+		   : str_addz(&f->out, is_binary ? "~{" : "{") < 0 || str_add_u64(&f->out, n) < 0 ||
 		     str_addz(&f->out, "}\r\n") < 0)
 		return fetch_line_abort(f, "an answer grew too long");
 	return 0;
@@ -134,7 +133,7 @@ static int write_binary(struct fetch *f, size_t n, const struct fetch_piece *p, 
 	if (decode(&count, &p->range, kind, err) < 0 || add_name(f, n) < 0)
 		return -1;
 	if (it->kind == IMAP_FETCH_BINARY_SIZE)
-		return print_add_u64(&f->out, count.n);
+		return str_add_u64(&f->out, count.n);
 	cut(it, count.n, &o.skip, &o.left);
 	if (add_literal(f, it, o.left, count.has_nul) < 0)
 		return -1;

@@ -149,7 +149,7 @@ int fetch_line_write(struct fetch *f, size_t i, const struct index_msg *m, const
 	for (n = 0; n < f->req->n && rc == 0; n++)
 		rc = write_item(f, n, v, m, body, file, err);
 	if (rc == 0 && f->is_first)
-		rc = add_item(f, " UID ", 5, SPAN_NULL) < 0 ? -1 : print_add_u64(&f->out, v->uid);
+		rc = add_item(f, " UID ", 5, SPAN_NULL) < 0 ? -1 : str_add_u64(&f->out, v->uid);
 	if (rc == 0)
 		rc = str_addz(&f->out, ")\r\n");
 	if (rc < 0 && err->kind == ERR_NONE && !f->is_over)

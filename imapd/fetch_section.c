@@ -1,6 +1,5 @@
 #include "imapd/fetch.h"
 
-#include "imapd/print.h"
 
 #define SECTION_MAX 1000        /* bytes of "1.2.3"; what is longer does not exist */
 #define HEADER_MAX (4u << 20)   /* bytes of a header that HEADER.FIELDS looks at */
@@ -23,7 +22,7 @@ static int find_part(const struct fetch_file *file, const struct imap_fetch_item
 	int rc = 0;
 
 	for (i = 0; i < it->n_parts && rc == 0; i++) {
-		if ((i && str_addc(&section, '.') < 0) || print_add_u64(&section, it->parts[i]) < 0)
+		if ((i && str_addc(&section, '.') < 0) || str_add_u64(&section, it->parts[i]) < 0)
 			rc = -1;
 	}
 	rc = rc < 0 ? 0 : mail_record_part(file->parts, str_span(&section), p_r);

@@ -3,24 +3,28 @@
 #include "base/mem.h"
 #include "base/random.h"
 
-struct intern_slot {
+/* The slots are small, so that looking for what is new seldom leaves the cache. At most half of them are taken. */
+struct intern_string {
 	uint64_t hash;
-	uint32_t n, id;                 /* id: number + 1, 0 for a free slot */
+	uint32_t n;
 };
 
 void intern_init(struct intern *t, size_t expected)
 {
-	*t = (struct intern){ .cap = 64 };
-	while (t->cap < expected * 2)
-		t->cap *= 2;
-	t->slots = xcalloc(t->cap, sizeof(*t->slots));
+	*t = (struct intern){ .n_slots = 64 };
+	while (t->n_slots < expected * 2)
+		t->n_slots *= 2;
+	t->slots = xcalloc(t->n_slots, sizeof(*t->slots));
+	t->v = xrealloc(NULL, t->n_slots / 2 * sizeof(*t->v));
 	random_bytes(t->seed, sizeof(t->seed));
 }
 
 void intern_fini(struct intern *t)
 {
 	free(t->slots);
+	free(t->v);
 	t->slots = NULL;
+	t->v = NULL;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -53,32 +57,33 @@ static uint64_t hash(const struct intern *t, struct span s)
 
 static void grow(struct intern *t)
 {
-	struct intern_slot *old = t->slots;
-	size_t i, k, cap = t->cap;
+	size_t i, k;
 
-	t->cap *= 2;
-	t->slots = xcalloc(t->cap, sizeof(*t->slots));
-	for (i = 0; i < cap; i++) {
-		if (!old[i].id)
-			continue;
-		for (k = old[i].hash & (t->cap - 1); t->slots[k].id; k = (k + 1) & (t->cap - 1))
+	free(t->slots);
+	t->n_slots *= 2;
+	t->slots = xcalloc(t->n_slots, sizeof(*t->slots));
+	t->v = xrealloc(t->v, t->n_slots / 2 * sizeof(*t->v));
+	for (i = 0; i < t->n; i++) {
+		for (k = t->v[i].hash & (t->n_slots - 1); t->slots[k]; k = (k + 1) & (t->n_slots - 1))
 			;
-		t->slots[k] = old[i];
+		t->slots[k] = (uint32_t)i + 1;
 	}
-	free(old);
 }
 
 uint32_t intern(struct intern *t, struct span s)
 {
-	uint64_t h = hash(t, s);
+	struct intern_string new = { hash(t, s), (uint32_t)s.n };
 	size_t k;
 
-	if (t->n * 2 >= t->cap)
+	if (t->n * 2 == t->n_slots)
 		grow(t);
-	for (k = h & (t->cap - 1); t->slots[k].id; k = (k + 1) & (t->cap - 1)) {
-		if (t->slots[k].hash == h && t->slots[k].n == (uint32_t)s.n)
-			return t->slots[k].id - 1;
+	for (k = new.hash & (t->n_slots - 1); t->slots[k]; k = (k + 1) & (t->n_slots - 1)) {
+		const struct intern_string *have = &t->v[t->slots[k] - 1];
+
+		if (have->hash == new.hash && have->n == new.n)
+			return t->slots[k] - 1;
 	}
-	t->slots[k] = (struct intern_slot){ h, (uint32_t)s.n, (uint32_t)++t->n };
-	return t->slots[k].id - 1;
+	t->v[t->n] = new;
+	t->slots[k] = (uint32_t)++t->n;
+	return (uint32_t)t->n - 1;
 }

@@ -10,12 +10,13 @@
 
 #include "base/span.h"
 
-struct intern_slot;
+struct intern_string;
 
 /* Caller's memory; init first. */
 struct intern {
-	struct intern_slot *slots;      /* heap */
-	size_t cap, n;
+	uint32_t *slots;                /* number + 1, 0: free; heap */
+	struct intern_string *v;        /* by number; heap */
+	size_t n_slots, n;
 	uint64_t seed[2];
 };
 

@@ -14,13 +14,6 @@ char *print_u64(char *to, uint64_t n)
 	return to + len;
 }
 
-int print_add_u64(struct str *out, uint64_t n)
-{
-	char buf[PRINT_U64_MAX];
-
-	return str_add(out, buf, (size_t)(print_u64(buf, n) - buf));
-}
-
 static char *two(char *to, int n)
 {
 	to[0] = (char)('0' + n / 10 % 10);

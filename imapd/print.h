@@ -16,7 +16,4 @@ char *print_u64(char *to, uint64_t n);
 /* Writes "22-Nov-2026 06:22:01 +0000" with quotes; returns the end. Years are kept within 0..9999. Source: print.c */
 char *print_internaldate(char *to, int64_t unix_s, int offset_min);
 
-/* Appends n in decimal. -1 at out's limit. Source: print.c */
-int print_add_u64(struct str *out, uint64_t n) WARN_UNUSED;
-
 #endif

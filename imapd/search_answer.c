@@ -71,7 +71,7 @@ static uint64_t highest(const struct session *s, const struct imap_search *req, 
 
 static int add_word(struct str *out, const char *word, uint64_t n)
 {
-	return str_addz(out, word) < 0 ? -1 : print_add_u64(out, n);
+	return str_addz(out, word) < 0 ? -1 : str_add_u64(out, n);
 }
 
 static int add_set(struct session *s, struct command *c, struct str *out, const uint32_t *hits, size_t n)

@@ -21,7 +21,7 @@ struct run {
 static bool look_into_file(struct run *r, size_t i, const struct mail_body *body, struct search_msg *m)
 {
 	struct err err = ERR_INIT;
-	int fd = mailbox_file(r->box, i, &err), rc;
+	int fd = mailbox_file(r->box, i, NULL, &err), rc;
 
 	if (fd < 0) {
 		if (err.kind == ERR_PERM)

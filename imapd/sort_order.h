@@ -18,6 +18,7 @@ struct sort_column {
 struct sort_entry {
 	uint64_t key;
 	uint32_t i;
+	bool has_more;                  /* of its text, behind the key */
 };
 
 /* order_r[0..n): the messages 0..n-1 in their order; those that are equal keep theirs. Source: sort_order.c */

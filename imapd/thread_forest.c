@@ -1,7 +1,6 @@
 #include "imapd/thread.h"
 
 #include "base/mem.h"
-#include "imapd/print.h"
 #include "imapd/sort_order.h"
 
 void thread_forest_init(struct thread_forest *f, struct arena *a, const struct thread_msg *msgs, size_t cap)
@@ -88,7 +87,7 @@ static int print_thread(struct str *out, const struct thread_forest *f, uint32_t
 		const struct thread_node *n = &f->nodes[at];
 		bool is_real = n->msg != THREAD_NONE;
 
-		if (is_real && print_add_u64(out, f->msgs[n->msg].number) < 0)
+		if (is_real && str_add_u64(out, f->msgs[n->msg].number) < 0)
 			return -1;
 		if (n->child != THREAD_NONE) {
 			bool is_chain = f->nodes[n->child].next == THREAD_NONE;

@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "imapd/intern.h"
-#include "imapd/print.h"
 #include "imapd/sort_order.h"
 
 /* The children of the root while they are joined; THREAD_NONE where one went under another. */
@@ -115,12 +114,12 @@ static int print_flat(struct str *out, const struct thread_msg *msgs, const uint
 {
 	size_t i;
 
-	if (str_addc(out, '(') < 0 || print_add_u64(out, msgs[order[0]].number) < 0)
+	if (str_addc(out, '(') < 0 || str_add_u64(out, msgs[order[0]].number) < 0)
 		return -1;
 	if (n > 1 && str_addc(out, ' ') < 0)
 		return -1;
 	for (i = 1; i < n; i++) {
-		if ((n > 2 && str_addc(out, '(') < 0) || print_add_u64(out, msgs[order[i]].number) < 0 ||
+		if ((n > 2 && str_addc(out, '(') < 0) || str_add_u64(out, msgs[order[i]].number) < 0 ||
 		    (n > 2 && str_addc(out, ')') < 0))
 			return -1;
 	}

@@ -141,7 +141,7 @@ static int read_list(struct maildrop *d, const char *format, struct err *err)
 		d->uids = (struct uidlist){ .dir = d->store.root.fd };
 		return 0;
 	}
-	return uidlist_open(&d->uids, d->store.root.fd, 0, err);
+	return uidlist_open(&d->uids, d->store.root.fd, err);
 }
 
 int maildrop_uidl(struct maildrop *d, const struct message *m, const char *format, struct str *out, struct err *err)
@@ -167,8 +167,9 @@ int maildrop_uidl(struct maildrop *d, const struct message *m, const char *forma
 
 int maildrop_read(struct maildrop *d, struct message *m, struct err *err)
 {
+	uint64_t octets;
 	int fd = m->is_gone ? err_set(err, ERR_PERM, "message is gone: another session has removed it") :
-			      mailbox_file(d->box, index_of(d, m), err);
+			      mailbox_file(d->box, index_of(d, m), &octets, err);
 
 	if (fd < 0 && err->kind == ERR_PERM)
 		m->is_gone = true;

@@ -9,17 +9,6 @@
 
 #define DOMAINS_FILE_MAX (1 << 20)
 
-static bool list_has(const struct conf_list *l, const char *word)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++) {
-		if (strcmp(l->v[i], word) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* ---- domain lists ---- */
 
 struct span rules_lower(struct arena *a, struct span s)
@@ -251,7 +240,7 @@ int rules_literals(const struct conf *c, struct arena *a, const char *const **li
 
 static int read_domains(struct rules *r, struct err *err)
 {
-	bool below = list_has(&r->resolve.parent_domain_matches_subdomains, "relay_domains");
+	bool below = conf_list_has(&r->resolve.parent_domain_matches_subdomains, SPAN_LIT("relay_domains"));
 
 	if (add_domains(r, &r->mydestination, &r->global.mydestination, false, 0, err) < 0 ||
 	    add_domains(r, &r->virtual_alias_domains, &r->global.virtual_alias_domains, false, 0, err) < 0 ||
@@ -316,9 +305,9 @@ struct rules *rules_new(const struct conf *c, const char *const *literals, size_
 		return NULL;
 	}
 	name_tables(r);
-	r->extends_virtual = list_has(&r->local.propagate_unmatched_extensions, "virtual");
-	r->extends_alias = list_has(&r->local.propagate_unmatched_extensions, "alias");
-	r->transport_has_subdomains = list_has(&r->resolve.parent_domain_matches_subdomains, "transport_maps");
+	r->extends_virtual = conf_list_has(&r->local.propagate_unmatched_extensions, SPAN_LIT("virtual"));
+	r->extends_alias = conf_list_has(&r->local.propagate_unmatched_extensions, SPAN_LIT("alias"));
+	r->transport_has_subdomains = conf_list_has(&r->resolve.parent_domain_matches_subdomains, SPAN_LIT("transport_maps"));
 	return r;
 }
 

@@ -26,7 +26,7 @@ void check_limits(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "%s: '%s' does not end with '/': only Maildir is supported",
 			           check_where(c, "home_mailbox", errors), l.home_mailbox);
 		if (g.virtual_mailbox_domains.n && g.virtual_mailbox_maps.n && !*g.virtual_mailbox_base)
-			conf_error(errors, "virtual_mailbox_base is not set, but there are virtual_mailbox_domains");
+			conf_error(errors, "%s: virtual_mailbox_base is not set", check_where(c, "virtual_mailbox_domains", errors));
 	}
 	arena_fini(&a);
 }
@@ -63,12 +63,11 @@ static bool decides(const struct conf_list *list)
 {
 	static const char *const words[] = { "reject_unauth_destination", "defer_unauth_destination", "reject", "defer",
 		"defer_if_permit", "check_relay_domains" };
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < list->n; i++)
-		for (j = 0; j < ARRAY_LEN(words); j++)
-			if (strcmp(list->v[i], words[j]) == 0)
-				return true;
+	for (i = 0; i < ARRAY_LEN(words); i++)
+		if (conf_list_has(list, span_z(words[i])))
+			return true;
 	return false;
 }
 
@@ -83,9 +82,8 @@ void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_
 	for (i = 0; i < m->n; i++) {
 		if (strcmp(m->v[i].command, "smtpd") != 0)
 			continue;
-		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) < 0 || restrict_check(&layer, &err) < 0)
-			conf_error(errors, "%s:%u: service '%s': %s", m->file, m->v[i].line, m->v[i].name, err.msg);
-		else if (smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
+		check_overlay(&layer, c, m, &m->v[i]);
+		if (restrict_check(&layer, &err) == 0 && smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
 		    !decides(&smtpd.smtpd_relay_restrictions) && !decides(&smtpd.smtpd_recipient_restrictions))
 			conf_error(errors, "%s:%u: service '%s' would relay for everybody: neither smtpd_relay_restrictions nor "
 			           "smtpd_recipient_restrictions has reject_unauth_destination", m->file, m->v[i].line, m->v[i].name);
@@ -108,7 +106,8 @@ void check_logins(const struct conf *c, const struct mastercf *m, struct conf_er
 			continue;
 		for (j = 0; j < ARRAY_LEN(services) && strcmp(m->v[i].name, services[j]) != 0; j++)
 			continue;
-		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0 && login_conf_read(&login, &layer, &a, &err) == 0 &&
+		check_overlay(&layer, c, m, &m->v[i]);
+		if (login_conf_read(&login, &layer, &a, &err) == 0 &&
 		    j == ARRAY_LEN(services) && login.login_protocol != LOGIN_PROTOCOL_POP3 &&
 		    login.login_protocol != LOGIN_PROTOCOL_IMAP)
 			conf_error(errors, "%s:%u: service '%s': which protocol? Name the service imap, imaps, pop3 or pop3s, or say "
@@ -165,18 +164,6 @@ static bool can_use(const char *mechanism, const char *source)
 	return strcmp(source, "users") == 0;
 }
 
-/* A wrong value was told already when main.cf was read. */
-static void add_once(struct conf_errors *errors, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < errors->n; i++) {
-		if (strcmp(errors->v[i], text) == 0)
-			return;
-	}
-	conf_error(errors, "%s", text);
-}
-
 /* The verifiers of the stored accounts tell more than the kinds of stores do. */
 static void check_accounts(const struct conf *c, struct conf_errors *errors)
 {
@@ -185,11 +172,11 @@ static void check_accounts(const struct conf *c, struct conf_errors *errors)
 	struct err err;
 
 	if (settings_read(&s, c, geteuid() == 0, &err) < 0) {
-		add_once(errors, err.msg);
+		check_told(c, err.msg, errors);
 		return;
 	}
 	if (passdb_open(&chain, &s, &err) < 0)
-		add_once(errors, err.msg);
+		check_told(c, err.msg, errors);
 	else
 		mechs_check(&chain, errors);
 	passdb_close(&chain);

@@ -1,5 +1,4 @@
 #include <getopt.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -40,7 +39,7 @@ static void print_value(struct printer *p, const char *name, const char *value)
 	else if (p->o->expanded)
 		value = out.p;
 	if (p->o->json)
-		json_object_set_new(p->object, name, json_string(value) ?: json_string("?"));
+		json_object_set_new(p->object, name, tool_json_text(span_z(value)));
 	else if (p->o->values_only)
 		fprintf(p->t->out, "%s\n", value);
 	else
@@ -120,11 +119,8 @@ static int show(struct tool *t, const struct options *o, char **names)
 			print_one(&p, *names);
 	else
 		print_all(&p);
-	if (o->json) {
-		json_dumpf(p.object, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-		fputc('\n', t->out);
-		json_decref(p.object);
-	}
+	if (o->json)
+		tool_json(t, p.object);
 	conf_fini(&c);
 	return p.status;
 }
@@ -203,11 +199,8 @@ static int show_services(struct tool *t, const struct options *o, char **names)
 		else
 			print_service(t->out, &m.v[i]);
 	}
-	if (list) {
-		json_dumpf(list, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-		fputc('\n', t->out);
-		json_decref(list);
-	}
+	if (list)
+		tool_json(t, list);
 	if (rc == 0)
 		rc = name_missing(t, &m, names);
 	mastercf_fini(&m);

@@ -76,6 +76,7 @@ static void count(struct index_folder *f, const struct index_msg *m)
 	}
 	f->n_deleted += (m->flags & INDEX_DELETED) != 0;
 	f->n_unsized += m->vsize == UINT64_MAX;
+	f->n_recordless += !(m->state & INDEX_HAS_RECORD);
 	f->bytes += m->vsize == UINT64_MAX ? 0 : m->vsize;
 }
 
@@ -132,6 +133,7 @@ static int run(struct check *c, struct err *err)
 	check_number(c, "the first unseen message", c->f.first_unseen, c->counted.first_unseen);
 	check_number(c, "the number of deleted messages", c->f.n_deleted, c->counted.n_deleted);
 	check_number(c, "the number of messages without size", c->f.n_unsized, c->counted.n_unsized);
+	check_number(c, "the number of messages without record", c->f.n_recordless, c->counted.n_recordless);
 	check_number(c, "the sum of sizes", c->f.bytes, c->counted.bytes);
 	check_number(c, "UIDVALIDITY", c->f.validity, c->list.validity);
 	return 0;
@@ -142,7 +144,7 @@ int index_check(struct mailbox *b, index_check_fn *fn, void *arg, struct err *er
 	struct check c = { .b = b, .fn = fn, .arg = arg, .keys = STR_INIT(64u << 20), .body = STR_INIT(64u << 20) };
 	int rc = maildir_scan(&c.scan, &b->md, err);
 
-	if (rc == 0 && uidlist_open(&c.list, b->md.fd, 0, err) < 0)
+	if (rc == 0 && uidlist_open(&c.list, b->md.fd, err) < 0)
 		rc = -1;
 	else if (rc == 0) {
 		rc = index_begin(mail_store_index(b->store), false, &c.t, err);

@@ -19,6 +19,20 @@ int tool_fail(struct tool *t, const char *name, const char *fmt, ...)
 	return TOOL_FAILED;
 }
 
+void tool_json(struct tool *t, json_t *j)
+{
+	json_dumpf(j, t->out, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	fputc('\n', t->out);
+	json_decref(j);
+}
+
+json_t *tool_json_text(struct span s)
+{
+	json_t *j = json_stringn(s.p ? s.p : "", s.n);
+
+	return j ? j : json_string("?");
+}
+
 int tool_take_config(struct tool *t, int *argc, char **argv)
 {
 	int i, to = 1, n = *argc;
@@ -63,7 +77,7 @@ int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
 	rc = conf_load(c, t->config_dir, &errors);
 
 	for (i = 0; i < errors.n; i++)
-		if (strncmp(errors.v[i], "warning: ", 9) != 0)
+		if (!conf_is_warning(errors.v[i]))
 			fprintf(t->err, "surat %s: %s%s\n", name, is_lenient ? "warning: " : "", errors.v[i]);
 	conf_errors_fini(&errors);
 	return is_lenient ? 0 : rc;

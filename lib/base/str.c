@@ -84,6 +84,17 @@ int str_add_span(struct str *s, struct span v)
 	return str_add(s, v.p, v.n);
 }
 
+int str_add_u64(struct str *s, uint64_t n)
+{
+	char digits[20], *end = digits + sizeof(digits), *p = end;
+
+	do {
+		*--p = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	return str_add(s, p, (size_t)(end - p));
+}
+
 int str_addf(struct str *s, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -32,6 +32,7 @@ void str_cut(struct str *s, size_t n);
 int str_add_slow(struct str *s, const void *p, size_t n);
 int str_addz(struct str *s, const char *z);
 int str_add_span(struct str *s, struct span v);
+int str_add_u64(struct str *s, uint64_t n);            /* in decimal */
 int str_addf(struct str *s, const char *fmt, ...) PRINTF(2, 3);
 
 /* Room for n more bytes at s->p + s->n, NULL if over the limit; str_grew tells how many were filled. Source: str.c */

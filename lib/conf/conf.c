@@ -36,7 +36,18 @@ void conf_error(struct conf_errors *errors, const char *fmt, ...)
 		errors->v = xrealloc(errors->v, errors->cap * sizeof(*errors->v));
 	}
 	errors->v[errors->n++] = arena_strdup(&errors->arena, buf);
-	errors->n_warnings += strncmp(buf, "warning: ", 9) == 0;
+	errors->n_warnings += conf_is_warning(buf);
+}
+
+void conf_error_once(struct conf_errors *errors, const char *line)
+{
+	size_t i;
+
+	for (i = 0; i < errors->n; i++) {
+		if (strcmp(errors->v[i], line) == 0)
+			return;
+	}
+	conf_error(errors, "%s", line);
 }
 
 void conf_errors_fini(struct conf_errors *errors)
@@ -73,6 +84,17 @@ void conf_unref(struct conf **c)
 		return;
 	conf_fini(x);
 	free(x);
+}
+
+bool conf_list_has(const struct conf_list *l, struct span word)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (span_eq_nocase(word, l->v[i]))
+			return true;
+	}
+	return false;
 }
 
 static const struct conf_value *find(const struct conf *c, struct span name)
@@ -243,7 +265,7 @@ static void parse_line(struct conf *c, const char *file, unsigned line, struct s
 
 int conf_parse(struct conf *c, const char *file, struct span text, struct conf_errors *errors)
 {
-	size_t before = errors->n - errors->n_warnings;
+	size_t before = conf_errors_wrong(errors);
 	struct source src;
 	struct span line;
 
@@ -253,7 +275,7 @@ int conf_parse(struct conf *c, const char *file, struct span text, struct conf_e
 		parse_line(c, src.file, src.line, line, errors);
 	source_fini(&src);
 	set_host_defaults(c);
-	return errors->n - errors->n_warnings > before ? -1 : 0;
+	return conf_errors_wrong(errors) > before ? -1 : 0;
 }
 
 /* Upper layers win; each name is written once. A value that stands for a file's content is written as that content. */
@@ -277,11 +299,6 @@ int conf_dump(const struct conf *c, struct str *out)
 	return 0;
 }
 
-static bool has_errors(const struct conf_errors *errors, size_t before)
-{
-	return errors->n - errors->n_warnings > before;
-}
-
 static void check_host_name(const struct conf *c, struct conf_errors *errors)
 {
 	const struct conf_value *v = htab_get(&c->values, SPAN_LIT("myhostname"));
@@ -295,7 +312,7 @@ static void check_host_name(const struct conf *c, struct conf_errors *errors)
 
 int conf_check(const struct conf *c, struct conf_errors *errors)
 {
-	size_t before = errors->n - errors->n_warnings;
+	size_t before = conf_errors_wrong(errors);
 	const struct param *p;
 	struct err err;
 
@@ -306,7 +323,7 @@ int conf_check(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "%s", err.msg);
 	}
 	check_host_name(c, errors);
-	return has_errors(errors, before) ? -1 : 0;
+	return conf_errors_wrong(errors) > before ? -1 : 0;
 }
 
 static void add_name(void *arg, struct span name)
@@ -420,7 +437,7 @@ static void load_contents(struct conf *c, struct conf_errors *errors)
 
 int conf_load(struct conf *c, const char *dir, struct conf_errors *errors)
 {
-	size_t before = errors->n - errors->n_warnings;
+	size_t before = conf_errors_wrong(errors);
 	struct source src;
 	struct str path = STR_INIT(4096);
 	struct err err;
@@ -439,5 +456,5 @@ int conf_load(struct conf *c, const char *dir, struct conf_errors *errors)
 	}
 	source_fini(&src);
 	str_fini(&path);
-	return rc < 0 || has_errors(errors, before) ? -1 : 0;
+	return rc < 0 || conf_errors_wrong(errors) > before ? -1 : 0;
 }

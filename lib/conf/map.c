@@ -127,11 +127,6 @@ unsigned map_flags(const struct map *m)
 	return m->type->flags;
 }
 
-const char *map_name(const struct map *m)
-{
-	return m->name;
-}
-
 void map_close(struct map **m)
 {
 	if (!*m)

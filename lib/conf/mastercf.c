@@ -358,7 +358,7 @@ int mastercf_parse(struct mastercf *m, const char *file, struct span text, const
                    struct conf_errors *errors)
 {
 	struct parse p = { .m = m, .base = base, .errors = errors };
-	size_t before = errors->n - errors->n_warnings;
+	size_t before = conf_errors_wrong(errors);
 	struct source src;
 	struct span line;
 
@@ -370,7 +370,7 @@ int mastercf_parse(struct mastercf *m, const char *file, struct span text, const
 		parse_row(&p, line);
 	}
 	source_fini(&src);
-	return errors->n - errors->n_warnings > before ? -1 : 0;
+	return conf_errors_wrong(errors) > before ? -1 : 0;
 }
 
 int mastercf_load(struct mastercf *m, const char *dir, const struct conf *base, struct conf_errors *errors)

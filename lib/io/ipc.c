@@ -469,7 +469,8 @@ static void free_handle(uv_handle_t *h)
 
 void ipc_attach(struct ipc *c, int *fd)
 {
-	BUG(c->fd >= 0);
+	if (c->fd >= 0)
+		ipc_close(c);
 	c->fd = *fd;
 	*fd = -1;
 	c->phase = 1;

@@ -175,7 +175,7 @@ static int begin_part(struct str *out, const struct mime_part *p)
 		return -1;
 	if (str_addc(out, ' ') < 0 || imap_quote_string(out, p->encoding.p ? p->encoding : SPAN_LIT("7bit")) < 0)
 		return -1;
-	if (str_addf(out, " %llu", (unsigned long long)p->body.crlf_octets) < 0)
+	if (str_addc(out, ' ') < 0 || str_add_u64(out, p->body.crlf_octets) < 0)
 		return -1;
 	if (p->kind == MIME_MESSAGE) {
 		if (str_addc(out, ' ') < 0 || imap_envelope(out, p->child->envelope) < 0)
@@ -196,7 +196,7 @@ static int end_part(struct str *out, const struct mime_part *p, bool is_extended
 		if (is_extended && (str_addc(out, ' ') < 0 || add_params(out, p->params, false) < 0))
 			return -1;
 	} else {
-		if (p->kind != MIME_OTHER && str_addf(out, " %llu", (unsigned long long)p->body.lines) < 0)
+		if (p->kind != MIME_OTHER && (str_addc(out, ' ') < 0 || str_add_u64(out, p->body.lines) < 0))
 			return -1;
 		if (is_extended && (str_addc(out, ' ') < 0 || imap_quote_nstring(out, p->md5) < 0))
 			return -1;

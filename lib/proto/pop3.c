@@ -77,24 +77,6 @@ int pop3_write_end(struct pop3_writer *w, struct str *out)
 	return str_addz(out, ".\r\n");
 }
 
-void pop3_count(struct pop3_counter *c, struct span in)
-{
-	const char *p = in.p, *end = in.p + in.n, *lf;
-
-	c->n += in.n;
-	while (p < end && (lf = memchr(p, '\n', (size_t)(end - p)))) {
-		c->n += (lf > in.p ? lf[-1] : c->last) != '\r';
-		p = lf + 1;
-	}
-	if (in.n)
-		c->last = end[-1];
-}
-
-uint64_t pop3_count_end(const struct pop3_counter *c)
-{
-	return c->n + (c->n == 0 || c->last == '\n' ? 0 : c->last == '\r' ? 1 : 2);
-}
-
 /* ---- unique ids ---- */
 
 struct directive {

@@ -262,30 +262,23 @@ static int compile_named(struct restrict_prog *out_r, struct arena *a, const str
 	return rc;
 }
 
-int restrict_maps(const struct conf *c, void (*fn)(void *arg, const char *map), void *arg, struct err *err)
+int restrict_check(const struct conf *c, struct err *err)
 {
+	struct restrict_prog prog;
 	struct arena a = { 0 };
-	size_t i, k;
+	size_t i;
 	int rc = 0;
 
-	for (i = 0; rc == 0 && i < RESTRICT_LISTS; i++) {
-		struct restrict_prog prog;
-
+	for (i = 0; rc == 0 && i < RESTRICT_LISTS; i++)
 		rc = compile_named(&prog, &a, c, list_names[i], err);
-		for (k = 0; rc == 0 && fn && k < prog.n; k++) {
-			if (prog.ops[k].map)
-				fn(arg, prog.ops[k].map);
-		}
-	}
 	arena_fini(&a);
 	return rc;
 }
 
-int restrict_check_all(const struct conf *c, struct conf_errors *errors)
+static void check_layer(const struct conf *c, struct conf_errors *errors)
 {
 	struct arena a = { 0 };
 	size_t i;
-	int rc = 0;
 
 	for (i = 0; i < RESTRICT_LISTS; i++) {
 		const struct conf_value *v = conf_find(c, list_names[i]);
@@ -294,17 +287,24 @@ int restrict_check_all(const struct conf *c, struct conf_errors *errors)
 
 		if (compile_named(&prog, &a, c, list_names[i], &err) == 0)
 			continue;
-		rc = -1;
-		if (v && v->file)
-			conf_error(errors, "%s:%u: %s", v->file, v->line, err.msg);
-		else
-			conf_error(errors, "%s", err.msg);
+		conf_error_once(errors, v && v->file ? arena_printf(&a, "%s:%u: %s", v->file, v->line, err.msg) : err.msg);
 	}
 	arena_fini(&a);
-	return rc;
 }
 
-int restrict_check(const struct conf *c, struct err *err)
+int restrict_check_all(const struct conf *c, const struct mastercf *m, struct conf_errors *errors)
 {
-	return restrict_maps(c, NULL, NULL, err);
+	size_t before = conf_errors_wrong(errors), i;
+	struct conf layer;
+	struct err err;
+
+	check_layer(c, errors);
+	for (i = 0; i < m->n; i++) {
+		if (strcmp(m->v[i].command, "smtpd") != 0)
+			continue;
+		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0)
+			check_layer(&layer, errors);
+		conf_fini(&layer);
+	}
+	return conf_errors_wrong(errors) > before ? -1 : 0;
 }

@@ -61,7 +61,7 @@ struct index_folder {
 	uint32_t first_new;             /* no message below this UID is in new/; 0: none is */
 	uint32_t n_unsized;             /* messages whose vsize is not known yet */
 	uint32_t n_gone;                /* entries in the log of expunges; kept by index_gone_add */
-	uint32_t reserved;
+	uint32_t n_recordless;          /* messages without INDEX_HAS_RECORD */
 	uint64_t bytes;                 /* sum of the vsizes that are known (STATUS=SIZE) */
 	uint64_t modseq;                /* HIGHESTMODSEQ; never falls, above all that was told before a rebuild */
 	uint64_t flags_modseq, gone_modseq;     /* of the last change of flags, of the last expunge */

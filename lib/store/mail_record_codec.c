@@ -6,7 +6,7 @@
  * The lengths stand together: a sweep over many records reads no more of each than it wants. */
 #include "store/mail_record_priv.h"
 
-#define VERSION 1
+#define VERSION 2
 #define ZONE_SHIFT 8192
 
 enum { KEYS_IS_REPLY = 1, KEYS_IS_CUT = 2 };
@@ -49,8 +49,9 @@ int mail_record_put_span(struct str *out, struct span v)
 
 /* ---- keys ---- */
 
-#define KEYS_SPANS(k) &(k)->subject, &(k)->from, &(k)->to, &(k)->cc, &(k)->bcc, &(k)->from_key, &(k)->to_key, &(k)->cc_key, \
-	&(k)->from_display, &(k)->to_display, &(k)->message_id, &(k)->references, &(k)->base_subject
+/* What one command asks for stands together; the base subject is the last, since it may have no text. */
+#define KEYS_SPANS(k) &(k)->subject, &(k)->message_id, &(k)->references, &(k)->from_key, &(k)->to_key, &(k)->cc_key, \
+	&(k)->from_display, &(k)->to_display, &(k)->from, &(k)->to, &(k)->cc, &(k)->bcc, &(k)->base_subject
 
 static bool is_tail(struct span of, struct span s)
 {
@@ -59,11 +60,14 @@ static bool is_tail(struct span of, struct span s)
 
 static int put_texts(struct str *out, const struct span **v, size_t n)
 {
-	size_t i;
+	size_t i, sum = 0;
 
 	for (i = 0; i < n; i++)
-		if (str_add_span(out, *v[i]) < 0)
-			return -1;
+		sum += v[i]->n;
+	if (!str_room(out, sum))
+		return -1;
+	for (i = 0; i < n; i++)
+		(void)!str_add_span(out, *v[i]);
 	return 0;
 }
 
@@ -207,8 +211,10 @@ static int add_parts(struct table *t, const struct mime_part *p, bool is_message
 static int add_number(struct table *t, const struct mime_part *p, unsigned number)
 {
 	size_t n = t->section.n;
-	int rc = str_addf(&t->section, n ? ".%u" : "%u", number);
+	int rc = n ? str_addc(&t->section, '.') : 0;
 
+	if (rc == 0)
+		rc = str_add_u64(&t->section, number);
 	if (rc == 0)
 		rc = add_part(t, p);
 	if (rc == 0 && p->kind == MIME_MULTIPART)

@@ -9,8 +9,7 @@ int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint
 {
 	m->sent_s = sent_s == INT64_MIN ? m->internal_s : sent_s;
 	m->size = size;
-	mailbox_index_vsize(d, m, vsize);
-	m->state |= INDEX_HAS_RECORD;
+	mailbox_index_has_record(d, m, vsize);
 	if (mail_store_idx(d->store, index_part_put(d->t, d->f.id, m->uid, INDEX_KEYS, keys, err)) < 0 ||
 	    mail_store_idx(d->store, index_part_put(d->t, d->f.id, m->uid, INDEX_BODY, body, err)) < 0)
 		return -1;

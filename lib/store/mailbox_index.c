@@ -7,8 +7,11 @@ uint64_t mailbox_index_modseq(struct disk *d)
 	return d->modseq;
 }
 
-static void count_vsize(struct disk *d, const struct index_msg *m, int by)
+/* What is known of a message. */
+static void count_known(struct disk *d, const struct index_msg *m, int by)
 {
+	if (!(m->state & INDEX_HAS_RECORD))
+		d->f.n_recordless += (uint32_t)by;
 	if (m->vsize == UINT64_MAX)
 		d->f.n_unsized += (uint32_t)by;
 	else
@@ -30,7 +33,7 @@ int mailbox_index_add(struct disk *d, struct index_msg *m, struct span name, str
 	m->modseq = mailbox_index_modseq(d);
 	f->n++;
 	count_flags(d, m->flags, 1);
-	count_vsize(d, m, 1);
+	count_known(d, m, 1);
 	if (!(m->flags & INDEX_SEEN) && !f->first_unseen_uid) {
 		f->first_unseen = f->n;
 		f->first_unseen_uid = m->uid;
@@ -52,7 +55,7 @@ int mailbox_index_del(struct disk *d, const struct index_msg *m, struct err *err
 
 	f->n--;
 	count_flags(d, m->flags, -1);
-	count_vsize(d, m, -1);
+	count_known(d, m, -1);
 	if (m->uid >= f->first_recent)
 		f->n_recent--;
 	if (m->uid == f->first_unseen_uid)
@@ -106,11 +109,12 @@ int mailbox_index_flags(struct disk *d, struct index_msg *m, uint32_t flags, str
 	return 0;
 }
 
-void mailbox_index_vsize(struct disk *d, struct index_msg *m, uint64_t vsize)
+void mailbox_index_has_record(struct disk *d, struct index_msg *m, uint64_t vsize)
 {
-	count_vsize(d, m, -1);
+	count_known(d, m, -1);
 	m->vsize = vsize;
-	count_vsize(d, m, 1);
+	m->state |= INDEX_HAS_RECORD;
+	count_known(d, m, 1);
 }
 
 static bool next_unseen(void *arg, const struct index_msg *m)

@@ -107,8 +107,8 @@ int mailbox_index_del(struct disk *d, const struct index_msg *m, struct err *err
 /* Flags of m become `flags`, with the transaction's modseq; m is put. Source: mailbox_index.c */
 int mailbox_index_flags(struct disk *d, struct index_msg *m, uint32_t flags, struct err *err) WARN_UNUSED;
 
-/* Its vsize is known now; m is not put. Source: mailbox_index.c */
-void mailbox_index_vsize(struct disk *d, struct index_msg *m, uint64_t vsize);
+/* It has a record now, which tells its vsize; m is not put. Source: mailbox_index.c */
+void mailbox_index_has_record(struct disk *d, struct index_msg *m, uint64_t vsize);
 
 /* Puts d->f. Source: mailbox_index.c */
 int mailbox_index_settle(struct disk *d, struct err *err) WARN_UNUSED;

@@ -12,6 +12,7 @@
 #define BATCH_MESSAGES 500
 #define SWEEP_MIN 32
 #define BATCH_BYTES (4u << 20)
+#define SCRATCH 32768           /* bytes that one record needs as a rule */
 
 static int gone(struct err *err)
 {
@@ -38,7 +39,6 @@ static int open_named(const struct mailbox *b, const char *name, struct err *err
 	struct arena a = { 0 };
 	struct maildir_entry e = { .name = name };
 	int fd = -1, rc = 1;
-	struct stat st;
 
 	for (int turn = 0; turn < OPEN_TRIES && rc > 0; turn++) {
 		fd = open_file(&b->md, e.name);
@@ -46,14 +46,10 @@ static int open_named(const struct mailbox *b, const char *name, struct err *err
 			break;
 		rc = maildir_locate(&b->md, maildir_name_base(span_z(name)), &a, &e, err);
 	}
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		fd = err_set(err, ERR_SYS, "%s is not a file", e.name);
-	} else if (fd < 0 && rc > 0 && errno != ENOENT) {
+	if (fd < 0 && rc > 0 && errno != ENOENT)
 		err_sys(err, "cannot open %s", e.name);
-	} else if (fd < 0 && rc >= 0) {
+	else if (fd < 0 && rc >= 0)
 		gone(err);
-	}
 	arena_fini(&a);
 	return fd;
 }
@@ -76,11 +72,20 @@ static int find_name(struct mailbox *b, size_t i, char name[NAME_MAX + 1], struc
 	return rc == 0 ? gone(err) : rc < 0 ? -1 : 0;
 }
 
-int mailbox_file(struct mailbox *b, size_t i, struct err *err)
+int mailbox_file(struct mailbox *b, size_t i, uint64_t *octets_r, struct err *err)
 {
 	char name[NAME_MAX + 1];
+	int fd = find_name(b, i, name, err) < 0 ? -1 : open_named(b, name, err);
+	struct stat st;
 
-	return find_name(b, i, name, err) < 0 ? -1 : open_named(b, name, err);
+	if (fd < 0 || !octets_r)
+		return fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(err, ERR_SYS, "%s is not a file", name);
+	}
+	*octets_r = (uint64_t)st.st_size;
+	return fd;
 }
 
 int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err)
@@ -144,20 +149,19 @@ static int collect(struct mailbox *b, struct batch *l, const uint32_t *sel, size
 }
 
 /* A file that cannot be read stays without a record; whoever asks for it is told why. */
-static void parse(struct mailbox *b, struct missing *m)
+static void parse(struct mailbox *b, struct missing *m, struct arena *a)
 {
 	struct err err = ERR_INIT;
-	struct arena a = { 0 };
 	int fd = open_named(b, m->name, &err);
 
 	str_init(&m->keys, BATCH_BYTES * 16);
 	str_init(&m->body, BATCH_BYTES * 16);
 	if (fd < 0)
 		return;
-	m->is_read = mail_record_read(&a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
+	m->is_read = mail_record_read(a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
 		     mail_body_encode(&m->body, &m->r.body) == 0;
 	close(fd);
-	arena_fini(&a);
+	arena_reset(a);
 }
 
 static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
@@ -187,10 +191,12 @@ static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 static int make(struct mailbox *b, struct batch *l, struct err *err)
 {
 	size_t first = 0, bytes = 0;
+	struct arena scratch;
 	int rc = 0;
 
+	arena_init(&scratch, SCRATCH);
 	for (size_t i = 0; rc == 0 && i < l->n; i++) {
-		parse(b, &l->v[i]);
+		parse(b, &l->v[i], &scratch);
 		bytes += l->v[i].keys.n + l->v[i].body.n;
 		if (bytes < BATCH_BYTES && i + 1 < l->n)
 			continue;
@@ -201,6 +207,7 @@ static int make(struct mailbox *b, struct batch *l, struct err *err)
 		}
 		bytes = 0;
 	}
+	arena_fini(&scratch);
 	return rc;
 }
 
@@ -269,9 +276,16 @@ static bool note_recordless(void *arg, size_t i, const struct index_msg *m, cons
 int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct recordless r = { .n = n };
+	struct index_folder f;
+	struct index_txn t;
 	unsigned turn = 0;
-	int rc = 0;
+	int rc = mailbox_view_read(b, &t, &f, err);
 
+	if (rc < 0)
+		return -1;
+	index_end(&t);
+	if (f.n_recordless == 0)
+		return 0;
 	/* mostly all have one: a sweep tells sooner than looking for each */
 	if (n >= SWEEP_MIN) {
 		r.v = xrealloc(NULL, n * sizeof(*r.v));
@@ -317,7 +331,7 @@ static int copy_part(struct mailbox *b, size_t i, enum index_part part, struct s
 /* The file says why there is no record. */
 static int no_record(struct mailbox *b, size_t i, struct err *err)
 {
-	int fd = mailbox_file(b, i, err);
+	int fd = mailbox_file(b, i, NULL, err);
 
 	if (fd < 0)
 		return -1;

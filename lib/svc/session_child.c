@@ -63,17 +63,10 @@ NORETURN static void child_run(struct session_parent *p, struct child_start *sta
 
 int session_parent_fork(struct session_parent *p, struct parent_session *s, int fd, struct err *err)
 {
-	sigset_t all, old;
-	pid_t pid;
+	pid_t pid = daemon_fork();
 
-	/* what is buffered would be written twice */
-	daemon_log_flush();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = fork();
 	if (pid == 0)
 		child_run(p, &s->start, fd);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
 		return err_sys(err, "cannot fork a process for a session");
 	(void)session_parent_adopt(p, s, pid);

@@ -18,8 +18,11 @@ static void test_numbers(void **state)
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		struct str out = STR_INIT(100);
+		char buf[PRINT_U64_MAX + 1] = "";
 
-		assert_int_equal(print_add_u64(&out, rows[i].n), 0);
+		(void)print_u64(buf, rows[i].n);
+		assert_string_equal(buf, rows[i].want);
+		assert_int_equal(str_add_u64(&out, rows[i].n), 0);
 		assert_string_equal(out.p, rows[i].want);
 		str_fini(&out);
 	}

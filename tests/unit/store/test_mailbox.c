@@ -160,7 +160,7 @@ static void test_pending_expunge(void **state)
 	assert_string_equal(view_of(b), "1: 2:S! 3:Fa 4:");
 	assert_int_equal(mailbox_msg(b, 1, false, &m, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
-	assert_int_equal(mailbox_file(b, 1, &err), -1);
+	assert_int_equal(mailbox_file(b, 1, NULL, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
 	store_flags(b, 1, MAILBOX_ADD, INDEX_FLAGGED);
 	drop("cur/3.c,S=14,W=17:2,FPa");
@@ -465,7 +465,7 @@ static void test_read(void **state)
 	}
 	b = open_box(&fixture_store, "", 0);
 	view_of(b);
-	fd = mailbox_file(b, 3, &err);
+	fd = mailbox_file(b, 3, NULL, &err);
 	assert_int_equal(read(fd, buf, sizeof(buf)), 14);
 	close(fd);
 	OK(mailbox_keys(b, 2, &k, &err));

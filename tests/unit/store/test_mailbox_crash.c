@@ -98,7 +98,7 @@ static void saw(int folder, uint32_t uid, unsigned id)
 static int letter_of(struct mailbox *b, size_t i)
 {
 	struct err err = ERR_INIT;
-	int fd = mailbox_file(b, i, &err);
+	int fd = mailbox_file(b, i, NULL, &err);
 
 	must(fd, "mailbox_file", &err);
 	return fd < 0 ? -1 : letter_at(fd);

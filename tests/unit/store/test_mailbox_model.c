@@ -54,7 +54,7 @@ static unsigned letter_of(struct mailbox *b, size_t i)
 {
 	struct err err = ERR_INIT;
 	char text[100] = "";
-	int fd = mailbox_file(b, i, &err);
+	int fd = mailbox_file(b, i, NULL, &err);
 
 	if (fd < 0)
 		fail_msg("seed %u step %u: %s", seed, step, err.msg);

@@ -236,6 +236,48 @@ static void test_check(void **state)
 	}
 }
 
+/* One of each kind: none hides another, and each has its place. */
+static void test_check_all(void **state)
+{
+	static const char main_cf[] =
+		"myhostname = mx.example.com\nmydestnation = a\nsmtpd_timeout = soon\nmydomain = $nosuch\n"
+		"message_size_limit = huge\nssl_min_protocol = TLSv9\ntransport_maps = x\n"
+		"smtpd_client_restrictions = rejct\nmynetworks = 10.0.0.1/24\ninet_protocols = ipv5\nhome_mailbox = mbox\n"
+		"mail_location = mbox:~/mail\nmailbox_defaults = \"Sent\nauth_mechanisms = gssapi\n"
+		"alias_maps = hsah:/etc/aliases\nssl_cert = /nowhere\nmail_uid = nobody-there\n"
+		"virtual_mailbox_domains = x.example\nvirtual_mailbox_maps = static:x\n";
+	static const char master_cf[] =
+		"smtp inet n - y - - smptd\n8110 inet n - y - - login\n465 inet n - y - - smtpd -o smtpd_tls_wrappermode=yes\n"
+		" -o smtpd_tiemout=3 -o smtpd_tls_cert_file=\n25 inet n - y - - smtpd -o smtpd_hard_error_limit=x -o smtpd_recipient_restrictions=permit\n"
+		" -o smtpd_relay_restrictions=permit -o smtpd_client_restrictions=\n587 inet n - y - - smtpd\n"
+		" -o smtpd_helo_restrictions=rejct\n";
+	static const struct {
+		const char *file;
+		unsigned from, to;
+	} lines[] = { { "main.cf", 2, 18 }, { "master.cf", 1, 3 }, { "master.cf", 5, 5 }, { "master.cf", 7, 7 } };
+	static const char *const twice[] = { "master.cf:3: unknown parameter", "master.cf:3: service '465' needs TLS",
+		"master.cf:5: smtpd_hard_error_limit", "master.cf:5: service '25' would relay" };
+	char want[40];
+	struct run r;
+	size_t i;
+	unsigned n;
+
+	begin(&r, main_cf, master_cf);
+	assert_int_equal(run(&r, "check"), TOOL_FAILED);
+	for (i = 0; i < ARRAY_LEN(lines); i++) {
+		for (n = lines[i].from; n <= lines[i].to; n++) {
+			snprintf(want, sizeof(want), "/%s:%u: ", lines[i].file, n);
+			if (!strstr(r.out, want))
+				fail_msg("nothing of %s in\n%s", want, r.out);
+		}
+	}
+	for (i = 0; i < ARRAY_LEN(twice); i++) {
+		if (!strstr(r.out, twice[i]))
+			fail_msg("no %s in\n%s", twice[i], r.out);
+	}
+	end(&r);
+}
+
 static void test_check_json(void **state)
 {
 	struct run r;
@@ -253,6 +295,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_map),
 	cmocka_unit_test(test_newaliases),
 	cmocka_unit_test(test_check),
+	cmocka_unit_test(test_check_all),
 	cmocka_unit_test(test_check_json),
 };
 
