@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(not IS_ROOT, reason="looks into processes of oth
 def suite():
     settings = {"login_client_connection_count_limit": 0, "auth_failure_delay": "0s", "imap_append_limit": str(APPEND_LIMIT),
                 "mail_max_userip_connections": str(PER_USER), "worker_processes": 1, "imap_memory_limit": f"{MEMORY_MIB}M",
-                "auth_mechanisms": "plain login scram-sha-256"}
+                "auth_mechanisms": "plain login scram-sha-256", "max_idle": "0"}
     with Instance(users=USERS, settings=settings) as i:
         i.wait_ready()
         for user in USERS:

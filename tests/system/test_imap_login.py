@@ -30,7 +30,7 @@ def b64(data):
 @pytest.fixture(scope="module")
 def suite():
     """Also with a user whose password is there in clear, which CRAM-MD5 needs."""
-    i = Instance(users=USERS, settings={"disable_plaintext_auth": "yes", "login_max_failures": "3", "imap_id_log": "*",
+    i = Instance(users=USERS, settings={"disable_plaintext_auth": "yes", "login_max_failures": "3", "imap_id_log": "*", "max_idle": "0",
                                         "auth_mechanisms": "plain login cram-md5 scram-sha-256"})
     passwd = i.etc / "passwd-file"
     passwd.write_text(f"{KUNO}:{{PLAIN}}sandi\n")
