@@ -165,6 +165,26 @@ def test_idle_outside_of_a_folder(suite):
         assert w.reply() == "i BAD Expected DONE."
 
 
+def test_a_crafted_tag(suite):
+    """What a client chooses is a tag and nothing else, also when it has to be kept (CVE-2020-24386 of Dovecot)."""
+    tags = ["user=iqbal@example.com", "x" * 3000, "y" * 5000, "&-#1]}:2,S"]
+    with login(suite) as w, login(suite, IQBAL) as other:
+        deliver(suite, "1900000020.tag.host", b"Subject: of tito\n\nhello\n")
+        w.tagged("SELECT INBOX")
+        other.tagged("SELECT INBOX")
+        for tag in tags:
+            for c in (w, other):
+                c.send(f"{tag} IDLE\r\n".encode())
+                assert c.reply().startswith("+ ")
+            # the longest does not fit into what is kept, and keeps its process
+            wait_for("both rest", lambda n=0 if len(tag) > 4000 else 2: sum(s["pid"] is None for s in who(suite)) == n)
+            for c in (w, other):
+                c.send(b"DONE\r\n")
+                heard(c, f"{tag} OK Idle completed.")
+        assert "of tito" in " ".join(w.tagged("FETCH * BODY[HEADER.FIELDS (SUBJECT)]")[1])
+        assert not any("of tito" in x for x in other.tagged("FETCH 1:* BODY[HEADER.FIELDS (SUBJECT)]")[1])
+
+
 def test_one_session_in_the_log(suite):
     since = len(suite.log_text())
     with login(suite) as w:
