@@ -111,11 +111,12 @@ int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m
 /* The name of its file up to the flags, in a. ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err) WARN_UNUSED;
 
-/* The names of the files of sel[0..n), as of now, in one look into the index; "" for one that is gone. Source:
- * mailbox_read.c */
 struct mailbox_name {
 	char z[NAME_MAX + 1];
 };
+
+/* The names of the files of sel[0..n), as of now, in one look into the index; "" for one that is gone. Source:
+ * mailbox_read.c */
 int mailbox_names(struct mailbox *b, const uint32_t *sel, size_t n, struct mailbox_name *names_r, struct err *err) WARN_UNUSED;
 
 /* A descriptor of the file for the caller to close. octets_r: its size; NULL spares a system call where all is read by
