@@ -114,20 +114,6 @@ static void become_child(struct daemon *d, const char *name, int *fd)
 	*fd = DAEMON_CTL_FD;
 }
 
-static pid_t fork_quietly(void)
-{
-	sigset_t all, before;
-	pid_t pid;
-
-	daemon_log_flush();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
-	if (pid != 0)
-		sigprocmask(SIG_SETMASK, &before, NULL);
-	return pid;
-}
-
 static int spawn_worker(void *arg, const struct settings *s, int *fd_r, pid_t *pid_r, struct err *err)
 {
 	struct daemon *d = arg;
@@ -136,7 +122,7 @@ static int spawn_worker(void *arg, const struct settings *s, int *fd_r, pid_t *p
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return err_sys(err, "socketpair");
-	*pid_r = fork_quietly();
+	*pid_r = daemon_fork();
 	if (*pid_r == 0) {
 		become_child(d, "auth", &fds[1]);
 		_exit(worker_run(s, a->seed, &fds[1]));
@@ -206,7 +192,7 @@ static int pam_init(struct daemon *d, struct err *err)
 static pid_t fork_pam(void *arg, const struct pam_check *q, int fd)
 {
 	struct daemon *d = arg;
-	pid_t pid = fork_quietly();
+	pid_t pid = daemon_fork();
 
 	if (pid == 0) {
 		become_child(d, "auth-pam", &fd);

@@ -7,7 +7,7 @@ static bool is_mech(const char *a, const char *b)
 	return span_eq_nocase(span_z(a), b);
 }
 
-bool mechs_serves(const char *mech, struct span secrets)
+static bool serves(const char *mech, struct span secrets)
 {
 	struct span data;
 
@@ -32,7 +32,7 @@ static void look_at(struct survey *v, struct span secrets)
 
 	v->n_accounts++;
 	for (i = 0; i < mechs->n && i < ARRAY_LEN(v->serves); i++)
-		v->serves[i] = v->serves[i] || mechs_serves(mechs->v[i], secrets);
+		v->serves[i] = v->serves[i] || serves(mechs->v[i], secrets);
 }
 
 static bool look_at_user(void *arg, const struct account *a)

@@ -4,10 +4,6 @@
 
 #include "auth/passdb.h"
 
-/* Can an account with these verifiers (one per line) log in by mech ("plain", "scram-sha-256", any case)?
- * Source: mechs.c */
-bool mechs_serves(const char *mech, struct span secrets);
-
 /* Adds a warning for each mechanism of auth_mechanisms that no stored account can use; nothing where a store cannot be
  * read or there is no account yet. Blocks on files. Source: mechs.c */
 void mechs_check(struct passdb_chain *c, struct conf_errors *errors);

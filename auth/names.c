@@ -1,16 +1,5 @@
 #include "auth/names.h"
 
-static bool is_local_domain(const struct settings *s, struct span domain)
-{
-	size_t i;
-
-	for (i = 0; i < s->global.mydestination.n; i++) {
-		if (span_eq_nocase(domain, s->global.mydestination.v[i]))
-			return true;
-	}
-	return false;
-}
-
 /* The list is of ASCII characters; others are valid UTF-8 or the name is refused anyway. */
 static int check_chars(const struct settings *s, struct span typed, struct err *err)
 {
@@ -73,7 +62,7 @@ int names_resolve(struct names *out_r, const struct settings *s, struct span typ
 		out_r->bare = out_r->unix_name = bare;
 	} else {
 		out_r->full = arena_strndup(arena, name.p, name.n);
-		if (is_local_domain(s, domain))
+		if (conf_list_has(&s->global.mydestination, domain))
 			out_r->bare = out_r->unix_name = bare;
 		else if (s->realm[0] && span_eq_nocase(domain, s->realm))
 			out_r->bare = bare;

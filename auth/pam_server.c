@@ -206,7 +206,6 @@ struct pam_server *pam_server_new(struct loop *loop, pam_fork_fn *fork_child, vo
 void pam_server_attach(struct pam_server *s, int *fd)
 {
 	s->attachment++;
-	ipc_close(&s->ipc);
 	ipc_attach(&s->ipc, fd);
 }
 

@@ -11,7 +11,8 @@
 
 #define DEATHS_WINDOW_MS 10000
 
-size_t pool_size(const struct settings *s)
+/* Each checks one password at a time, with that much memory. */
+static size_t max_workers(const struct settings *s)
 {
 	uint64_t n = s->auth.auth_argon2_memory / ((uint64_t)SCHEME_ARGON2_KIB << 10);
 
@@ -24,7 +25,7 @@ size_t pool_size(const struct settings *s)
 
 void pool_init(struct pool *p, struct loop *loop, const struct settings *s, pool_spawn_fn *spawn, void *arg)
 {
-	*p = (struct pool){ .loop = loop, .settings = s, .spawn = spawn, .arg = arg, .n_max = pool_size(s) };
+	*p = (struct pool){ .loop = loop, .settings = s, .spawn = spawn, .arg = arg, .n_max = max_workers(s) };
 }
 
 /* The channel is closed, so a living worker leaves at once; one that does not is ended. */
@@ -71,7 +72,7 @@ void pool_configure(struct pool *p, const struct settings *s)
 	size_t i;
 
 	p->settings = s;
-	p->n_max = pool_size(s);
+	p->n_max = max_workers(s);
 	for (i = 0; i < POOL_MAX; i++) {
 		struct pool_worker *w = p->workers[i];
 

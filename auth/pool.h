@@ -35,10 +35,6 @@ struct pool {
 	uint64_t last_death_ms[4];      /* four deaths in ten seconds: no new worker for a while */
 };
 
-/* How many workers fit into auth_argon2_memory and auth_worker_max_count; each checks one password at a time.
- * Source: pool.c */
-size_t pool_size(const struct settings *s);
-
 /* Caller's memory; starts nothing yet. settings must outlive the pool. Source: pool.c */
 void pool_init(struct pool *p, struct loop *loop, const struct settings *s, pool_spawn_fn *spawn, void *arg);
 

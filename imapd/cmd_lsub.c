@@ -30,15 +30,17 @@ enum cmd_rc cmd_lsub(struct session *s, struct command *c)
 	struct err err = ERR_INIT;
 	struct imap_list args;
 	struct listing l;
+	bool has_percent;
 	int rc = 0;
 
 	if (imap_list_args_lsub(&c->args, &args, &err) < 0)
 		return session_fail(s, c, NULL, &err);
+	has_percent = span_chr(args.patterns[0], '%') >= 0 || span_chr(args.reference, '%') >= 0;
 	args.select = IMAP_LIST_SUBSCRIBED | IMAP_LIST_RECURSIVEMATCH;
 	if (listing_make(s, &args, &l, &err) < 0)
 		return session_fail(s, c, NULL, &err);
 	for (size_t i = 0; i < l.folders.n && rc == 0; i++)
-		if (l.bits[i] & LISTING_SHOWN)
+		if ((l.bits[i] & LISTING_SHOWN) && (has_percent || l.folders.v[i].is_subscribed))
 			rc = tell(s, &l.folders.v[i]);
 	return rc < 0 ? CMD_END : session_ok(s, c, "Lsub completed.");
 }

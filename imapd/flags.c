@@ -73,7 +73,7 @@ int flags_bits(struct session *s, const struct imap_flags *f, bool may_add, uint
 
 	*bits_r = f->bits & INDEX_SYSTEM_FLAGS;
 	for (i = 0; i < f->n; i++) {
-		int at = keywords_find(k, s->box->md.fd, f->keywords[i], may_add, err);
+		int at = keywords_find(k, s->box->md.fd, f->keywords[i], may_add ? KEYWORDS_ADD : KEYWORDS_KNOWN, err);
 
 		if (at >= 0)
 			*bits_r |= (uint32_t)INDEX_KEYWORD << at;

@@ -238,7 +238,6 @@ static void attach(struct agent *g, int *fd)
 {
 	struct job *j = g->jobs;
 
-	ipc_close(&g->qmgr);
 	g->attached_ms = clock_wall_ms();
 	ipc_attach(&g->qmgr, fd);
 	say_hello(g);

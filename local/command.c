@@ -162,7 +162,7 @@ static int converse(struct run *run, uint64_t deadline, int *status_r, struct er
 static int run_command(const struct settings *s, const struct command_user *u, const struct letter *l,
 		       const struct child_rcpt *r, struct arena *a, struct child_result *res, struct err *err)
 {
-	bool delivered_to = settings_has(&s->local.prepend_delivered_header, "command"), is_shell;
+	bool delivered_to = conf_list_has(&s->local.prepend_delivered_header, SPAN_LIT("command")), is_shell;
 	struct run run = { .l = l, .chunk = arena_alloc(a, CHUNK), .output = STR_INIT(OUTPUT_MAX) };
 	int status = 0, rc = letter_has_delivered_to(l, r->delivered, err);
 
@@ -171,7 +171,7 @@ static int run_command(const struct settings *s, const struct command_user *u, c
 	if (rc > 0)
 		return err_dsn(err, ERR_PERM, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARG(r->delivered));
 	run.head = letter_head(a, l, r, LETTER_FROM_LINE | (delivered_to ? LETTER_DELIVERED_TO : 0) |
-				(settings_has(&s->local.prepend_delivered_header, "forward") ? LETTER_CHAIN : 0));
+				(conf_list_has(&s->local.prepend_delivered_header, SPAN_LIT("forward")) ? LETTER_CHAIN : 0));
 	if (start(&run, s, u, command_argv(s, r->address, &is_shell, a), command_env(s, u, l, r, a), err) < 0)
 		return -1;
 	rc = converse(&run, clock_mono_ms() + s->local.command_time_limit_ms, &status, err);

@@ -167,13 +167,8 @@ static bool span_same(struct span a, struct span b)
 
 static bool is_own_domain(const struct gather *g, struct span domain)
 {
-	if (domain.n == 0 || span_same(domain, domain_part(g->r->delivered)) ||
-	    span_eq_nocase(domain, g->s->global.myhostname))
-		return true;
-	for (size_t i = 0; i < g->s->global.mydestination.n; i++)
-		if (span_eq_nocase(domain, g->s->global.mydestination.v[i]))
-			return true;
-	return false;
+	return domain.n == 0 || span_same(domain, domain_part(g->r->delivered)) ||
+	       span_eq_nocase(domain, g->s->global.myhostname) || conf_list_has(&g->s->global.mydestination, domain);
 }
 
 static bool is_self(const struct gather *g, struct span address)
@@ -186,9 +181,9 @@ static bool is_self(const struct gather *g, struct span address)
 
 static int check_allowed(const struct gather *g, enum aliases_kind kind, struct err *err)
 {
-	if (kind == ALIASES_COMMAND && !settings_has(&g->s->local.allow_mail_to_commands, g->source))
+	if (kind == ALIASES_COMMAND && !conf_list_has(&g->s->local.allow_mail_to_commands, span_z(g->source)))
 		return err_dsn(err, ERR_PERM, "5.7.1", "mail to command is restricted");
-	if (kind == ALIASES_FILE && !settings_has(&g->s->local.allow_mail_to_files, g->source))
+	if (kind == ALIASES_FILE && !conf_list_has(&g->s->local.allow_mail_to_files, span_z(g->source)))
 		return err_dsn(err, ERR_PERM, "5.7.1", "mail to file is restricted");
 	return 0;
 }

@@ -231,7 +231,6 @@ static const struct ipc_ops ops = { "delivery", rules, ARRAY_LEN(rules), on_chil
 static struct pool_worker *spawn(struct pool *p, const struct target *t, struct err *err)
 {
 	struct pool_worker *w;
-	sigset_t all, old;
 	int sv[2];
 	pid_t pid;
 
@@ -239,13 +238,9 @@ static struct pool_worker *spawn(struct pool *p, const struct target *t, struct 
 		err_sys(err, "cannot make a channel for a delivery process");
 		return NULL;
 	}
-	daemon_log_flush();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = fork();
+	pid = daemon_fork();
 	if (pid == 0)
 		run_child(p, t, sv[1]);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(sv[1]);
 	if (pid < 0) {
 		err_sys(err, "cannot fork a delivery process");

@@ -31,7 +31,6 @@ struct pool {
 	size_t n_workers;
 	struct pool_work *waiting, **waiting_end;
 	pool_result_fn *on_result;
-	uint64_t next_seq;
 };
 
 /* Source: pool.c */

@@ -190,8 +190,8 @@ static unsigned fields_for(const struct settings *s, const struct child_rcpt *r)
 {
 	const struct conf_list *l = &s->local.prepend_delivered_header;
 
-	return (r->what != CHILD_FILE || settings_has(l, "file") ? LETTER_DELIVERED_TO : 0) |
-	       (settings_has(l, "forward") ? LETTER_CHAIN : 0);
+	return (r->what != CHILD_FILE || conf_list_has(l, SPAN_LIT("file")) ? LETTER_DELIVERED_TO : 0) |
+	       (conf_list_has(l, SPAN_LIT("forward")) ? LETTER_CHAIN : 0);
 }
 
 /* Copies with the same bytes share the record. */

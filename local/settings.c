@@ -84,11 +84,3 @@ enum map_rc settings_lookup(const struct conf_list *maps, struct span key, struc
 	}
 	return rc;
 }
-
-bool settings_has(const struct conf_list *l, const char *word)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (strcasecmp(l->v[i], word) == 0)
-			return true;
-	return false;
-}

@@ -30,7 +30,4 @@ int settings_instance(struct settings *s, struct err *err) WARN_UNUSED;
 enum map_rc settings_lookup(const struct conf_list *maps, struct span key, struct str *value,
 			    struct err *err) WARN_UNUSED;
 
-/* The word stands in the list. Source: settings.c */
-bool settings_has(const struct conf_list *l, const char *word);
-
 #endif

@@ -15,7 +15,7 @@ static bool is_program(const struct proc *p, const char *name)
 
 static void lend_end(struct proc *to, const struct proc *peer, enum channel_kind kind, bool is_server, int *fd)
 {
-	const struct ctl_channel m = { kind, is_server, span_z(peer->program->name), (uint64_t)peer->pid };
+	const struct ctl_channel m = { kind, is_server, span_z(peer->program->name) };
 
 	if (ipc_send(&to->ctl, &ctl_channel_desc, &m, fd) < 0)
 		log_error("%s: its control channel takes no more", to->program->name);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/param.h"
+#include "io/write_all.h"
 #include "proto/restrict.h"
 
 #define SNAPSHOT_MAX (8u << 20)
@@ -18,21 +19,13 @@
 int config_seal(const char *name, struct span bytes, struct err *err)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t at = 0;
 
 	if (fd < 0)
 		return err_sys(err, "memfd_create");
-	while (at < bytes.n) {
-		ssize_t n = write(fd, bytes.p + at, bytes.n - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			err_sys(err, "memory for %s", name);
-			close(fd);
-			return -1;
-		}
-		at += (size_t)n;
+	if (write_all(fd, bytes) < 0) {
+		err_sys(err, "memory for %s", name);
+		close(fd);
+		return -1;
 	}
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
 		err_sys(err, "seal of %s", name);
@@ -87,27 +80,6 @@ static int read_params(struct config *c, struct err *err)
 	return make_snapshot(c, err);
 }
 
-/* A worker finds these out only when it already is to serve. */
-static int check_restrictions(const struct config *c, struct conf_errors *errors)
-{
-	const struct mastercf *m = &c->services;
-	struct err err = ERR_INIT;
-	struct conf layer;
-	int rc = 0;
-	size_t i;
-
-	for (i = 0; i < m->n; i++) {
-		if (strcmp(m->v[i].command, "smtpd") != 0)
-			continue;
-		if (mastercf_overlay(&layer, &c->conf, m, &m->v[i], &err) < 0 || restrict_check(&layer, &err) < 0) {
-			conf_error(errors, "%s:%u: service '%s': %s", m->file, m->v[i].line, m->v[i].name, err.msg);
-			rc = -1;
-		}
-		conf_fini(&layer);
-	}
-	return rc;
-}
-
 struct config *config_load(const char *dir, uint64_t generation, struct conf_errors *errors)
 {
 	struct config *c = xnew(struct config);
@@ -117,12 +89,11 @@ struct config *config_load(const char *dir, uint64_t generation, struct conf_err
 	arena_init(&c->arena, 0);
 	c->generation = generation;
 	c->snapshot_fd = -1;
-	if (restrict_check_all(&c->conf, errors) < 0)
-		rc = -1;
 	if (mastercf_load(&c->services, dir, &c->conf, errors) < 0)
 		rc = -1;
-	if (rc == 0)
-		rc = check_restrictions(c, errors);
+	/* a worker finds these out only when it already is to serve */
+	if (restrict_check_all(&c->conf, &c->services, errors) < 0)
+		rc = -1;
 	if (rc == 0 && read_params(c, &err) < 0) {
 		conf_error(errors, "%s", err.msg);
 		rc = -1;

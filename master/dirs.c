@@ -8,6 +8,8 @@
 
 #include "master.h"
 
+#define LOCK_TRIES 50           /* half a second */
+
 static int make_parents(const char *path, struct err *err)
 {
 	char part[1024];
@@ -45,6 +47,22 @@ static int make_dir(const char *path, mode_t mode, const char *user, bool is_roo
 	return chmod(path, mode) < 0 ? err_sys(err, "%s: mode", path) : 0;
 }
 
+/* A master that was killed a moment ago may not have left yet. */
+static int lock_soon(int fd)
+{
+	const struct timespec pause = { 0, 10 * 1000000l };
+	unsigned tries;
+
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+		if (fcntl(fd, F_SETLK, &lock) == 0)
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
 /* fcntl locks die with the process, not with the children that inherit nothing of them. */
 static int take_lock(struct master *m, bool *was_killed_r, struct err *err)
 {
@@ -55,7 +73,7 @@ static int take_lock(struct master *m, bool *was_killed_r, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, "%s", path);
-	if (fcntl(fd, F_SETLK, &lock) < 0) {
+	if (lock_soon(fd) < 0) {
 		if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 			err_set(err, ERR_CONF, "already running, as process %d (%s)", (int)lock.l_pid, path);
 		else

@@ -168,13 +168,9 @@ static void add_inet(const struct opening *o, const struct addrinfo *ai, bool is
 
 static bool has_protocol(const struct config *c, const char *name)
 {
-	size_t i;
+	const struct conf_list *l = &c->global.inet_protocols;
 
-	for (i = 0; i < c->global.inet_protocols.n; i++) {
-		if (strcmp(c->global.inet_protocols.v[i], "all") == 0 || strcmp(c->global.inet_protocols.v[i], name) == 0)
-			return true;
-	}
-	return false;
+	return conf_list_has(l, SPAN_LIT("all")) || conf_list_has(l, span_z(name));
 }
 
 static void add_host(const struct opening *o, const char *host, bool is_optional)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/params.h"
+#include "io/write_all.h"
 #include "logger.h"
 #include "svc/daemon.h"
 
@@ -80,19 +81,8 @@ static int write_syslog(struct logger *lg, struct span packet)
 
 static void write_file(struct logger *lg)
 {
-	size_t at = 0;
-
-	while (at < lg->out.n) {
-		ssize_t n = write(lg->file, lg->out.p + at, lg->out.n - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			lg->lost++;
-			break;
-		}
-		at += (size_t)n;
-	}
+	if (write_all(lg->file, str_span(&lg->out)) < 0)
+		lg->lost++;
 	str_reset(&lg->out);
 }
 

@@ -126,8 +126,8 @@ static int print_errors(const struct conf_errors *errors)
 	size_t i;
 
 	for (i = 0; i < errors->n; i++)
-		fprintf(stderr, "surat: %s%s\n", strncmp(errors->v[i], "warning: ", 9) == 0 ? "" : "error: ", errors->v[i]);
-	return errors->n > errors->n_warnings ? -1 : 0;
+		fprintf(stderr, "surat: %s%s\n", conf_is_warning(errors->v[i]) ? "" : "error: ", errors->v[i]);
+	return conf_errors_wrong(errors) ? -1 : 0;
 }
 
 static int open_log(struct master *m, struct err *err)
@@ -178,7 +178,7 @@ static int prepare(struct master *m)
 			(void)!listen_open(&m->listeners, m->config, NULL, was_killed ? LEAVING_MS : 0, &errors);
 	}
 	rc = m->config ? 0 : -1;
-	if (errors.n > errors.n_warnings) {
+	if (conf_errors_wrong(&errors)) {
 		print_errors(&errors);
 		rc = -1;
 	}

@@ -107,9 +107,6 @@ void spawn_drain(struct proc *p, uint64_t limit_ms);
 
 void spawn_kill(struct proc *p);
 
-/* True when every process that should be there is ready. */
-bool spawn_all_ready(const struct master *m);
-
 /* The account p runs under, for messages. */
 const char *spawn_user(const struct proc *p);
 

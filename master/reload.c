@@ -49,7 +49,7 @@ static void refuse(struct tool *tool, struct conf_errors *errors)
 		if (str_addf(&text, "%s\n", errors->v[i]) < 0)
 			break;
 	}
-	log_error("reload: %zu errors; the old configuration stays in force", errors->n - errors->n_warnings);
+	log_error("reload: %zu errors; the old configuration stays in force", conf_errors_wrong(errors));
 	answer(&tool, false, text.p);
 	str_fini(&text);
 }
@@ -80,7 +80,7 @@ void reload_begin(struct master *m, struct tool *tool)
 		keep_places(m->config, c);
 		spawn_check_binaries(c, &errors);
 	}
-	if (!c || errors.n > errors.n_warnings || certs_load(&certs, c, &errors) < 0 ||
+	if (!c || conf_errors_wrong(&errors) || certs_load(&certs, c, &errors) < 0 ||
 	    listen_open(&listeners, c, &m->listeners, 0, &errors) < 0) {
 		refuse(tool, &errors);
 		listen_fini(&listeners, false);

@@ -101,7 +101,7 @@ static int fork_binary(struct proc *p, int *ctl_r, struct err *err)
 static int send_snapshot(struct proc *p)
 {
 	const struct config *c = p->m->config;
-	struct ctl_conf conf = { c->generation, c->snapshot_size };
+	struct ctl_conf conf = { c->snapshot_size };
 	int fd = fcntl(c->snapshot_fd, F_DUPFD_CLOEXEC, 3);
 
 	return fd < 0 ? -1 : ipc_send(&p->ctl, &ctl_conf_desc, &conf, &fd);
@@ -164,6 +164,18 @@ static void on_overdue(uv_timer_t *t)
 	spawn_kill(p);
 }
 
+/* Every process that should be there is ready. */
+static bool all_ready(const struct master *m)
+{
+	const struct proc *p;
+
+	for (p = m->procs; p; p = p->next) {
+		if (p->state != PROC_READY && !p->is_retired)
+			return false;
+	}
+	return true;
+}
+
 static void on_ready(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct proc *p = arg;
@@ -178,7 +190,7 @@ static void on_ready(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 		reload_step(m);
 	else if (m->state == MASTER_RUNNING)
 		channels_listen(p);
-	else if (m->state == MASTER_STARTING && spawn_all_ready(m))
+	else if (m->state == MASTER_STARTING && all_ready(m))
 		master_is_up(m);
 	else if (m->state == MASTER_STOPPING)
 		stop_step(m);
@@ -445,17 +457,6 @@ int spawn_wanted(struct master *m, bool successors)
 		}
 	}
 	return 0;
-}
-
-bool spawn_all_ready(const struct master *m)
-{
-	const struct proc *p;
-
-	for (p = m->procs; p; p = p->next) {
-		if (p->state != PROC_READY && !p->is_retired)
-			return false;
-	}
-	return true;
 }
 
 const char *spawn_user(const struct proc *p)

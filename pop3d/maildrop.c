@@ -141,7 +141,7 @@ static int read_list(struct maildrop *d, const char *format, struct err *err)
 		d->uids = (struct uidlist){ .dir = d->store.root.fd };
 		return 0;
 	}
-	return uidlist_open(&d->uids, d->store.root.fd, 0, err);
+	return uidlist_open(&d->uids, d->store.root.fd, err);
 }
 
 int maildrop_uidl(struct maildrop *d, const struct message *m, const char *format, struct str *out, struct err *err)

@@ -46,7 +46,7 @@ struct work *active_work(const struct active *a, uint32_t no)
 	return low < a->n_works && active_rcpt(a->works[low])->no == no ? a->works[low] : NULL;
 }
 
-struct work *active_add_work(struct active *a, size_t at)
+static struct work *add_work(struct active *a, size_t at)
 {
 	struct work *w = arena_new(&a->arena, struct work);
 
@@ -68,7 +68,7 @@ static void add_missing_works(struct active *a)
 
 	for (i = from; i < a->m.n_rcpts; i++) {
 		if (a->m.rcpts[i].state == QUEUE_WAITING)
-			active_add_work(a, i);
+			add_work(a, i);
 	}
 }
 

@@ -59,9 +59,6 @@ void active_save(struct active *a);
 /* The pass is over for all: frees every active message without a commit. Source: active.c */
 void active_drop_all(struct qmgr *q);
 
-/* A work for the recipient at that index. Source: active.c */
-struct work *active_add_work(struct active *a, size_t at);
-
 /* Takes the work out of its list and cancels its request. Source: active.c */
 void active_detach(struct work *w);
 

@@ -164,17 +164,6 @@ static bool is_double_bounce(const struct qmgr *q, struct span sender)
 									span_eq_nocase(domain, q->global.myorigin));
 }
 
-static bool notifies(const struct qmgr *q, const char *class)
-{
-	size_t i;
-
-	for (i = 0; i < q->conf.notify_classes.n; i++) {
-		if (strcmp(q->conf.notify_classes.v[i], class) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Addresses without a domain get ours. */
 static char *at_home(struct active *a, const char *user)
 {
@@ -194,7 +183,7 @@ static bool address(struct notice *n, struct span sender)
 		return true;
 	if (n->kind != DSN_FAILURE)
 		return false;
-	if (sender.n == 0 && notifies(q, "2bounce")) {
+	if (sender.n == 0 && conf_list_has(&q->conf.notify_classes, SPAN_LIT("2bounce"))) {
 		n->to = span_z(at_home(n->a, q->conf.n2bounce_notice_recipient));
 		n->from = at_home(n->a, q->global.double_bounce_sender);
 		return true;

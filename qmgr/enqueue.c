@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/write_all.h"
+#include "proto/smtp.h"
 #include "qmgr/active.h"
 #include "svc/msg_queue.h"
 #include "svc/msg_resolve.h"
@@ -25,7 +27,7 @@
 _Static_assert((int)QUEUE_SMTPUTF8 == (int)ENV_SMTPUTF8 && (int)QUEUE_RET_HDRS == (int)ENV_RET_HDRS &&
 	       (int)QUEUE_AUTHENTICATED == (int)ENV_AUTHENTICATED && (int)QUEUE_LOCAL == (int)ENV_LOCAL_ORIGIN,
 	       "flags");
-_Static_assert((int)QUEUE_INCLUDE == (int)RCPT_INCLUDE && (int)QUEUE_DELAY == (int)NOTIFY_DELAY, "kinds");
+_Static_assert((int)QUEUE_INCLUDE == (int)RCPT_INCLUDE && (int)QUEUE_DELAY == (int)SMTP_NOTIFY_DELAY, "kinds");
 
 struct letter {
 	struct qmgr *q;
@@ -35,7 +37,6 @@ struct letter {
 	struct queue_msg m;
 	struct str body;
 	int fd;                         /* large body, or -1 */
-	bool is_ended;
 	bool is_refused;
 	struct err err;                 /* of the sync */
 	int rc;
@@ -258,18 +259,12 @@ static void on_body(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 
 static int begin_file(struct letter *l, int *fd_r, struct err *err)
 {
-	size_t at = 0;
-	ssize_t n;
-
 	if (queue_large_create(l->q->queue, l->m.id, &l->fd, err) < 0)
 		return -1;
 	l->m.large = true;
-	for (; at < l->body.n; at += (size_t)n) {
-		n = write(l->fd, l->body.p + at, l->body.n - at);
-		if (n < 0)
-			return errno == ENOSPC ? err_dsn(err, ERR_TEMP, "4.3.1", "the queue's file system is full")
-					       : err_sys(err, "write a large body");
-	}
+	if (write_all(l->fd, str_span(&l->body)) < 0)
+		return errno == ENOSPC ? err_dsn(err, ERR_TEMP, "4.3.1", "the queue's file system is full")
+				       : err_sys(err, "write a large body");
 	str_fini(&l->body);
 	*fd_r = dup(l->fd);
 	return *fd_r < 0 ? err_sys(err, "dup") : 0;
@@ -437,16 +432,6 @@ void enqueue_attach(struct qmgr *q, struct span peer, int *fd)
 	ipc_init(&d->ipc, q->loop, &ops, d);
 	ipc_attach(&d->ipc, fd);
 	grant(d);
-}
-
-size_t enqueue_pending(const struct qmgr *q)
-{
-	const struct door *d;
-	size_t n = 0;
-
-	TAILQ_FOREACH(d, &q->doors, link)
-		n += d->n_ended;
-	return n;
 }
 
 void enqueue_fini(struct qmgr *q)

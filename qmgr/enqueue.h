@@ -7,9 +7,6 @@
 /* The end of an smtpd's channel; takes *fd. It gets a block of queue ids at once. Source: enqueue.c */
 void enqueue_attach(struct qmgr *q, struct span peer, int *fd);
 
-/* Letters that are under way, for a drain. Source: enqueue.c */
-size_t enqueue_pending(const struct qmgr *q);
-
 /* Closes all doors; letters without a commit are dropped. Source: enqueue.c */
 void enqueue_fini(struct qmgr *q);
 

@@ -74,7 +74,7 @@ static const char *dsn_or(struct arena *a, struct span dsn, const char *otherwis
 	return dsn.n ? arena_strndup(a, dsn.p, dsn.n) : otherwise;
 }
 
-void route_apply(struct work *w, const struct route *r)
+static void apply(struct work *w, const struct route *r)
 {
 	struct arena *a = &w->a->arena;
 
@@ -101,7 +101,7 @@ static void on_route(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	struct active *a = w->a;
 
 	if (rc == IPC_OK) {
-		route_apply(w, reply);
+		apply(w, reply);
 	} else if (rc == IPC_TIMEOUT) {
 		active_decide(w, ACTIVE_DEFERRED, "4.3.0", SPAN_LIT("address resolution does not answer"));
 	} else {

@@ -64,8 +64,13 @@ static bool follow(struct walk *w, const struct step *s, struct span sender)
 	}
 	if (out.action == ROUTE_DELIVER)
 		return true;
+	/* error(8): retry takes the letter and holds it; what error says is for the client, whatever its class */
+	if (out.action == ROUTE_DEFER && span_eqz(out.transport, "retry"))
+		return true;
 	if (out.action != ROUTE_EXPAND) {
-		verdict(w, out.action == ROUTE_REJECT ? MSG_NO : MSG_TEMP, out.dsn, out.text);
+		bool is_no = out.action == ROUTE_REJECT || span_eqz(out.transport, "error");
+
+		verdict(w, is_no ? MSG_NO : MSG_TEMP, out.dsn, out.text);
 		return false;
 	}
 	v = out.news.v;

@@ -217,17 +217,6 @@ enum map_rc expand_virtual(struct expand *x, const struct rules *r, const struct
 
 /* ---- aliases of local names ---- */
 
-static bool is_allowed(const struct conf_list *where)
-{
-	size_t i;
-
-	for (i = 0; i < where->n; i++) {
-		if (strcmp(where->v[i], "alias") == 0)
-			return true;
-	}
-	return false;
-}
-
 static int find_owner(struct expand *x, const struct rules *r, const struct lookup *l, const struct lookup_hit *of,
 		      struct arena *a, struct err *err)
 {
@@ -274,8 +263,8 @@ enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct l
 		struct route_new n = { w.v[i].text, kinds[w.v[i].kind], span_z(owner) };
 		struct lookup to;
 
-		if ((n.kind == RCPT_COMMAND && !is_allowed(&r->local.allow_mail_to_commands)) ||
-		    (n.kind == RCPT_FILE && !is_allowed(&r->local.allow_mail_to_files))) {
+		if ((n.kind == RCPT_COMMAND && !conf_list_has(&r->local.allow_mail_to_commands, SPAN_LIT("alias"))) ||
+		    (n.kind == RCPT_FILE && !conf_list_has(&r->local.allow_mail_to_files, SPAN_LIT("alias")))) {
 			log_warn("alias %.*s: mail to commands or files is not allowed here (allow_mail_to_commands, "
 				 "allow_mail_to_files)", SPAN_ARG(l->local));
 			continue;

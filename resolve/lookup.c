@@ -153,11 +153,7 @@ enum map_rc lookup_address(struct lookup_hit *hit, const struct rules *r, const 
 	rc = ask_both(&k, l, true, false);
 	if (rc == MAP_NONE && is_own_domain(r, l))
 		rc = ask_both(&k, l, false, true);
-	if (rc == MAP_NONE) {
-		rc = ask(&k, join(a, SPAN_NULL, l->domain), true);
-		hit->is_catch_all = rc == MAP_FOUND;
-	}
-	return rc;
+	return rc == MAP_NONE ? ask(&k, join(a, SPAN_NULL, l->domain), true) : rc;
 }
 
 enum map_rc lookup_transport(struct lookup_hit *hit, const struct rules *r, const struct maps_list *maps,

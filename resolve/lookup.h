@@ -27,7 +27,6 @@ int lookup_complete(struct lookup *l, const struct rules *r, struct arena *a, st
 struct lookup_hit {
 	struct span value;
 	bool is_unextended;
-	bool is_catch_all;
 	struct maps_table *table;
 };
 

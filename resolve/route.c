@@ -249,6 +249,7 @@ static void route_error(struct way *w, bool is_retry)
 		rest = text;
 	}
 	w->out->action = is_retry || dsn.p[0] == '4' ? ROUTE_DEFER : ROUTE_REJECT;
+	w->out->transport = w->t.name;
 	w->out->dsn = dsn;
 	w->out->text = rest.n ? span_trim(rest) : SPAN_LIT("Address is undeliverable");
 }

@@ -127,18 +127,14 @@ static void map_answer(struct map_value *out, const struct maps *maps, const str
 		out->text = SPAN_LIT("the configuration does not name this table");
 		return;
 	}
-	for (i = 0; rc == MAP_NONE && i < q->keys.n && (i == 0 || !maps_is_pattern(table)); i++) {
+	for (i = 0; rc == MAP_NONE && i < q->keys.n && (i == 0 || !maps_is_pattern(table)); i++)
 		rc = maps_get(table, keys[i].key, a, &out->value, &err);
-		out->index = i;
-	}
 	if (rc == MAP_TEMP || (rc == MAP_FOUND && out->value.n > VALUE_MAX))
 		out->text = rc == MAP_TEMP ? span_z(arena_strdup(a, err.msg)) : SPAN_LIT("the value is too long");
 	else
 		out->status = rc == MAP_FOUND ? MSG_OK : MSG_NO;
-	if (out->status != MSG_OK) {
+	if (out->status != MSG_OK)
 		out->value = SPAN_NULL;
-		out->index = 0;
-	}
 }
 
 static void on_map(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)

@@ -37,28 +37,17 @@ const size_t cmd_count = ARRAY_LEN(cmd_table);
 
 _Static_assert(ARRAY_LEN(cmd_table) < SESSION_COUNTERS, "one counter is for unknown verbs");
 
-unsigned cmd_state(const struct session *s)
+static unsigned state_of(const struct session *s)
 {
 	if (!s->txn)
 		return s->helo ? CMD_ST_HELO : CMD_ST_NEW;
 	return s->txn->content ? CMD_ST_BDAT : s->txn->n_rcpts ? CMD_ST_RCPT : CMD_ST_MAIL;
 }
 
-static bool in_list(const struct conf_list *l, struct span verb)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++) {
-		if (span_eq_nocase(verb, l->v[i]))
-			return true;
-	}
-	return false;
-}
-
 /* Another protocol on our port (SECURITY: one error and a close). */
 static bool is_forbidden(struct session *s, struct span verb, struct span line)
 {
-	if (!in_list(&s->svc->conf.smtpd_forbidden_commands, verb) && !(verb.n > 1 && verb.p[verb.n - 1] == ':'))
+	if (!conf_list_has(&s->svc->conf.smtpd_forbidden_commands, verb) && !(verb.n > 1 && verb.p[verb.n - 1] == ':'))
 		return false;
 	log_warn("non-SMTP command from %s: %.100s", s->namaddr, line.n ? arena_strndup(&s->srv->loop->tick,
 		line.p, line.n) : "");
@@ -100,7 +89,7 @@ static bool has_controls(struct span line)
 
 static const char *out_of_order(const struct session *s, const struct cmd *c)
 {
-	switch (cmd_state(s)) {
+	switch (state_of(s)) {
 	case CMD_ST_NEW:
 		return c->fn == cmd_auth ? need_helo : c->order;
 	case CMD_ST_BDAT:
@@ -121,7 +110,7 @@ static void run(struct session *s, const struct cmd *c, struct span args)
 		session_close(s);
 	} else if (s->svc->tls_enforced && !s->tls && !s->unix_user && !(c->flags & CMD_PRE_TLS)) {
 		session_reply(s, 530, "5.7.0", "Must issue a STARTTLS command first");
-	} else if (!(c->states & cmd_state(s))) {
+	} else if (!(c->states & state_of(s))) {
 		session_reply_line(s, out_of_order(s, c));
 	} else {
 		c->fn(s, args);
@@ -143,7 +132,7 @@ void cmd_dispatch(struct session *s, struct span line)
 	s->where = i < cmd_count ? cmd_table[i].name : "UNKNOWN";
 	if (has_controls(line))
 		session_reply(s, 500, "5.5.2", "Error: invalid character in command");
-	else if (in_list(&s->svc->conf.smtpd_noop_commands, verb))
+	else if (conf_list_has(&s->svc->conf.smtpd_noop_commands, verb))
 		session_reply(s, 250, "2.0.0", "Ok");
 	else if (i == cmd_count)
 		session_reply(s, 500, "5.5.2", "Error: command not recognized");

@@ -29,7 +29,6 @@ extern const size_t cmd_count;
 
 /* Takes one line without its end. Source: cmd.c */
 void cmd_dispatch(struct session *s, struct span line);
-unsigned cmd_state(const struct session *s);
 
 void cmd_helo(struct session *s, struct span args);             /* Source: cmd_helo.c */
 void cmd_ehlo(struct session *s, struct span args);

@@ -8,24 +8,13 @@
 #include "smtpd/session.h"
 #include "svc/msg_anvil.h"
 
-static bool has_word(const struct conf_list *l, const char *word)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++) {
-		if (strcasecmp(l->v[i], word) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Passwords in clear travel under TLS, or on this machine, or where the administrator said so. */
 static bool may_plaintext(const struct session *s)
 {
 	const struct smtpd_conf *conf = &s->svc->conf;
 	const struct conf_list *options = s->tls ? &conf->smtpd_sasl_tls_security_options : &conf->smtpd_sasl_security_options;
 
-	return !has_word(options, "noplaintext") && (s->tls || s->is_local || s->svc->plaintext_ok);
+	return !conf_list_has(options, SPAN_LIT("noplaintext")) && (s->tls || s->is_local || s->svc->plaintext_ok);
 }
 
 static bool needs_tls(const struct session *s)
@@ -236,7 +225,7 @@ enum io_rc cmd_auth_step(struct session *s)
 	if (rc == IO_TOOLONG) {
 		sasl_abort(s->exchange);
 		forget_method(s);
-		s->skip_line = true;
+		s->skip_line = s->skip_auth = true;
 		return IO_OK;
 	}
 	if (rc != IO_OK)

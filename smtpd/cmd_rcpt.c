@@ -33,16 +33,22 @@ static const char *temporary(struct session *s)
 
 static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd);
 
+static bool is_postmaster(const struct txn_try *try)
+{
+	struct span local, domain;
+
+	address_split(span_z(try->address), &local, &domain);
+	return span_eq_nocase(local, "postmaster");
+}
+
 /* RFC 5321 section 4.5.1: every domain of ours has a postmaster; one without a mailbox is the postmaster of this host.
  * False when there is no more to ask. */
 static bool ask_our_postmaster(struct session *s)
 {
 	struct txn_try *try = &s->txn->try;
 	struct rcpt_check m = { .sender = s->txn->sender, .has_letter = 1, .size = s->txn->mail.size };
-	struct span local, domain;
 
-	address_split(span_z(try->address), &local, &domain);
-	if (try->fallback || !span_eq_nocase(local, "postmaster"))
+	if (try->fallback || !is_postmaster(try))
 		return false;
 	try->fallback = arena_printf(&s->txn->arena, "postmaster@%s", s->svc->global.myhostname);
 	m.address = span_z(try->fallback);
@@ -77,7 +83,10 @@ static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 		if (v->status == MSG_NO && ask_our_postmaster(s))
 			return;
 	}
-	if (s->svc->conf.smtpd_delay_reject)
+	/* RFC 5321 section 4.5.1: the way to the postmaster stays open to those who are locked out */
+	if (try->is_bare && is_postmaster(try))
+		lists = 1u << RESTRICT_RELAY;
+	else if (s->svc->conf.smtpd_delay_reject)
 		lists |= 1u << RESTRICT_CLIENT | 1u << RESTRICT_HELO | 1u << RESTRICT_SENDER;
 	restrict_run_start(s, lists, try, try->done);
 	session_run(s);
@@ -139,8 +148,8 @@ void cmd_rcpt(struct session *s, struct span args)
 		session_reply_line(s, err.msg);
 		return;
 	}
-	t->try = (struct txn_try){ .address = txn_address(s, &r.to), .notify = r.notify, .is_routed = is_routed(r.to.local),
-				  .done = cmd_rcpt_done };
+	t->try = (struct txn_try){ .address = txn_address(s, &r.to), .notify = r.notify, .is_bare = r.to.domain.n == 0,
+				   .is_routed = is_routed(r.to.local), .done = cmd_rcpt_done };
 	t->try.orcpt = arena_span(&t->arena, r.orcpt);
 	if (!session_event(s, ANVIL_RCPT, s->svc->conf.smtpd_client_recipient_rate_limit, on_rate))
 		ask(s);
@@ -185,9 +194,12 @@ void cmd_vrfy(struct session *s, struct span args)
 	}
 	t = txn_new();
 	t->outer = s->txn;
-	t->sender = t->outer ? t->outer->sender : SPAN_NULL;
+	if (t->outer) {
+		t->sender = t->outer->sender;
+		t->mail = t->outer->mail;
+	}
 	s->txn = t;
-	t->try = (struct txn_try){ .address = txn_address(s, &addr), .is_routed = is_routed(addr.local),
-				   .done = cmd_vrfy_done };
+	t->try = (struct txn_try){ .address = txn_address(s, &addr), .is_bare = addr.domain.n == 0,
+				   .is_routed = is_routed(addr.local), .done = cmd_vrfy_done };
 	ask(s);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/write_all.h"
 #include "proto/date.h"
 #include "proto/received.h"
 #include "smtpd/cmd.h"
@@ -23,6 +24,9 @@
 /* Fields that are not the sender's to set (Postfix: message_drop_headers). */
 static const char *const drop[] = { "Bcc", "Content-Length", "Resent-Bcc", "Return-Path", NULL };
 
+static const char write_error[] = "451 4.3.0 Error: queue file write error";
+static const char no_room[] = "452 4.3.1 Insufficient system storage";
+
 static void fail(struct content *c, const char *reply)
 {
 	if (!c->fail[0])
@@ -32,7 +36,7 @@ static void fail(struct content *c, const char *reply)
 static void put(struct content *c, struct span s)
 {
 	if (!c->fail[0] && !c->body.too_big && str_add_span(&c->buf, s) < 0)
-		fail(c, "451 4.3.0 Error: queue file write error");
+		fail(c, write_error);
 }
 
 static void on_bytes(void *arg, struct span s)
@@ -112,7 +116,7 @@ static void put_received(struct content *c)
 
 	put(c, str_span(&t->prepend));
 	if (received_format(&c->buf, &r, EOL) < 0)
-		fail(c, "451 4.3.0 Error: queue file write error");
+		fail(c, write_error);
 }
 
 void content_new(struct session *s, enum smtp_body_mode mode)
@@ -177,8 +181,7 @@ static void set_answer(struct content *c, enum ipc_rc rc, const struct enq_resul
 		log_warn("%s: not queued: %.*s", c->s->txn->id, SPAN_ARG(r->text));
 	else
 		log_warn("%s: not queued: qmgr %s", c->s->txn->id, rc == IPC_TIMEOUT ? "does not answer" : "has gone");
-	fail(c, rc == IPC_OK && span_eqz(r->dsn, "4.3.1") ? "452 4.3.1 Insufficient system storage" :
-		"451 4.3.0 Error: queue file write error");
+	fail(c, rc == IPC_OK && span_eqz(r->dsn, "4.3.1") ? no_room : write_error);
 }
 
 static void report(struct content *c)
@@ -260,10 +263,9 @@ static int begin(struct content *c, uint64_t timeout_ms)
 	struct txn *t = s->txn;
 	struct enq_begin m = {
 		.qid = t->qid, .sender = t->sender, .envid = t->mail.envid, .flags = env_flags(c),
-		.client_name = span_z(s->client_name), .client_addr = span_z(s->client_addr), .client_port = s->client_port,
-		.helo = span_z(s->helo), .proto = s->esmtp ? SPAN_LIT("ESMTP") : SPAN_LIT("SMTP"), .service = span_z(s->svc->name),
-		.sasl_method = span_z(s->sasl_method), .sasl_user = span_z(s->sasl_user ? s->sasl_user : s->unix_user),
-		.arrival_ms = clock_wall_ms(), .size_hint = t->mail.size,
+		.client_name = span_z(s->client_name), .client_addr = span_z(s->client_addr), .helo = span_z(s->helo),
+		.proto = s->esmtp ? SPAN_LIT("ESMTP") : SPAN_LIT("SMTP"), .sasl_method = span_z(s->sasl_method),
+		.sasl_user = span_z(s->sasl_user ? s->sasl_user : s->unix_user), .arrival_ms = clock_wall_ms(),
 	};
 
 	if (c->begun)
@@ -276,20 +278,11 @@ static int begin(struct content *c, uint64_t timeout_ms)
 
 static void write_out(struct content *c)
 {
-	size_t at = 0;
-
-	while (at < c->buf.n && !c->fail[0]) {
-		ssize_t n = write(c->fd, c->buf.p + at, c->buf.n - at);
-
-		if (n > 0) {
-			at += (size_t)n;
-		} else if (n < 0 && errno != EINTR) {
-			log_warn("%s: large file: %s", c->s->txn->id, strerror(errno));
-			fail(c, errno == ENOSPC || errno == EDQUOT ? "452 4.3.1 Insufficient system storage" :
-				"451 4.3.0 Error: queue file write error");
-		}
+	if (!c->fail[0] && write_all(c->fd, str_span(&c->buf)) < 0) {
+		log_warn("%s: large file: %s", c->s->txn->id, strerror(errno));
+		fail(c, errno == ENOSPC || errno == EDQUOT ? no_room : write_error);
 	}
-	c->written += at;
+	c->written += c->buf.n;
 	str_fini(&c->buf);
 }
 
@@ -307,8 +300,7 @@ static void on_large(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	} else {
 		if (rc == IPC_OK)
 			log_warn("%s: no large file: %.*s", s->txn->id, SPAN_ARG(r->text));
-		fail(c, rc == IPC_OK && span_eqz(r->dsn, "4.3.1") ? "452 4.3.1 Insufficient system storage" :
-			"451 4.3.0 Error: queue file write error");
+		fail(c, rc == IPC_OK && span_eqz(r->dsn, "4.3.1") ? no_room : write_error);
 	}
 	if (s->mode == SESSION_COMMAND)         /* the end had come before the descriptor */
 		content_submit(c);
@@ -329,7 +321,7 @@ void content_spill(struct content *c)
 	if (c->fd >= 0)
 		write_out(c);
 	else if (begin(c, 0) < 0 || session_call(s, &s->srv->queue, &enq_large_desc, &m, &enq_large_fd_desc, on_large) < 0)
-		fail(c, "451 4.3.0 Error: queue file write error");
+		fail(c, write_error);
 }
 
 void content_submit(struct content *c)
@@ -348,7 +340,7 @@ void content_submit(struct content *c)
 		write_out(c);
 	if (!c->fail[0] && (begin(c, SERVER_COMMIT_MS) < 0 || (c->fd < 0 && ipc_send(q, &enq_body_desc, &body, NULL) < 0) ||
 			    ipc_send(q, &enq_end_desc, &end, NULL) < 0))
-		fail(c, "451 4.3.0 Error: queue file write error");
+		fail(c, write_error);
 	if (c->fail[0] || c->answered) {
 		report(c);
 		return;

@@ -256,19 +256,6 @@ static void set_cert(struct state *st, struct span name, struct span service, st
 	c->n = pem.n;
 }
 
-static int smtpd_cert(struct daemon *d, struct span name, struct span service, struct span pem, struct err *err)
-{
-	struct state *st = d->state;
-	struct listener *l;
-
-	set_cert(st, name, service, pem);
-	for (l = st->listeners; l; l = l->next) {
-		if (make_service(st, l, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int smtpd_reload(struct daemon *d, struct err *err)
 {
 	struct state *st = d->state;
@@ -279,6 +266,12 @@ static int smtpd_reload(struct daemon *d, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+static int smtpd_cert(struct daemon *d, struct span name, struct span service, struct span pem, struct err *err)
+{
+	set_cert(d->state, name, service, pem);
+	return smtpd_reload(d, err);
 }
 
 static void smtpd_drain(struct daemon *d)

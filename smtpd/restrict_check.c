@@ -31,19 +31,31 @@ static enum restrict_rc unauth_destination(struct restrict_run *r, uint64_t code
 	return RESTRICT_RC_REJECT;
 }
 
-static bool is_fqdn(struct span domain)
+/* No top-level domain is a number, so 192.0.2.1 without brackets is no name. */
+static bool is_fqdn(struct span domain, bool utf8)
 {
-	return address_literal_valid(domain) || (address_domain_valid(domain, true) && span_chr(domain, '.') > 0);
+	ptrdiff_t dot;
+	uint64_t n;
+
+	if (address_literal_valid(domain))
+		return true;
+	if (!address_domain_valid(domain, utf8))
+		return false;
+	if (domain.p[domain.n - 1] == '.')
+		domain.n--;
+	dot = span_rchr(domain, '.');
+	return dot > 0 && span_u64(span_from(domain, (size_t)dot + 1), UINT64_MAX, &n) < 0;
 }
 
-static enum restrict_rc non_fqdn_address(struct restrict_run *r, struct span addr, enum restrict_about about)
+static enum restrict_rc non_fqdn_address(struct restrict_run *r, struct span addr, bool is_bare,
+	enum restrict_about about)
 {
 	struct span local, domain;
 
 	if (addr.n == 0)
 		return RESTRICT_RC_DUNNO;
 	address_split(addr, &local, &domain);
-	if (is_fqdn(domain))
+	if (!is_bare && is_fqdn(domain, true))
 		return RESTRICT_RC_DUNNO;
 	return restrict_run_refuse(r, r->s->svc->conf.non_fqdn_reject_code, "5.5.2", about, "need fully-qualified address");
 }
@@ -51,7 +63,7 @@ static enum restrict_rc non_fqdn_address(struct restrict_run *r, struct span add
 /* A HELO name may be an address literal, or (as clients do) the address without its brackets. */
 static bool is_helo_name(struct span helo)
 {
-	return address_literal_valid(helo) || address_domain_valid(helo, true);
+	return address_literal_valid(helo) || address_domain_valid(helo, false);
 }
 
 static enum restrict_rc helo_name(struct restrict_run *r, enum restrict_code code)
@@ -63,7 +75,7 @@ static enum restrict_rc helo_name(struct restrict_run *r, enum restrict_code cod
 		return RESTRICT_RC_DUNNO;
 	if (code == RESTRICT_INVALID_HELO && !is_helo_name(helo))
 		return restrict_run_refuse(r, conf->invalid_hostname_reject_code, "5.5.2", RESTRICT_ABOUT_HELO, "Invalid name");
-	if (code == RESTRICT_NON_FQDN_HELO && !is_fqdn(helo))
+	if (code == RESTRICT_NON_FQDN_HELO && !is_fqdn(helo, false))
 		return restrict_run_refuse(r, conf->non_fqdn_reject_code, "5.5.2", RESTRICT_ABOUT_HELO,
 					   "need fully-qualified hostname");
 	return RESTRICT_RC_DUNNO;
@@ -110,7 +122,10 @@ static enum restrict_rc unlisted_rcpt(struct restrict_run *r)
 	dsn = r->rcpt->dsn[0] ? r->rcpt->dsn : "5.1.1";
 	text = r->rcpt->text[0] ? r->rcpt->text : "User unknown";
 	/* the codes are for unknown users; what an error: transport says stands */
-	code = strcmp(dsn, "5.1.1") == 0 ? unlisted_code(&r->s->svc->conf, r->rcpt->class) : strcmp(dsn, "5.2.2") == 0 ? 552 : 550;
+	if (strcmp(dsn, "5.1.1") == 0)
+		code = unlisted_code(&r->s->svc->conf, r->rcpt->class);
+	else
+		code = dsn[0] == '4' ? 450 : strcmp(dsn, "5.2.2") == 0 ? 552 : 550;
 	return restrict_run_refuse(r, code, dsn, RESTRICT_ABOUT_RCPT, "%s", text);
 }
 
@@ -124,8 +139,8 @@ static void on_sender(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	if (rc != IPC_OK || v->status == MSG_TEMP)
 		restrict_run_resume(r, restrict_run_temporary(r));
 	else if (v->status == MSG_NO)
-		restrict_run_resume(r, restrict_run_refuse(r, 550, "5.1.0", RESTRICT_ABOUT_SENDER, "%.*s",
-							   SPAN_ARG(v->text.n ? v->text : SPAN_LIT("User unknown"))));
+		restrict_run_resume(r, restrict_run_refuse(r, span_starts(v->dsn, "4") ? 450 : 550, "5.1.0",
+							   RESTRICT_ABOUT_SENDER, "%.*s", SPAN_ARG(v->text.n ? v->text : SPAN_LIT("User unknown"))));
 	else
 		restrict_run_resume(r, RESTRICT_RC_DUNNO);
 	session_run(s);
@@ -232,9 +247,10 @@ enum restrict_rc restrict_check_op(struct restrict_run *r, const struct restrict
 	case RESTRICT_MULTI_RCPT_BOUNCE:
 		return session_word(r, op->code);
 	case RESTRICT_NON_FQDN_SENDER:
-		return non_fqdn_address(r, sender, RESTRICT_ABOUT_SENDER);
+		return non_fqdn_address(r, sender, s->txn && s->txn->mail.from.domain.n == 0, RESTRICT_ABOUT_SENDER);
 	case RESTRICT_NON_FQDN_RECIPIENT:
-		return non_fqdn_address(r, span_z(r->rcpt ? r->rcpt->address : NULL), RESTRICT_ABOUT_RCPT);
+		return non_fqdn_address(r, span_z(r->rcpt ? r->rcpt->address : NULL), r->rcpt && r->rcpt->is_bare,
+					RESTRICT_ABOUT_RCPT);
 	case RESTRICT_NON_FQDN_HELO:
 	case RESTRICT_INVALID_HELO:
 		return helo_name(r, op->code);

@@ -75,7 +75,6 @@ void server_attach(struct server *srv, enum channel_kind kind, int *fd)
 		sasl_attach(&srv->sasl, fd);
 	if (!c)
 		return;
-	ipc_close(c);
 	if (c == &srv->queue)
 		srv->id_left = 0;
 	ipc_attach(c, fd);

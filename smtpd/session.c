@@ -36,7 +36,6 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	s->svc = service_ref(svc);
 	s->verb = -1;
 	s->where = "CONNECT";
-	s->connected_ms = clock_wall_ms();
 	s->client_port = (uint16_t)port;
 	arena_init(&s->arena, 512);
 	stream_init(&s->io, fd, IN_MAX, OUT_MAX);
@@ -337,8 +336,11 @@ static enum io_rc skip_line(struct session *s)
 	stream_skip(&s->io, lf < 0 ? in.n : (size_t)lf + 1);
 	if (lf < 0)
 		return s->io.has_eof ? IO_EOF : IO_AGAIN;
-	s->skip_line = false;
-	session_reply(s, 500, "5.5.2", "Error: command line too long");
+	if (s->skip_auth)               /* RFC 4954 section 4 */
+		session_reply(s, 500, "5.5.6", "Error: authentication exchange line is too long");
+	else
+		session_reply(s, 500, "5.5.2", "Error: command line too long");
+	s->skip_line = s->skip_auth = false;
 	return IO_OK;
 }
 

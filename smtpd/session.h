@@ -54,7 +54,6 @@ struct session {
 	const char *where;              /* for messages: "CONNECT", "RCPT", "DATA" */
 	struct sasl_exchange *exchange; /* malloc; in mode AUTH */
 	uint64_t skip;                  /* bytes of a refused chunk still to come */
-	uint64_t connected_ms;
 	uint16_t client_port;
 	uint16_t watched;               /* what poll waits for */
 	uint32_t errors, junk, overshoot;
@@ -64,7 +63,7 @@ struct session {
 	bool pending, sleeping, closing, lost, readable;
 	bool failed;                    /* the command under way got a 4xx or 5xx */
 	bool slept;
-	bool esmtp, is_local, is_trusted, is_exempt, in_anvil, skip_line, rearm;
+	bool esmtp, is_local, is_trusted, is_exempt, in_anvil, skip_line, skip_auth, rearm;
 	uint32_t total[SESSION_COUNTERS], done[SESSION_COUNTERS];
 };
 

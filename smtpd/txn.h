@@ -27,6 +27,7 @@ struct txn_try {
 	const char *fallback;           /* of a postmaster who has no mailbox: our own */
 	struct span orcpt;
 	unsigned notify;
+	bool is_bare;                   /* the client gave no domain */
 	bool is_routed;                 /* local part with %, ! or @: sender-specified routing */
 	uint64_t status, class;         /* enum msg_status, enum addr_class of resolve's verdict */
 	const char *dsn, *text;

@@ -31,11 +31,31 @@ static bool looks_like_table(const char *word)
 {
 	const char *colon = strchr(word, ':');
 
-	if (!colon)
+	if (!colon || strncmp(word, "passwd-file:", 12) == 0)
 		return false;
 	return (strchr("/{", colon[1]) || strncmp(word, "static:", 7) == 0 || strncmp(word, "unix:passwd", 11) == 0) &&
 	       word[0] != '[' && strncmp(word, "inet:", 5) != 0 && strncmp(word, "unix:/", 6) != 0 && word[0] != '/' &&
 	       !strstr(word, "://");
+}
+
+/* Lists of domains may be "/file/name". */
+static void check_domain_files(const struct conf *c, struct conf_errors *errors)
+{
+	static const char *const names[] = { "mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains" };
+	struct arena a = { 0 };
+	struct conf_list list;
+	struct err err;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		if (param_read(param_find(names[i]), c, &list, &a, &err) < 0)
+			continue;
+		for (j = 0; j < list.n; j++)
+			if (list.v[j][0] == '/' && access(list.v[j], R_OK) < 0)
+				conf_error(errors, "%s: cannot read the domains in %s: %s", check_where(c, names[i], errors),
+				           list.v[j], strerror(errno));
+	}
+	arena_fini(&a);
 }
 
 void check_tables(const struct conf *c, struct conf_errors *errors)
@@ -56,11 +76,12 @@ void check_tables(const struct conf *c, struct conf_errors *errors)
 			if (p->type == PARAM_MAPS || looks_like_table(list.v[i]))
 				check_table(check_where(c, p->name, errors), list.v[i], &seen, errors);
 	}
+	check_domain_files(c, errors);
 	htab_fini(&seen);
 	arena_fini(&a);
 }
 
-/* Reads "name" and, if it is another file, "key" as one PEM text and makes a context from it. */
+/* Reads cert and, if it is another file, key as one PEM text and makes a context from it. Services share them. */
 static void check_pair(const char *where, const char *cert, const char *key, struct conf_errors *errors)
 {
 	struct tls_params params = { .min_protocol = "TLSv1.2" };
@@ -70,64 +91,65 @@ static void check_pair(const char *where, const char *cert, const char *key, str
 
 	if (source_slurp(&pem, cert, &err) < 0 || str_addc(&pem, '\n') < 0 ||
 	    (strcmp(cert, key) != 0 && *key && source_slurp(&pem, key, &err) < 0)) {
-		conf_error(errors, "%s: %s", where, err.msg);
+		conf_error_once(errors, arena_printf(&errors->arena, "%s: %s", where, err.msg));
 	} else {
 		params.pem = str_span(&pem);
 		ctx = tls_ctx_new(&params, &err);
 		if (!ctx)
-			conf_error(errors, "%s: %s: %s", where, cert, err.msg);
+			conf_error_once(errors, arena_printf(&errors->arena, "%s: %s: %s", where, cert, err.msg));
 		tls_ctx_unref(&ctx);
 	}
 	str_fini(&pem);
 }
 
-static void check_layer(const struct conf *c, const struct mastercf_service *s, struct conf_errors *errors)
+static void check_login_cert(const struct conf *c, const struct mastercf_service *s, const char *file,
+			     struct conf_errors *errors)
 {
 	struct arena a = { 0 };
 	struct login_conf login;
+	struct err err;
+
+	if (login_conf_read(&login, c, &a, &err) == 0) {
+		if (*login.ssl_cert)
+			check_pair(check_where(c, "ssl_cert", errors), login.ssl_cert, login.ssl_key, errors);
+		else if (login.login_tls_wrappermode || span_ends_nocase(span_z(s->name), "s"))
+			conf_error(errors, "%s:%u: service '%s' begins with TLS, but ssl_cert is not set", file, s->line, s->name);
+	}
+	arena_fini(&a);
+}
+
+static void check_smtpd_cert(const struct conf *c, const struct mastercf_service *s, const char *file,
+			     struct conf_errors *errors)
+{
+	struct arena a = { 0 };
 	struct smtpd_conf smtpd;
 	struct err err;
-	bool is_login = strcmp(s->command, "login") == 0;
-	const char *where = check_where(c, is_login ? "ssl_cert" : "smtpd_tls_cert_file", errors);
 
-	if (is_login && login_conf_read(&login, c, &a, &err) == 0) {
-		if (*login.ssl_cert)
-			check_pair(where, login.ssl_cert, login.ssl_key, errors);
-		else if (login.login_tls_wrappermode || span_ends_nocase(span_z(s->name), "s"))
-			conf_error(errors, "service '%s' begins with TLS, but ssl_cert is not set", s->name);
-	}
-	if (!is_login && smtpd_conf_read(&smtpd, c, &a, &err) == 0) {
+	if (smtpd_conf_read(&smtpd, c, &a, &err) == 0) {
 		if (*smtpd.smtpd_tls_cert_file)
-			check_pair(where, smtpd.smtpd_tls_cert_file, smtpd.smtpd_tls_key_file, errors);
+			check_pair(check_where(c, "smtpd_tls_cert_file", errors), smtpd.smtpd_tls_cert_file,
+				   smtpd.smtpd_tls_key_file, errors);
 		else if (!smtpd.smtpd_tls_chain_files.n &&
-		         (smtpd.smtpd_tls_wrappermode || smtpd.smtpd_tls_security_level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT))
-			conf_error(errors, "service '%s' needs TLS, but smtpd_tls_cert_file is not set", s->name);
+			 (smtpd.smtpd_tls_wrappermode || smtpd.smtpd_tls_security_level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT))
+			conf_error(errors, "%s:%u: service '%s' needs TLS, but smtpd_tls_cert_file is not set", file, s->line,
+				   s->name);
 	}
 	arena_fini(&a);
 }
 
 void check_tls(const struct conf *c, const struct mastercf *m, struct conf_errors *errors)
 {
-	struct conf_errors found = { 0 };
 	struct conf layer;
-	struct err err;
-	size_t i, j, k;
+	size_t i;
 
 	for (i = 0; i < m->n; i++) {
-		if (strcmp(m->v[i].command, "smtpd") != 0 && strcmp(m->v[i].command, "login") != 0)
-			continue;
-		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0)
-			check_layer(&layer, &m->v[i], &found);
+		check_overlay(&layer, c, m, &m->v[i]);
+		if (strcmp(m->v[i].command, "smtpd") == 0)
+			check_smtpd_cert(&layer, &m->v[i], m->file, errors);
+		else if (strcmp(m->v[i].command, "login") == 0)
+			check_login_cert(&layer, &m->v[i], m->file, errors);
 		conf_fini(&layer);
 	}
-	/* Services share certificates: say each thing once. */
-	for (i = 0; i < found.n; i++) {
-		for (j = 0, k = 0; j < i; j++)
-			k += strcmp(found.v[i], found.v[j]) == 0;
-		if (!k)
-			conf_error(errors, "%s", found.v[i]);
-	}
-	conf_errors_fini(&found);
 }
 
 /* Users matter only where the suite can become them. */

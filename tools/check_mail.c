@@ -1,6 +1,10 @@
+#include <errno.h>
+#include <unistd.h>
+
 #include "auth/mechs.h"
 #include "conf/param.h"
 #include "conf/params.h"
+#include "proto/pop3.h"
 #include "proto/restrict.h"
 #include "store/folder.h"
 #include "store/mail_location.h"
@@ -26,7 +30,7 @@ void check_limits(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "%s: '%s' does not end with '/': only Maildir is supported",
 			           check_where(c, "home_mailbox", errors), l.home_mailbox);
 		if (g.virtual_mailbox_domains.n && g.virtual_mailbox_maps.n && !*g.virtual_mailbox_base)
-			conf_error(errors, "virtual_mailbox_base is not set, but there are virtual_mailbox_domains");
+			conf_error(errors, "%s: virtual_mailbox_base is not set", check_where(c, "virtual_mailbox_domains", errors));
 	}
 	arena_fini(&a);
 }
@@ -39,6 +43,7 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 	struct arena a = { 0 };
 	struct store_conf store;
 	struct imapd_conf imapd;
+	struct pop3d_conf pop3d;
 	struct login_conf login;
 	struct err err;
 	size_t i, j;
@@ -47,6 +52,8 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 		conf_error(errors, "%s: %s", check_where(c, "mail_location", errors), err.msg);
 	if (imapd_conf_read(&imapd, c, &a, &err) == 0 && folder_defaults_check(imapd.mailbox_defaults, &err) < 0)
 		conf_error(errors, "%s: %s", check_where(c, "mailbox_defaults", errors), err.msg);
+	if (pop3d_conf_read(&pop3d, c, &a, &err) == 0 && pop3_uidl_check(pop3d.pop3_uidl_format, &err) < 0)
+		conf_error(errors, "%s: %s", check_where(c, "pop3_uidl_format", errors), err.msg);
 	if (login_conf_read(&login, c, &a, &err) < 0)
 		login.protocols.n = 0;
 	for (i = 0; i < login.protocols.n; i++) {
@@ -63,12 +70,11 @@ static bool decides(const struct conf_list *list)
 {
 	static const char *const words[] = { "reject_unauth_destination", "defer_unauth_destination", "reject", "defer",
 		"defer_if_permit", "check_relay_domains" };
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < list->n; i++)
-		for (j = 0; j < ARRAY_LEN(words); j++)
-			if (strcmp(list->v[i], words[j]) == 0)
-				return true;
+	for (i = 0; i < ARRAY_LEN(words); i++)
+		if (conf_list_has(list, span_z(words[i])))
+			return true;
 	return false;
 }
 
@@ -83,9 +89,8 @@ void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_
 	for (i = 0; i < m->n; i++) {
 		if (strcmp(m->v[i].command, "smtpd") != 0)
 			continue;
-		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) < 0 || restrict_check(&layer, &err) < 0)
-			conf_error(errors, "%s:%u: service '%s': %s", m->file, m->v[i].line, m->v[i].name, err.msg);
-		else if (smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
+		check_overlay(&layer, c, m, &m->v[i]);
+		if (restrict_check(&layer, &err) == 0 && smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
 		    !decides(&smtpd.smtpd_relay_restrictions) && !decides(&smtpd.smtpd_recipient_restrictions))
 			conf_error(errors, "%s:%u: service '%s' would relay for everybody: neither smtpd_relay_restrictions nor "
 			           "smtpd_recipient_restrictions has reject_unauth_destination", m->file, m->v[i].line, m->v[i].name);
@@ -108,7 +113,8 @@ void check_logins(const struct conf *c, const struct mastercf *m, struct conf_er
 			continue;
 		for (j = 0; j < ARRAY_LEN(services) && strcmp(m->v[i].name, services[j]) != 0; j++)
 			continue;
-		if (mastercf_overlay(&layer, c, m, &m->v[i], &err) == 0 && login_conf_read(&login, &layer, &a, &err) == 0 &&
+		check_overlay(&layer, c, m, &m->v[i]);
+		if (login_conf_read(&login, &layer, &a, &err) == 0 &&
 		    j == ARRAY_LEN(services) && login.login_protocol != LOGIN_PROTOCOL_POP3 &&
 		    login.login_protocol != LOGIN_PROTOCOL_IMAP)
 			conf_error(errors, "%s:%u: service '%s': which protocol? Name the service imap, imaps, pop3 or pop3s, or say "
@@ -116,6 +122,45 @@ void check_logins(const struct conf *c, const struct mastercf *m, struct conf_er
 		conf_fini(&layer);
 	}
 	arena_fini(&a);
+}
+
+/* Transports that something serves; for all others there is no agent yet, and mail waits. */
+static bool is_served(struct span transport)
+{
+	static const char *const known[] = { "local", "virtual", "error", "retry", "discard" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known) && !span_eqz(transport, known[i]); i++)
+		;
+	return i < ARRAY_LEN(known);
+}
+
+void check_agents(const struct conf *c, struct conf_errors *errors)
+{
+	static const char *const names[] = { "default_transport", "fallback_transport", "local_transport", "mailbox_transport",
+		"relay_transport", "relayhost", "virtual_transport" };
+	struct str value = STR_INIT(65536);
+	struct span transport, nexthop;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		const struct conf_value *v = conf_find(c, names[i]);
+
+		str_reset(&value);
+		if (!v || !v->file || conf_expand_name(&value, c, names[i], &err) < 0)
+			continue;
+		span_cut(span_trim(str_span(&value)), ':', &transport, &nexthop);
+		if (transport.n == 0)
+			continue;
+		if (strcmp(names[i], "relayhost") == 0)
+			conf_error(errors, "warning: %s: the SMTP client is not built in yet: mail for %s waits in the queue",
+			           check_where(c, names[i], errors), value.p);
+		else if (!is_served(transport))
+			conf_error(errors, "warning: %s: no agent serves '%.*s' yet: mail for it waits in the queue",
+			           check_where(c, names[i], errors), SPAN_ARG(transport));
+	}
+	str_fini(&value);
 }
 
 static void check_overlap(const struct conf *c, const char *name, const struct conf_list *list, const char *other,
@@ -165,18 +210,6 @@ static bool can_use(const char *mechanism, const char *source)
 	return strcmp(source, "users") == 0;
 }
 
-/* A wrong value was told already when main.cf was read. */
-static void add_once(struct conf_errors *errors, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < errors->n; i++) {
-		if (strcmp(errors->v[i], text) == 0)
-			return;
-	}
-	conf_error(errors, "%s", text);
-}
-
 /* The verifiers of the stored accounts tell more than the kinds of stores do. */
 static void check_accounts(const struct conf *c, struct conf_errors *errors)
 {
@@ -185,11 +218,11 @@ static void check_accounts(const struct conf *c, struct conf_errors *errors)
 	struct err err;
 
 	if (settings_read(&s, c, geteuid() == 0, &err) < 0) {
-		add_once(errors, err.msg);
+		check_told(c, err.msg, errors);
 		return;
 	}
 	if (passdb_open(&chain, &s, &err) < 0)
-		add_once(errors, err.msg);
+		check_told(c, err.msg, errors);
 	else
 		mechs_check(&chain, errors);
 	passdb_close(&chain);
@@ -221,6 +254,10 @@ void check_auth(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "warning: %s: no account can use %s: no source in auth_passdb has what it needs",
 			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
 	}
+	for (i = 0; i < auth.auth_passdb.n; i++)
+		if (strncmp(auth.auth_passdb.v[i], "passwd-file:", 12) == 0 && access(auth.auth_passdb.v[i] + 12, R_OK) < 0)
+			conf_error(errors, "warning: %s: cannot read %s: %s", check_where(c, "auth_passdb", errors),
+			           auth.auth_passdb.v[i] + 12, strerror(errno));
 	arena_fini(&a);
 	check_accounts(c, errors);
 }

@@ -8,13 +8,6 @@
 #define WIDE_IPV4 8
 #define WIDE_IPV6 16
 
-const char *check_where(const struct conf *c, const char *name, struct conf_errors *errors)
-{
-	const struct conf_value *v = conf_find(c, name);
-
-	return v && v->file ? arena_printf(&errors->arena, "%s:%u: %s", v->file, v->line, name) : name;
-}
-
 static void check_network(const char *where, const char *entry, struct conf_errors *errors)
 {
 	struct cidr net;
@@ -41,8 +34,8 @@ void check_networks(const struct conf *c, struct conf_errors *errors)
 		for (i = 0; i < g.mynetworks.n; i++)
 			check_network(check_where(c, "mynetworks", errors), g.mynetworks.v[i], errors);
 		for (i = 0; i < g.inet_protocols.n; i++)
-			if (strcmp(g.inet_protocols.v[i], "all") != 0 && strcmp(g.inet_protocols.v[i], "ipv4") != 0 &&
-			    strcmp(g.inet_protocols.v[i], "ipv6") != 0)
+			if (strcasecmp(g.inet_protocols.v[i], "all") != 0 && strcasecmp(g.inet_protocols.v[i], "ipv4") != 0 &&
+			    strcasecmp(g.inet_protocols.v[i], "ipv6") != 0)
 				conf_error(errors, "%s: '%s' is none of all, ipv4 and ipv6", check_where(c, "inet_protocols", errors),
 				           g.inet_protocols.v[i]);
 	}

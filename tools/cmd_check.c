@@ -1,5 +1,4 @@
 #include <getopt.h>
-#include <jansson.h>
 #include <linux/landlock.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -7,8 +6,6 @@
 #include "proto/restrict.h"
 #include "tools/check.h"
 #include "tools/commands.h"
-
-#define WARNING "warning: "
 
 static void check_kernel(struct conf_errors *errors)
 {
@@ -27,44 +24,42 @@ static void check_services(const struct mastercf *m, struct conf_errors *errors)
 static void check_all(const char *dir, struct conf_errors *errors)
 {
 	struct mastercf m;
-	struct conf c;
-	bool is_readable = conf_load(&c, dir, errors) == 0;
-	bool has_lists = restrict_check_all(&c, errors) == 0;
+	struct conf main_cf, c;
 
-	if (mastercf_load(&m, dir, is_readable ? &c : NULL, errors) == 0 && is_readable) {
+	(void)!conf_load(&main_cf, dir, errors);
+	check_mend(&c, &main_cf);
+	if (mastercf_load(&m, dir, &c, errors) == 0)
 		check_services(&m, errors);
-		check_tls(&c, &m, errors);
-		if (has_lists)
-			check_relaying(&c, &m, errors);
-		check_logins(&c, &m, errors);
-	}
+	restrict_check_all(&c, &m, errors);
+	check_tls(&c, &m, errors);
+	check_relaying(&c, &m, errors);
+	check_logins(&c, &m, errors);
 	check_networks(&c, errors);
 	check_tables(&c, errors);
 	check_limits(&c, errors);
 	check_mailboxes(&c, errors);
 	check_domains(&c, errors);
+	check_agents(&c, errors);
 	check_auth(&c, errors);
 	check_users(&c, errors);
 	check_kernel(errors);
 	mastercf_fini(&m);
 	conf_fini(&c);
+	conf_fini(&main_cf);
 }
 
 static void print_json(struct tool *t, const struct conf_errors *errors)
 {
-	json_t *wrong = json_array(), *warnings = json_array(), *all;
+	json_t *wrong = json_array(), *warnings = json_array();
 	size_t i;
 
 	for (i = 0; i < errors->n; i++) {
-		if (strncmp(errors->v[i], WARNING, strlen(WARNING)) == 0)
-			json_array_append_new(warnings, json_string(errors->v[i] + strlen(WARNING)));
+		if (conf_is_warning(errors->v[i]))
+			json_array_append_new(warnings, json_string(errors->v[i] + strlen(CONF_WARNING)));
 		else
 			json_array_append_new(wrong, json_string(errors->v[i]));
 	}
-	all = json_pack("{s:o, s:o}", "errors", wrong, "warnings", warnings);
-	json_dumpf(all, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	fputc('\n', t->out);
-	json_decref(all);
+	tool_json(t, json_pack("{s:o, s:o}", "errors", wrong, "warnings", warnings));
 }
 
 int cmd_check(struct tool *t, int argc, char **argv)
@@ -83,8 +78,12 @@ int cmd_check(struct tool *t, int argc, char **argv)
 		}
 		is_json = true;
 	}
+	if (optind < argc) {
+		fprintf(t->err, "usage: surat check [-j]\n");
+		return TOOL_USAGE;
+	}
 	check_all(t->config_dir, &errors);
-	status = errors.n > errors.n_warnings ? TOOL_FAILED : TOOL_OK;
+	status = conf_errors_wrong(&errors) ? TOOL_FAILED : TOOL_OK;
 	if (is_json)
 		print_json(t, &errors);
 	else

@@ -1,5 +1,4 @@
 #include <getopt.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -40,7 +39,7 @@ static void print_value(struct printer *p, const char *name, const char *value)
 	else if (p->o->expanded)
 		value = out.p;
 	if (p->o->json)
-		json_object_set_new(p->object, name, json_string(value) ?: json_string("?"));
+		json_object_set_new(p->object, name, tool_json_text(span_z(value)));
 	else if (p->o->values_only)
 		fprintf(p->t->out, "%s\n", value);
 	else
@@ -110,7 +109,7 @@ static int show(struct tool *t, const struct options *o, char **names)
 
 	if (o->defaults)
 		(void)!conf_load(&c, t->config_dir, &ignored);
-	else if (tool_load(t, "config", true, &c) < 0)
+	else if (tool_load(t, "config", &c) < 0)
 		return TOOL_FAILED;
 	conf_errors_fini(&ignored);
 	p.c = &c;
@@ -120,11 +119,8 @@ static int show(struct tool *t, const struct options *o, char **names)
 			print_one(&p, *names);
 	else
 		print_all(&p);
-	if (o->json) {
-		json_dumpf(p.object, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-		fputc('\n', t->out);
-		json_decref(p.object);
-	}
+	if (o->json)
+		tool_json(t, p.object);
 	conf_fini(&c);
 	return p.status;
 }
@@ -203,11 +199,8 @@ static int show_services(struct tool *t, const struct options *o, char **names)
 		else
 			print_service(t->out, &m.v[i]);
 	}
-	if (list) {
-		json_dumpf(list, t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-		fputc('\n', t->out);
-		json_decref(list);
-	}
+	if (list)
+		tool_json(t, list);
 	if (rc == 0)
 		rc = name_missing(t, &m, names);
 	mastercf_fini(&m);
@@ -270,8 +263,7 @@ static int edit(struct tool *t, const struct options *o, char **args)
 	struct err err;
 
 	/* Wrong lines elsewhere must not keep anybody from mending one. */
-	if (conf_load(&c, t->config_dir, &errors) < 0)
-		conf_errors_fini(&errors);
+	(void)!conf_load(&c, t->config_dir, &errors);
 	if (str_addf(&path, "%s/main.cf", t->config_dir) < 0)
 		status = tool_fail(t, "config", "the name of the configuration directory is too long");
 	else if (source_slurp(&text, path.p, &err) < 0)

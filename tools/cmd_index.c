@@ -1,6 +1,5 @@
 /* surat index: the index of one user, brought up to date, checked against the files, or made anew. It works as that
  * user. */
-#include <jansson.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -236,9 +235,7 @@ static void print_json(struct index_cmd *c)
 	json_object_set_new(o, "user", json_string(c->user.account.name));
 	json_object_set_new(o, "mail", json_string(c->loc.path));
 	json_object_set(o, "folders", c->folders);
-	json_dumpf(o, c->t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	fputc('\n', c->t->out);
-	json_decref(o);
+	tool_json(c->t, o);
 }
 
 static int run(struct index_cmd *c)
@@ -246,7 +243,7 @@ static int run(struct index_cmd *c)
 	struct err err = ERR_INIT;
 	int rc;
 
-	if (tool_load(c->t, "index", true, &c->conf) < 0)
+	if (tool_load(c->t, "index", &c->conf) < 0)
 		return TOOL_FAILED;
 	if (settings_read(&c->settings, &c->conf, geteuid() == 0, &err) < 0)
 		return fail(c, &err);

@@ -1,17 +1,8 @@
-#include <jansson.h>
-
 #include "conf/params.h"
 #include "tools/commands.h"
 #include "tools/master_client.h"
 
 #define ANSWER_LIMIT_MS 10000u
-
-static json_t *text(struct span s)
-{
-	json_t *j = json_stringn(s.p ? s.p : "", s.n);
-
-	return j ? j : json_string("?");
-}
 
 static void print_json(struct tool *t, const struct tool_reply *r)
 {
@@ -23,12 +14,12 @@ static void print_json(struct tool *t, const struct tool_reply *r)
 	for (i = 0; i < r->processes.n; i++) {
 		json_t *p = json_object();
 
-		json_object_set_new(p, "name", text(v[i].name));
+		json_object_set_new(p, "name", tool_json_text(v[i].name));
 		json_object_set_new(p, "worker", json_integer((json_int_t)v[i].worker));
 		json_object_set_new(p, "pid", json_integer((json_int_t)v[i].pid));
-		json_object_set_new(p, "user", text(v[i].user));
-		json_object_set_new(p, "service", text(v[i].services));
-		json_object_set_new(p, "state", text(v[i].state));
+		json_object_set_new(p, "user", tool_json_text(v[i].user));
+		json_object_set_new(p, "service", tool_json_text(v[i].services));
+		json_object_set_new(p, "state", tool_json_text(v[i].state));
 		json_object_set_new(p, "sessions", json_integer((json_int_t)v[i].sessions));
 		json_object_set_new(p, "restarts", json_integer((json_int_t)v[i].restarts));
 		json_object_set_new(p, "uptime", json_real((double)v[i].uptime_ms / 1000));
@@ -40,11 +31,9 @@ static void print_json(struct tool *t, const struct tool_reply *r)
 	json_object_set_new(all, "instance", json_string(instance));
 	json_object_set_new(all, "generation", json_integer((json_int_t)r->generation));
 	json_object_set_new(all, "uptime", json_real((double)r->uptime_ms / 1000));
-	json_object_set_new(all, "config_directory", text(r->config_directory));
+	json_object_set_new(all, "config_directory", tool_json_text(r->config_directory));
 	json_object_set_new(all, "processes", list);
-	json_dumpf(all, t->out, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-	fputc('\n', t->out);
-	json_decref(all);
+	tool_json(t, all);
 }
 
 static void print_uptime(FILE *f, uint64_t ms)

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -403,10 +402,8 @@ static int user_list(struct user_cmd *c)
 	struct err err = ERR_INIT;
 	int rc = c->o.is_json ? users_each(u, list_json, all, &err) : users_each(u, list_line, c, &err);
 
-	if (rc == 0 && c->o.is_json) {
-		json_dumpf(all, c->t->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-		fputc('\n', c->t->out);
-	}
+	if (rc == 0 && c->o.is_json)
+		tool_json(c->t, json_incref(all));
 	json_decref(all);
 	users_close(u);
 	return rc < 0 ? fail(c, &err) : TOOL_OK;
@@ -526,7 +523,7 @@ static int run(struct user_cmd *c, size_t which)
 	struct err err = ERR_INIT;
 	int status;
 
-	if (tool_load(c->t, "user", true, &c->conf) < 0)
+	if (tool_load(c->t, "user", &c->conf) < 0)
 		return TOOL_FAILED;
 	if (settings_read(&c->settings, &c->conf, geteuid() == 0, &err) < 0)
 		return fail(c, &err);

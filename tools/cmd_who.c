@@ -1,6 +1,6 @@
-#include <jansson.h>
 #include <time.h>
 
+#include "auth/names.h"
 #include "tools/commands.h"
 #include "tools/master_client.h"
 
@@ -8,18 +8,12 @@
 
 struct who {
 	struct tool *t;
-	const char *match;              /* user or session id; "": all */
+	const char *match;              /* what was typed: user or session id; "": all */
+	const char *full;               /* the user as login completes it; the same when that cannot be */
 	bool is_kick;
 	json_t *list;                   /* NULL: a table */
 	size_t n;
 };
-
-static json_t *text(struct span s)
-{
-	json_t *j = json_stringn(s.p ? s.p : "", s.n);
-
-	return j ? j : json_string("?");
-}
 
 static void format_time(uint64_t s, char out[32])
 {
@@ -38,11 +32,11 @@ static void show(struct who *w, const struct ctl_session *s)
 	if (w->list) {
 		json_t *j = json_object();
 
-		json_object_set_new(j, "user", text(s->user));
-		json_object_set_new(j, "service", text(s->service));
+		json_object_set_new(j, "user", tool_json_text(s->user));
+		json_object_set_new(j, "service", tool_json_text(s->service));
 		json_object_set_new(j, "pid", json_integer((json_int_t)s->pid));
-		json_object_set_new(j, "remote", text(s->remote_addr));
-		json_object_set_new(j, "session", text(s->session));
+		json_object_set_new(j, "remote", tool_json_text(s->remote_addr));
+		json_object_set_new(j, "session", tool_json_text(s->session));
 		json_object_set_new(j, "since", json_integer((json_int_t)s->since));
 		json_array_append_new(w->list, j);
 		return;
@@ -55,9 +49,9 @@ static void show(struct who *w, const struct ctl_session *s)
 }
 
 /* All pages of one daemon. */
-static int ask(struct who *w, struct ipc *c, const char *program, struct err *err)
+static int ask_one(struct who *w, struct ipc *c, const char *program, const char *match, struct err *err)
 {
-	struct tool_who q = { span_z(program), 0, w->is_kick, span_z(w->match) };
+	struct tool_who q = { span_z(program), 0, w->is_kick, span_z(match) };
 	const struct tool_who_reply *r;
 	struct arena a = { 0 };
 	size_t i;
@@ -65,7 +59,7 @@ static int ask(struct who *w, struct ipc *c, const char *program, struct err *er
 	do {
 		const struct ctl_session *v;
 
-		r = ipc_call_wait(c, &tool_who_desc, &q, &tool_who_reply_desc, &a, NULL, ANSWER_LIMIT_MS, err);
+		r = ipc_call_wait(c, &tool_who_desc, &q, &tool_who_reply_desc, &a, ANSWER_LIMIT_MS, err);
 		if (r && !r->is_ok) {
 			err_set(err, ERR_TEMP, "%s: %.*s", program, SPAN_ARG(r->text));
 			r = NULL;
@@ -80,7 +74,28 @@ static int ask(struct who *w, struct ipc *c, const char *program, struct err *er
 	return r ? 0 : -1;
 }
 
-static int run(struct who *w, const char *name)
+static int ask(struct who *w, struct ipc *c, const char *match, struct err *err)
+{
+	return ask_one(w, c, "imapd", match, err) < 0 ? -1 : ask_one(w, c, "pop3d", match, err);
+}
+
+/* "tito" is tito@DOMAIN if auth would say so; a session id completes to what nobody is called. */
+static const char *full_name(const struct who *w, const struct conf *c, struct arena *a)
+{
+	const char *full = w->match;
+	struct settings s;
+	struct names n;
+	struct err ignored;
+
+	if (!full[0] || settings_read(&s, c, geteuid() == 0, &ignored) < 0)
+		return full;
+	if (names_resolve(&n, &s, span_z(full), a, &ignored) == 0)
+		full = n.full;
+	settings_fini(&s);
+	return full;
+}
+
+static int run(struct who *w, const char *name, struct arena *a)
 {
 	struct conf c = { 0 };
 	struct str directory = STR_INIT(4096);
@@ -90,9 +105,12 @@ static int run(struct who *w, const char *name)
 
 	if (tool_load_quiet(w->t, name, &c) < 0)
 		return TOOL_FAILED;
+	w->full = full_name(w, &c, a);
 	if (conf_expand_name(&directory, &c, "run_directory", &err) == 0 &&
 	    master_client_open(&ipc, directory.p, &err) == 0) {
-		rc = ask(w, &ipc, "imapd", &err) < 0 ? -1 : ask(w, &ipc, "pop3d", &err);
+		rc = ask(w, &ipc, w->full, &err);
+		if (rc == 0 && w->n == 0 && strcmp(w->full, w->match) != 0)
+			rc = ask(w, &ipc, w->match, &err);
 		ipc_close(&ipc);
 	}
 	if (rc < 0)
@@ -102,9 +120,16 @@ static int run(struct who *w, const char *name)
 	return rc < 0 ? TOOL_FAILED : TOOL_OK;
 }
 
+/* "tito@example.com", or "tito@example.com or tito". */
+static const char *wanted(const struct who *w, struct arena *a)
+{
+	return strcmp(w->full, w->match) == 0 ? w->match : arena_printf(a, "%s or %s", w->full, w->match);
+}
+
 int cmd_who(struct tool *t, int argc, char **argv)
 {
 	struct who w = { .t = t, .match = "" };
+	struct arena a = { 0 };
 	int i, rc;
 
 	for (i = 1; i < argc; i++) {
@@ -118,18 +143,22 @@ int cmd_who(struct tool *t, int argc, char **argv)
 			return TOOL_USAGE;
 		}
 	}
-	rc = run(&w, "who");
-	if (rc == TOOL_OK && w.list) {
-		json_dumpf(w.list, t->out, JSON_INDENT(2));
-		fputc('\n', t->out);
-	}
+	rc = run(&w, "who", &a);
+	if (rc == TOOL_OK && w.list)
+		tool_json(t, json_incref(w.list));
+	else if (rc == TOOL_OK && w.n == 0 && w.match[0])
+		fprintf(t->out, "no session of %s\n", wanted(&w, &a));
+	else if (rc == TOOL_OK && w.n == 0)
+		fputs("nobody is logged in\n", t->out);
 	json_decref(w.list);
+	arena_fini(&a);
 	return rc;
 }
 
 int cmd_kick(struct tool *t, int argc, char **argv)
 {
 	struct who w = { .t = t, .is_kick = true };
+	struct arena a = { 0 };
 	int rc;
 
 	if (argc != 2 || argv[1][0] == '-' || argv[1][0] == '\0') {
@@ -137,8 +166,9 @@ int cmd_kick(struct tool *t, int argc, char **argv)
 		return TOOL_USAGE;
 	}
 	w.match = argv[1];
-	rc = run(&w, "kick");
+	rc = run(&w, "kick", &a);
 	if (rc == TOOL_OK && w.n == 0)
-		return tool_fail(t, "kick", "no session of %s", w.match);
+		rc = tool_fail(t, "kick", "no session of %s", wanted(&w, &a));
+	arena_fini(&a);
 	return rc;
 }

@@ -144,7 +144,7 @@ int index_check(struct mailbox *b, index_check_fn *fn, void *arg, struct err *er
 	struct check c = { .b = b, .fn = fn, .arg = arg, .keys = STR_INIT(64u << 20), .body = STR_INIT(64u << 20) };
 	int rc = maildir_scan(&c.scan, &b->md, err);
 
-	if (rc == 0 && uidlist_open(&c.list, b->md.fd, 0, err) < 0)
+	if (rc == 0 && uidlist_open(&c.list, b->md.fd, err) < 0)
 		rc = -1;
 	else if (rc == 0) {
 		rc = index_begin(mail_store_index(b->store), false, &c.t, err);

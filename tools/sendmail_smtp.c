@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "io/write_all.h"
+
 int sendmail_connect(const char *path, struct err *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -197,22 +199,12 @@ int sendmail_submit(int fd, const struct sendmail_envelope *env, const struct le
 /* 1 more to come, 0 the end, -1 error */
 static int carry(int from, int to)
 {
-	char buf[16384], *p = buf;
+	char buf[16384];
 	ssize_t n = read(from, buf, sizeof(buf));
 
 	if (n <= 0)
 		return n < 0 && errno == EINTR ? 1 : (int)n;
-	while (n) {
-		ssize_t put = write(to, p, (size_t)n);
-
-		if (put < 0 && errno != EINTR)
-			return -1;
-		if (put > 0) {
-			p += put;
-			n -= put;
-		}
-	}
-	return 1;
+	return write_all(to, (struct span){ buf, (size_t)n }) < 0 ? -1 : 1;
 }
 
 int sendmail_relay(int fd, struct err *err)

@@ -25,15 +25,30 @@ static PRINTF(2, 0) void fill(struct err *err, const char *fmt, va_list ap)
 	cut_at_char(err->msg, sizeof(err->msg), vsnprintf(err->msg, sizeof(err->msg), fmt, ap));
 }
 
+static PRINTF(2, 3) void append(struct err *err, const char *fmt, ...)
+{
+	size_t n = strlen(err->msg);
+	va_list ap;
+
+	va_start(ap, fmt);
+	cut_at_char(err->msg + n, sizeof(err->msg) - n, vsnprintf(err->msg + n, sizeof(err->msg) - n, fmt, ap));
+	va_end(ap);
+}
+
+static PRINTF(5, 0) void set(struct err *err, enum err_kind kind, int sys, const char *dsn, const char *fmt, va_list ap)
+{
+	err->kind = kind;
+	err->sys = sys;
+	snprintf(err->dsn, sizeof(err->dsn), "%s", dsn);
+	fill(err, fmt, ap);
+}
+
 int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	va_list ap;
 
-	err->kind = kind;
-	err->sys = 0;
-	err->dsn[0] = '\0';
 	va_start(ap, fmt);
-	fill(err, fmt, ap);
+	set(err, kind, 0, "", fmt, ap);
 	va_end(ap);
 	return -1;
 }
@@ -42,11 +57,8 @@ int err_dsn(struct err *err, enum err_kind kind, const char *dsn, const char *fm
 {
 	va_list ap;
 
-	err->kind = kind;
-	err->sys = 0;
-	snprintf(err->dsn, sizeof(err->dsn), "%s", dsn);
 	va_start(ap, fmt);
-	fill(err, fmt, ap);
+	set(err, kind, 0, dsn, fmt, ap);
 	va_end(ap);
 	return -1;
 }
@@ -54,33 +66,25 @@ int err_dsn(struct err *err, enum err_kind kind, const char *dsn, const char *fm
 int err_sys(struct err *err, const char *fmt, ...)
 {
 	int sys = errno;
-	size_t n;
 	va_list ap;
 
-	err->kind = ERR_SYS;
-	err->sys = sys;
-	err->dsn[0] = '\0';
 	va_start(ap, fmt);
-	fill(err, fmt, ap);
+	set(err, ERR_SYS, sys, "", fmt, ap);
 	va_end(ap);
-	n = strlen(err->msg);
-	cut_at_char(err->msg + n, sizeof(err->msg) - n,
-		    snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", strerrordesc_np(sys) ? strerrordesc_np(sys) : "unknown error"));
+	append(err, ": %s", strerrordesc_np(sys) ? strerrordesc_np(sys) : "unknown error");
 	return -1;
 }
 
 int err_wrap(struct err *err, const char *fmt, ...)
 {
 	char old[sizeof(err->msg)];
-	size_t n;
 	va_list ap;
 
 	memcpy(old, err->msg, sizeof(old));
 	va_start(ap, fmt);
 	fill(err, fmt, ap);
 	va_end(ap);
-	n = strlen(err->msg);
-	cut_at_char(err->msg + n, sizeof(err->msg) - n, snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", old));
+	append(err, ": %s", old);
 	return -1;
 }
 

@@ -69,22 +69,6 @@ int cidr_parse(struct cidr *out_r, struct span s, struct err *err)
 	return 0;
 }
 
-int cidr_from_sockaddr(struct cidr *out_r, const struct sockaddr *sa)
-{
-	*out_r = (struct cidr){ 0 };
-	if (sa->sa_family == AF_INET) {
-		out_r->bits = out_r->family_bits = 32;
-		memcpy(out_r->addr, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
-		return 0;
-	}
-	if (sa->sa_family != AF_INET6)
-		return -1;
-	out_r->bits = out_r->family_bits = 128;
-	memcpy(out_r->addr, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
-	unmap(out_r);
-	return 0;
-}
-
 bool cidr_has(const struct cidr *network, const struct cidr *address)
 {
 	struct cidr a = *address;

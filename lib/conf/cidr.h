@@ -2,8 +2,8 @@
 #ifndef CONF_CIDR_H
 #define CONF_CIDR_H
 
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/span.h"
@@ -18,9 +18,6 @@ struct cidr {
 /* "10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "[::1]/128". -1 ERR_CONF: no network, or bits set behind the prefix (the
  * message names the network that was meant). Source: cidr.c */
 int cidr_parse(struct cidr *out_r, struct span s, struct err *err) WARN_UNUSED;
-
-/* From a socket's address: -1 for any family but inet and inet6. Source: cidr.c */
-int cidr_from_sockaddr(struct cidr *out_r, const struct sockaddr *sa) WARN_UNUSED;
 
 /* The address is inside of the network. Source: cidr.c */
 bool cidr_has(const struct cidr *network, const struct cidr *address);

@@ -36,7 +36,18 @@ void conf_error(struct conf_errors *errors, const char *fmt, ...)
 		errors->v = xrealloc(errors->v, errors->cap * sizeof(*errors->v));
 	}
 	errors->v[errors->n++] = arena_strdup(&errors->arena, buf);
-	errors->n_warnings += strncmp(buf, "warning: ", 9) == 0;
+	errors->n_warnings += conf_is_warning(buf);
+}
+
+void conf_error_once(struct conf_errors *errors, const char *line)
+{
+	size_t i;
+
+	for (i = 0; i < errors->n; i++) {
+		if (strcmp(errors->v[i], line) == 0)
+			return;
+	}
+	conf_error(errors, "%s", line);
 }
 
 void conf_errors_fini(struct conf_errors *errors)
@@ -73,6 +84,17 @@ void conf_unref(struct conf **c)
 		return;
 	conf_fini(x);
 	free(x);
+}
+
+bool conf_list_has(const struct conf_list *l, struct span word)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (span_eq_nocase(word, l->v[i]))
+			return true;
+	}
+	return false;
 }
 
 static const struct conf_value *find(const struct conf *c, struct span name)
@@ -217,6 +239,36 @@ int conf_set(struct conf *c, const char *name, const char *value, const char *fi
 	return 0;
 }
 
+/* What is written as Dovecot's files are: "word word {" and all up to its "}", "!include". *depth counts the braces
+ * from line to line. */
+static bool is_dovecot(const char *file, unsigned line, struct span text, int *depth, struct conf_errors *errors)
+{
+	ptrdiff_t brace = span_chr(text, '{'), equals = span_chr(text, '=');
+	const struct param_foreign *f;
+	struct span rest = text, word;
+	char name[64] = "";
+	size_t i;
+
+	if (*depth == 0 && text.p[0] == '!') {
+		(void)span_word(&rest, " \t", &word);
+		conf_error(errors, "%s:%u: '%.*s' is not read: main.cf is one file", file, line, SPAN_ARG(word));
+		return true;
+	}
+	if (*depth == 0 && (brace <= 0 || (equals >= 0 && equals < brace)))
+		return false;
+	if (*depth == 0 && span_word(&rest, " \t{", &word)) {
+		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(word));
+		f = param_foreign(name);
+		conf_error(errors, "%s:%u: '%.*s': blocks of Dovecot are not read; %s", file, line,
+		           SPAN_ARG(span_sub(text, 0, (size_t)brace + 1)), f ? f->advice : "parameters stand one a line");
+	}
+	for (i = 0; i < text.n; i++)
+		*depth += (text.p[i] == '{') - (text.p[i] == '}');
+	if (*depth < 0)
+		*depth = 0;
+	return true;
+}
+
 static void parse_line(struct conf *c, const char *file, unsigned line, struct span text, struct conf_errors *errors)
 {
 	struct span name, value;
@@ -243,17 +295,19 @@ static void parse_line(struct conf *c, const char *file, unsigned line, struct s
 
 int conf_parse(struct conf *c, const char *file, struct span text, struct conf_errors *errors)
 {
-	size_t before = errors->n - errors->n_warnings;
+	size_t before = conf_errors_wrong(errors);
 	struct source src;
 	struct span line;
+	int depth = 0;
 
 	conf_overlay(c, NULL);
 	source_init(&src, file ? file : "configuration", text);
 	while (source_line(&src, &line))
-		parse_line(c, src.file, src.line, line, errors);
+		if (!is_dovecot(src.file, src.line, line, &depth, errors))
+			parse_line(c, src.file, src.line, line, errors);
 	source_fini(&src);
 	set_host_defaults(c);
-	return errors->n - errors->n_warnings > before ? -1 : 0;
+	return conf_errors_wrong(errors) > before ? -1 : 0;
 }
 
 /* Upper layers win; each name is written once. A value that stands for a file's content is written as that content. */
@@ -277,11 +331,6 @@ int conf_dump(const struct conf *c, struct str *out)
 	return 0;
 }
 
-static bool has_errors(const struct conf_errors *errors, size_t before)
-{
-	return errors->n - errors->n_warnings > before;
-}
-
 static void check_host_name(const struct conf *c, struct conf_errors *errors)
 {
 	const struct conf_value *v = htab_get(&c->values, SPAN_LIT("myhostname"));
@@ -295,7 +344,7 @@ static void check_host_name(const struct conf *c, struct conf_errors *errors)
 
 int conf_check(const struct conf *c, struct conf_errors *errors)
 {
-	size_t before = errors->n - errors->n_warnings;
+	size_t before = conf_errors_wrong(errors);
 	const struct param *p;
 	struct err err;
 
@@ -306,7 +355,7 @@ int conf_check(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "%s", err.msg);
 	}
 	check_host_name(c, errors);
-	return has_errors(errors, before) ? -1 : 0;
+	return conf_errors_wrong(errors) > before ? -1 : 0;
 }
 
 static void add_name(void *arg, struct span name)
@@ -420,7 +469,7 @@ static void load_contents(struct conf *c, struct conf_errors *errors)
 
 int conf_load(struct conf *c, const char *dir, struct conf_errors *errors)
 {
-	size_t before = errors->n - errors->n_warnings;
+	size_t before = conf_errors_wrong(errors);
 	struct source src;
 	struct str path = STR_INIT(4096);
 	struct err err;
@@ -439,5 +488,5 @@ int conf_load(struct conf *c, const char *dir, struct conf_errors *errors)
 	}
 	source_fini(&src);
 	str_fini(&path);
-	return rc < 0 || has_errors(errors, before) ? -1 : 0;
+	return rc < 0 || conf_errors_wrong(errors) > before ? -1 : 0;
 }

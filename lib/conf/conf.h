@@ -30,13 +30,26 @@ struct conf {
 	unsigned refs;                  /* of one on the heap: see conf_ref */
 };
 
+#define CONF_WARNING "warning: "
+
 /* All configuration errors at once; each a complete sentence "file:line: ...". Zeroed is a valid empty list. */
 struct conf_errors {
 	struct arena arena;
 	const char **v;
 	size_t n, cap;
-	size_t n_warnings;              /* how many of the n are warnings only (they start with "warning: ") */
+	size_t n_warnings;              /* how many of the n are warnings only (they start with CONF_WARNING) */
 };
+
+/* How many are more than warnings; whether one of them is not. */
+static inline size_t conf_errors_wrong(const struct conf_errors *errors)
+{
+	return errors->n - errors->n_warnings;
+}
+
+static inline bool conf_is_warning(const char *line)
+{
+	return strncmp(line, CONF_WARNING, sizeof(CONF_WARNING) - 1) == 0;
+}
 
 /* Reads DIR/main.cf and checks every name and value against the parameter table: unknown names are errors that
  * name the nearest one. A name that is no parameter is allowed when another value (or master.cf) refers to it.
@@ -66,16 +79,21 @@ int conf_check(const struct conf *c, struct conf_errors *errors);
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf **c);
 
-/* Frees what c or errors own; idempotent. conf_error adds a line to the list. Source: conf.c */
+/* Frees what c or errors own; idempotent. conf_error adds a line to the list, conf_error_once unless it stands there.
+ * Source: conf.c */
 void conf_fini(struct conf *c);
 void conf_errors_fini(struct conf_errors *errors);
 void conf_error(struct conf_errors *errors, const char *fmt, ...) PRINTF(2, 3);
+void conf_error_once(struct conf_errors *errors, const char *line);
 
 /* The raw value (a default if unset) or NULL for an unknown name. Source: conf.c */
 const char *conf_raw(const struct conf *c, const char *name);
 
 /* The entry that decides, from the topmost layer that has one; NULL when the name is not set. Source: conf.c */
 const struct conf_value *conf_find(const struct conf *c, const char *name);
+
+/* Is word in the list? Case does not matter, as in all words of parameters. Source: conf.c */
+bool conf_list_has(const struct conf_list *l, struct span word);
 
 /* Expands $name, ${name}, ${name?text}, ${name:text}, ${name?{text}:{text}}, $$ into *out (which is reset first).
  * conf_expand_name: the expanded value of one name; for myorigin what its file holds. -1 ERR_CONF for wrong syntax, a

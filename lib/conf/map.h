@@ -44,7 +44,6 @@ enum map_rc map_get(struct map *m, struct span key, struct str *value, struct er
 
 /* enum map_flags of its type, and its name as given to map_open. Source: map.c */
 unsigned map_flags(const struct map *m);
-const char *map_name(const struct map *m);      /* "type:name"; owned by the map */
 
 /* Takes NULL; sets *m to NULL. Source: map.c */
 void map_close(struct map **m);

@@ -2,7 +2,7 @@
  *
  * A frame is {u32 length of all, u16 type, u16 flags, u32 id} in host order, then fields {u16 tag, u32 length, bytes}.
  * Fields with the value 0 or "" are left out. A frame has at most IPC_FRAME_MAX bytes. A field list (IPC_STRUCT) makes
- * the struct, IPC_DESC the table that encodes, decodes and dumps it. A rule table says what a channel may receive in
+ * the struct, IPC_DESC the table that encodes and decodes it. A rule table says what a channel may receive in
  * which phase; anything else ends that channel and nothing more.
  */
 #ifndef IO_IPC_H
@@ -77,9 +77,6 @@ int ipc_encode(struct str *out, const struct ipc_desc *d, const void *in) WARN_U
 /* A zeroed struct in the arena filled from bytes; spans point into bytes. NULL with ERR_PROTO when the bytes are
  * not such a message: never trusts a length, a tag or a count. Source: ipc_codec.c */
 void *ipc_decode(const struct ipc_desc *d, struct span bytes, struct arena *a, struct err *err) WARN_UNUSED;
-
-/* "name{a=1 b=text}" for debug logs. Source: ipc_codec.c */
-const char *ipc_dump(struct arena *a, const struct ipc_desc *d, const void *in);
 
 /* ---- channels ---- */
 
@@ -157,7 +154,7 @@ struct ipc {
 /* Detached channel. ops and arg stay the caller's. Source: ipc.c */
 void ipc_init(struct ipc *c, struct loop *loop, const struct ipc_ops *ops, void *arg);
 
-/* Takes *fd (sets -1), makes it non-blocking when there is a loop, forgets what an earlier end left. Source: ipc.c */
+/* Takes *fd (sets -1), makes it non-blocking when there is a loop; an end from before is closed. Source: ipc.c */
 void ipc_attach(struct ipc *c, int *fd);
 
 static inline bool ipc_is_attached(const struct ipc *c)
@@ -210,9 +207,9 @@ int ipc_flush(struct ipc *c, struct err *err) WARN_UNUSED;
  * end has err->kind ERR_NONE. Source: ipc.c */
 enum ipc_rc ipc_wait(struct ipc *c, struct ipc_msg *m, uint64_t timeout_ms, struct err *err) WARN_UNUSED;
 
-/* Sends a request and waits for its answer, decoded into a; messages that are not the answer are ERR_PROTO.
- * NULL on failure. fd_r may be NULL; else takes the descriptor that came, or -1. Source: ipc.c */
+/* Sends a request and waits for its answer, decoded into a; messages that are not the answer are ERR_PROTO, and a
+ * descriptor that comes along is closed. NULL on failure. Source: ipc.c */
 void *ipc_call_wait(struct ipc *c, const struct ipc_desc *d, const void *in, const struct ipc_desc *reply,
-		    struct arena *a, int *fd_r, uint64_t timeout_ms, struct err *err) WARN_UNUSED;
+		    struct arena *a, uint64_t timeout_ms, struct err *err) WARN_UNUSED;
 
 #endif

@@ -105,6 +105,7 @@ static int limit_paths(const struct sandbox *sb, const char **missing_r, struct 
 
 #define CALL(name) SCMP_SYS(name)
 #define END -100000
+#define SELF INT32_MAX  /* who will load the list: no process has this id, no call this number */
 
 /* Memory, time, waiting, signals of our own, and work on descriptors that we already hold. */
 static const int always[] = {
@@ -204,7 +205,7 @@ static int add_sockets(scmp_filter_ctx f, unsigned may)
 }
 
 /* clone3 hides its flags behind a pointer; ENOSYS sends glibc back to clone. */
-static int add_processes(scmp_filter_ctx f, unsigned may, pid_t self)
+static int add_processes(scmp_filter_ctx f, unsigned may)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
@@ -220,7 +221,7 @@ static int add_processes(scmp_filter_ctx f, unsigned may, pid_t self)
 	}
 	/* abort() raises a signal in this very process; thread names; reading a limit of our own */
 	if (rc == 0)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self));
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, SELF));
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 	if (rc == 0)
@@ -229,7 +230,7 @@ static int add_processes(scmp_filter_ctx f, unsigned may, pid_t self)
 	return rc;
 }
 
-static int fill_filter(scmp_filter_ctx f, unsigned may, pid_t self)
+static int fill_filter(scmp_filter_ctx f, unsigned may)
 {
 	int rc = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
@@ -238,7 +239,7 @@ static int fill_filter(scmp_filter_ctx f, unsigned may, pid_t self)
 	rc = rc ? rc : add_memory(f, may);
 	rc = rc ? rc : add_ioctls(f, may);
 	rc = rc ? rc : add_sockets(f, may);
-	rc = rc ? rc : add_processes(f, may, self);
+	rc = rc ? rc : add_processes(f, may);
 	rc = rc || !(may & SB_ACCEPT) ? rc : add_list(f, on_accept);
 	rc = rc || !(may & SB_OPEN) ? rc : add_list(f, on_open);
 	rc = rc || !(may & SB_CHANGE_FILES) ? rc : add_list(f, on_change);
@@ -246,13 +247,11 @@ static int fill_filter(scmp_filter_ctx f, unsigned may, pid_t self)
 	return rc;
 }
 
-/* The program of the kernel; self stands for the process that will load it. */
+/* The program of the kernel. */
 struct sandbox_calls {
 	unsigned short n;
 	struct sock_filter code[];
 };
-
-#define SELF INT32_MAX                  /* no process has this id, and no system call this number */
 
 static int read_program(struct sandbox_calls **c_r, int fd)
 {
@@ -274,7 +273,7 @@ static int read_program(struct sandbox_calls **c_r, int fd)
 int sandbox_calls_new(struct sandbox_calls **c_r, unsigned may, struct err *err)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc = f ? fill_filter(f, may, SELF) : -ENOMEM;
+	int rc = f ? fill_filter(f, may) : -ENOMEM;
 	int fd = memfd_create("seccomp", MFD_CLOEXEC);
 
 	if (fd < 0 && rc == 0)
@@ -315,19 +314,15 @@ static int load_calls(const struct sandbox_calls *c, struct err *err)
 	return rc < 0 ? err_sys(err, "sandbox: seccomp") : 0;
 }
 
-static int limit_calls(unsigned may, struct err *err)
+static int limit_calls(const struct sandbox *sb, struct err *err)
 {
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc = f ? fill_filter(f, may, getpid()) : -ENOMEM;
+	struct sandbox_calls *own = NULL;
+	int rc = sb->calls ? 0 : sandbox_calls_new(&own, sb->may, err);
 
 	if (rc == 0)
-		rc = seccomp_load(f);
-	if (f)
-		seccomp_release(f);
-	if (rc == 0)
-		return 0;
-	errno = -rc;
-	return err_sys(err, "sandbox: seccomp");
+		rc = load_calls(sb->calls ? sb->calls : own, err);
+	sandbox_calls_free(own);
+	return rc;
 }
 
 /* ---- limits and identity ---- */
@@ -450,5 +445,5 @@ int sandbox_apply(const struct sandbox *sb, const char **missing_r, struct err *
 		return -1;
 	if (sb->may & SB_EXEC)
 		return 0;
-	return sb->calls ? load_calls(sb->calls, err) : limit_calls(sb->may, err);
+	return limit_calls(sb, err);
 }

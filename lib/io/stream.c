@@ -173,28 +173,6 @@ int stream_putz(struct stream *s, const char *z)
 	return stream_put(s, z, strlen(z));
 }
 
-int stream_putf(struct stream *s, const char *fmt, ...)
-{
-	va_list ap, again;
-	char *to;
-	int n;
-
-	if (s->is_dead)
-		return 0;
-	va_start(ap, fmt);
-	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	BUG(n < 0);
-	to = str_room(&s->out, (size_t)n);
-	if (to) {
-		vsnprintf(to, (size_t)n + 1, fmt, again);
-		str_grew(&s->out, (size_t)n);
-	}
-	va_end(again);
-	return to ? 0 : -1;
-}
-
 size_t stream_pending(const struct stream *s)
 {
 	return s->out.n - s->out_at;

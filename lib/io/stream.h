@@ -61,7 +61,6 @@ void stream_drop_input(struct stream *s);
 /* Append output; 0, or -1 when out_max would be exceeded (the caller ends the session). Source: stream.c */
 int stream_put(struct stream *s, const void *p, size_t n) WARN_UNUSED;
 int stream_putz(struct stream *s, const char *z) WARN_UNUSED;
-int stream_putf(struct stream *s, const char *fmt, ...) PRINTF(2, 3) WARN_UNUSED;
 
 /* Sends what is buffered: IO_OK when all has left, IO_AGAIN, IO_ERR. Source: stream.c */
 enum io_rc stream_flush(struct stream *s, struct err *err) WARN_UNUSED;

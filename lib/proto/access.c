@@ -79,7 +79,7 @@ enum access_action access_parse(struct span value, struct span *text_r)
 		{ "REDIRECT", ACCESS_REDIRECT }, { "BCC", ACCESS_BCC }, { "PREPEND", ACCESS_PREPEND }, { "WARN", ACCESS_WARN },
 		{ "INFO", ACCESS_INFO }, { "FILTER", ACCESS_FILTER },
 	};
-	struct span rest = span_trim(value), word;
+	struct span whole = span_trim(value), rest = whole, word;
 	uint64_t number;
 	size_t i;
 
@@ -89,7 +89,7 @@ enum access_action access_parse(struct span value, struct span *text_r)
 	/* all digits is what pop-before-smtp tables hold: OK */
 	if (word.n == 3 && span_u64(word, 599, &number) == 0 && number >= 400)
 		return ACCESS_REPLY;
-	if (span_u64(word, UINT64_MAX, &number) == 0)
+	if (word.n == whole.n && span_u64(word, UINT64_MAX, &number) == 0)
 		return ACCESS_OK;
 	for (i = 0; i < ARRAY_LEN(words); i++) {
 		if (span_eq_nocase(word, words[i].word)) {

@@ -39,14 +39,16 @@ bool address_domain_valid(struct span d, bool utf8)
 		return false;
 	for (i = 0; i < d.n; i++) {
 		if (d.p[i] == '.') {
-			if (label == 0)
+			if (label == 0 || d.p[i - 1] == '-')
 				return false;
 			label = 0;
+		} else if (label == 0 && d.p[i] == '-') {
+			return false;
 		} else if (!is_name_char((unsigned char)d.p[i], utf8) || ++label > 63) {
 			return false;
 		}
 	}
-	return label > 0;
+	return label > 0 && d.p[d.n - 1] != '-';
 }
 
 bool address_literal_valid(struct span d)

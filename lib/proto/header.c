@@ -52,18 +52,12 @@ static void field_begins(struct header_filter *h, struct span name)
 	name = span_trim(name);
 	h->dropping = is_dropped(h, name);
 	h->in_id = false;
-	if (span_starts_nocase(name, "Resent-"))
-		h->has_resent = true;
 	if (span_eq_nocase(name, "Received"))
 		h->n_received++;
-	else if (span_eq_nocase(name, "Delivered-To"))
-		h->n_delivered_to++;
 	else if (span_eq_nocase(name, "Date"))
 		h->has_date = true;
 	else if (span_eq_nocase(name, "From"))
 		h->has_from = true;
-	else if (span_eq_nocase(name, "To") || span_eq_nocase(name, "Cc") || span_eq_nocase(name, "Bcc"))
-		h->has_to = true;
 	else if (span_eq_nocase(name, "Message-ID")) {
 		h->in_id = !h->has_message_id;
 		h->has_message_id = true;
@@ -148,7 +142,6 @@ void header_filter_feed(struct header_filter *h, struct span in)
 		ptrdiff_t lf;
 
 		if (h->state != ST_REST) {
-			h->n_bytes++;
 			start_byte(h, in.p[0]);
 			in = span_from(in, 1);
 			continue;
@@ -158,7 +151,6 @@ void header_filter_feed(struct header_filter *h, struct span in)
 		if (h->in_id)
 			note_id(h, rest);
 		pass(h, rest);
-		h->n_bytes += rest.n;
 		if (lf >= 0)
 			h->state = ST_START;
 		in = span_from(in, rest.n);
@@ -194,16 +186,4 @@ bool header_next(struct span *in, struct span *name_r, struct span *value_r)
 		value_r->n--;
 	*in = span_from(*in, i + 1);
 	return true;
-}
-
-int header_unfold(struct str *out, struct span value)
-{
-	size_t i;
-
-	value = span_trim(value);
-	for (i = 0; i < value.n; i++) {
-		if (value.p[i] != '\r' && value.p[i] != '\n' && str_addc(out, value.p[i]) < 0)
-			return -1;
-	}
-	return 0;
 }

@@ -24,11 +24,9 @@ struct header_filter {
 	const struct header_events *ev;
 	void *arg;
 	const char *const *drop;        /* NULL-ended names of fields that are left out; NULL for none */
-	bool has_date, has_message_id, has_from, has_to, has_resent;
+	bool has_date, has_message_id, has_from;
 	bool ended;
 	unsigned n_received;            /* hops (RFC 5321 section 6.3) */
-	unsigned n_delivered_to;
-	size_t n_bytes;                 /* of the header block so far, dropped fields included */
 	char message_id[HEADER_ID_MAX + 1];
 	/* private */
 	size_t n_id;
@@ -52,9 +50,5 @@ void header_filter_finish(struct header_filter *h);
 /* The next field of a header block in memory: name without colon, value folded as it stands without the last line end.
  * False at the empty line, the end, or a line that is no field; *in then begins there. Source: header.c */
 bool header_next(struct span *in, struct span *name_r, struct span *value_r);
-
-/* Appends value on one line: CR and LF of folding removed (RFC 5322 section 2.2.3), blanks around trimmed. -1 at out's
- * limit. Source: header.c */
-int header_unfold(struct str *out, struct span value) WARN_UNUSED;
 
 #endif

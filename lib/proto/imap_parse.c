@@ -176,15 +176,6 @@ static int number(struct imap_parse *p, uint64_t min, uint64_t max, const char *
 	return *n_r < min ? err_set(err, ERR_PROTO, "Zero is no %s", what) : 0;
 }
 
-int imap_parse_number(struct imap_parse *p, const char *what, uint32_t *n_r, struct err *err)
-{
-	uint64_t n = 0;
-	int rc = number(p, 0, UINT32_MAX, what, &n, err);
-
-	*n_r = (uint32_t)n;
-	return rc;
-}
-
 int imap_parse_nz_number(struct imap_parse *p, const char *what, uint32_t *n_r, struct err *err)
 {
 	uint64_t n = 0;

@@ -80,7 +80,6 @@ int imap_parse_mailbox(struct imap_parse *p, char sep, struct span *v_r, struct 
 int imap_parse_literal_head(struct imap_parse *p, struct imap_frame_literal *lit_r, struct err *err) WARN_UNUSED;
 
 /* Decimal digits; nz: not 0; number64: below 2^63 (RFC 9051 section 9, RFC 7162). Source: imap_parse.c */
-int imap_parse_number(struct imap_parse *p, const char *what, uint32_t *n_r, struct err *err) WARN_UNUSED;
 int imap_parse_nz_number(struct imap_parse *p, const char *what, uint32_t *n_r, struct err *err) WARN_UNUSED;
 int imap_parse_number64(struct imap_parse *p, const char *what, uint64_t *n_r, struct err *err) WARN_UNUSED;
 

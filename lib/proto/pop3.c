@@ -77,24 +77,6 @@ int pop3_write_end(struct pop3_writer *w, struct str *out)
 	return str_addz(out, ".\r\n");
 }
 
-void pop3_count(struct pop3_counter *c, struct span in)
-{
-	const char *p = in.p, *end = in.p + in.n, *lf;
-
-	c->n += in.n;
-	while (p < end && (lf = memchr(p, '\n', (size_t)(end - p)))) {
-		c->n += (lf > in.p ? lf[-1] : c->last) != '\r';
-		p = lf + 1;
-	}
-	if (in.n)
-		c->last = end[-1];
-}
-
-uint64_t pop3_count_end(const struct pop3_counter *c)
-{
-	return c->n + (c->n == 0 || c->last == '\n' ? 0 : c->last == '\r' ? 1 : 2);
-}
-
 /* ---- unique ids ---- */
 
 struct directive {
@@ -138,14 +120,13 @@ int pop3_uidl_check(const char *format, struct err *err)
 		size_t n = *p == '%' ? parse_directive(p + 1, &d) : 0;
 
 		if (*p == '%' && n == 0)
-			return err_set(err, ERR_CONF,
-				       "pop3_uidl_format: \"%s\": %%u, %%v, %%f and %%g are known, as in %%08Xu%%08Xv", p);
+			return err_set(err, ERR_CONF, "\"%s\": %%u, %%v, %%f and %%g are known, as in %%08Xu%%08Xv", p);
 		if (n && strchr("ufg", d.what))
 			has_id = true;
 		p += n;
 	}
 	if (!has_id)
-		return err_set(err, ERR_CONF, "pop3_uidl_format: all messages would have the same id: use %%u, %%f or %%g");
+		return err_set(err, ERR_CONF, "all messages would have the same id: use %%u, %%f or %%g");
 	return 0;
 }
 

@@ -40,16 +40,6 @@ int pop3_write(struct pop3_writer *w, struct span in, struct str *out, bool *don
 /* Ends the last line if need be, then the response. -1: out's limit. Source: pop3.c */
 int pop3_write_end(struct pop3_writer *w, struct str *out) WARN_UNUSED;
 
-/* Octets of a message as RETR sends them, without stuffing and the final dot (RFC 1939 section 11). */
-struct pop3_counter {
-	uint64_t n;
-	char last;
-};
-
-/* Source: pop3.c */
-void pop3_count(struct pop3_counter *c, struct span in);
-uint64_t pop3_count_end(const struct pop3_counter *c);
-
 /* What a unique id is made of. */
 struct pop3_uidl {
 	uint32_t uid, validity;

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/err.h"
-#include "conf/conf.h"
+#include "conf/mastercf.h"
 
 enum restrict_list { RESTRICT_CLIENT, RESTRICT_HELO, RESTRICT_SENDER, RESTRICT_RELAY, RESTRICT_RECIPIENT, RESTRICT_DATA,
 		     RESTRICT_END_OF_DATA, RESTRICT_LISTS };
@@ -46,17 +46,14 @@ struct restrict_prog {
 int restrict_compile(struct restrict_prog *out_r, struct arena *a, const struct conf *c, const char *what,
 	const struct conf_list *words, struct err *err) WARN_UNUSED;
 
-/* All lists of a configuration, for surat check; with -1 the first error. Source: restrict.c */
+/* All lists of a configuration: -1 with the first error. Source: restrict.c */
 int restrict_check(const struct conf *c, struct err *err) WARN_UNUSED;
 
-/* The same, every list that is wrong with its place in main.cf; -1 when any is. Source: restrict.c */
-int restrict_check_all(const struct conf *c, struct conf_errors *errors);
+/* Every list of main.cf and of the services of smtpd that is wrong, each once and with its place; -1 when any is.
+ * Source: restrict.c */
+int restrict_check_all(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 
 /* "smtpd_client_restrictions" and so on. Source: restrict.c */
 const char *restrict_list_name(enum restrict_list list);
-
-/* Every "type:name" that the lists of c name (resolve serves only those); calls fn for each. -1 as restrict_check.
- * Source: restrict.c */
-int restrict_maps(const struct conf *c, void (*fn)(void *arg, const char *map), void *arg, struct err *err) WARN_UNUSED;
 
 #endif

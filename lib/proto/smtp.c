@@ -2,6 +2,9 @@
 
 #include "base/utf8.h"
 
+#define ENVID_MAX 100           /* RFC 3461 section 4 */
+#define ORCPT_MAX 500
+
 void smtp_split(struct span line, struct span *verb_r, struct span *args_r)
 {
 	struct span rest = line;
@@ -42,20 +45,6 @@ int smtp_xtext_decode(struct str *out, struct span in)
 	return 0;
 }
 
-int smtp_xtext_encode(struct str *out, struct span in)
-{
-	size_t i;
-
-	for (i = 0; i < in.n; i++) {
-		unsigned char c = (unsigned char)in.p[i];
-		bool plain = c > ' ' && c < 127 && c != '+' && c != '=';
-
-		if ((plain ? str_addc(out, (char)c) : str_addf(out, "+%02X", c)) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* Decoded xtext in the arena, at most max bytes. */
 static int take_xtext(struct arena *a, struct span in, size_t max, struct span *out_r)
 {
@@ -77,13 +66,40 @@ static int unsupported(struct err *err, struct span word)
 	return err_set(err, ERR_PROTO, "555 5.5.4 Unsupported option: %.*s", SPAN_ARG(span_sub(word, 0, 100)));
 }
 
+/* RFC 1870 section 6.1: up to 20 digits; what no number holds is above every limit. */
+static int size_value(struct span value, uint64_t *size_r)
+{
+	size_t i;
+
+	if (span_u64(value, INT64_MAX, size_r) == 0)
+		return 0;
+	for (i = 0; i < value.n && value.p[i] >= '0' && value.p[i] <= '9'; i++)
+		;
+	*size_r = INT64_MAX;
+	return value.n && i == value.n ? 0 : -1;
+}
+
+/* RFC 3461 sections 4.2 and 4.4: what is encoded is printable, for it goes into a field of a notice. */
+static int take_printable(struct arena *a, struct span value, size_t max, struct span *out_r)
+{
+	size_t i;
+
+	if (value.n == 0 || take_xtext(a, value, max, out_r) < 0)
+		return -1;
+	for (i = 0; i < out_r->n; i++) {
+		if (out_r->p[i] < ' ' || out_r->p[i] > '~')
+			return -1;
+	}
+	return 0;
+}
+
 static int mail_param(struct arena *a, struct span word, unsigned ext, struct smtp_mail *m, struct err *err)
 {
 	struct span name, value;
 	bool has_value = span_cut(word, '=', &name, &value);
 
 	if (span_eq_nocase(name, "SIZE") && (ext & SMTP_EXT_SIZE)) {
-		if (span_u64(value, INT64_MAX, &m->size) < 0)
+		if (size_value(value, &m->size) < 0)
 			return reply(err, "501 5.5.4 Bad message size syntax");
 	} else if (span_eq_nocase(name, "BODY") && (ext & SMTP_EXT_8BITMIME)) {
 		if (span_eq_nocase(value, "8BITMIME"))
@@ -99,7 +115,7 @@ static int mail_param(struct arena *a, struct span word, unsigned ext, struct sm
 			return reply(err, "501 5.5.4 Bad RET parameter syntax");
 		m->ret = span_eq_nocase(value, "FULL") ? SMTP_RET_FULL : SMTP_RET_HDRS;
 	} else if (span_eq_nocase(name, "ENVID") && (ext & SMTP_EXT_DSN)) {
-		if (m->envid.n || value.n == 0 || take_xtext(a, value, 100, &m->envid) < 0)
+		if (m->envid.n || take_printable(a, value, ENVID_MAX, &m->envid) < 0)
 			return reply(err, "501 5.5.4 Bad ENVID parameter syntax");
 	} else if (span_eq_nocase(name, "AUTH") && (ext & SMTP_EXT_AUTH)) {
 		if (m->has_auth || value.n == 0 || take_xtext(a, value, 500, &m->auth) < 0)
@@ -143,7 +159,7 @@ static int orcpt_value(struct arena *a, struct span value, struct span *out_r)
 	struct span type, text, plain;
 	size_t i;
 
-	if (!span_cut(value, ';', &type, &text) || type.n == 0 || type.n > 32 || text.n == 0)
+	if (value.n > ORCPT_MAX || !span_cut(value, ';', &type, &text) || type.n == 0 || type.n > 32)
 		return -1;
 	for (i = 0; i < type.n; i++) {
 		char c = type.p[i];
@@ -152,10 +168,10 @@ static int orcpt_value(struct arena *a, struct span value, struct span *out_r)
 			return -1;
 	}
 	if (span_eq_nocase(type, "utf-8") && !utf8_is_ascii(text)) {
-		if (!utf8_valid(text) || text.n > 450)
+		if (!utf8_valid(text))
 			return -1;
 		plain = text;
-	} else if (take_xtext(a, text, 450, &plain) < 0) {
+	} else if (take_printable(a, text, ORCPT_MAX, &plain) < 0) {
 		return -1;
 	}
 	*out_r = span_z(arena_printf(a, "%.*s;%.*s", SPAN_ARG(type), SPAN_ARG(plain)));

@@ -4,7 +4,6 @@
 
 #include "base/utf8.h"
 #include "proto/charset.h"
-#include "proto/date.h"
 #include "proto/header_decode.h"
 #include "proto/rfc822.h"
 
@@ -224,29 +223,11 @@ int sort_key_first(struct str *address, struct str *display, struct span value)
 
 	rfc822_list_init(&l, value);
 	if (rfc822_list_next(&l)) {
-		if (address && l.a.has_local)
+		if (l.a.has_local)
 			rc = sort_key_fold(address, str_span(&l.a.local));
 		if (rc == 0 && display)
 			rc = add_display(display, &l.a);
 	}
 	rfc822_list_fini(&l);
 	return rc;
-}
-
-int sort_key_address(struct str *out, struct span value)
-{
-	return sort_key_first(out, NULL, value);
-}
-
-int sort_key_display(struct str *out, struct span value)
-{
-	return sort_key_first(NULL, out, value);
-}
-
-int64_t sort_key_date(struct span value, int64_t fallback_s)
-{
-	int64_t t;
-	int offset;
-
-	return date_parse(value, &t, &offset) == 0 ? t : fallback_s;
 }

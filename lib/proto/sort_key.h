@@ -21,16 +21,9 @@ void sort_key_blanks(struct str *s, size_t start);
  * says reply or forward was taken away. -1 at out's limit. Source: sort_key.c */
 int sort_key_subject(struct str *out, struct span value, bool *is_reply_r) WARN_UNUSED;
 
-/* Append the key of an address list's first entry, folded: its local part (a group: its name), or for SORT=DISPLAY
- * (RFC 5957) its display name, local@domain when it has none. Nothing for an empty list. -1 at out's limit.
- * Source: sort_key.c */
-int sort_key_address(struct str *out, struct span value) WARN_UNUSED;
-int sort_key_display(struct str *out, struct span value) WARN_UNUSED;
-
-/* Both in one walk; either may be NULL. Source: sort_key.c */
+/* Appends the keys of an address list's first entry, folded: to address its local part (a group: its name), to display
+ * (may be NULL) for SORT=DISPLAY (RFC 5957) its display name, local@domain when it has none. Nothing for an empty list.
+ * -1 at the limit of either. Source: sort_key.c */
 int sort_key_first(struct str *address, struct str *display, struct span value) WARN_UNUSED;
-
-/* Seconds since 1970 in UTC of a Date field, fallback_s (the internal date) when it is none. Source: sort_key.c */
-int64_t sort_key_date(struct span value, int64_t fallback_s);
 
 #endif

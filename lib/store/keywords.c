@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/dotlock.h"
 #include "store/textfile.h"
+#include "store/uidlist.h"
 
 #define LOCK_WAIT_MS 10000
 #define TEXT_MAX (INDEX_KEYWORDS * (KEYWORD_MAX + 8u))
@@ -106,7 +108,7 @@ static int replace(struct keywords *k, int dir, struct textfile *f, struct err *
 	return rc;
 }
 
-static int add(struct keywords *k, int dir, struct span name, struct err *err)
+static int add_locked(struct keywords *k, int dir, struct span name, struct err *err)
 {
 	struct textfile f;
 	int i = -1, rc = textfile_lock(&f, dir, KEYWORDS_NAME, LOCK_WAIT_MS, err);
@@ -132,7 +134,19 @@ static int add(struct keywords *k, int dir, struct span name, struct err *err)
 	return rc < 0 ? -1 : i;
 }
 
-int keywords_find(struct keywords *k, int dir, struct span name, bool may_add, struct err *err)
+static int add(struct keywords *k, int dir, struct span name, struct err *err)
+{
+	int lock = dotlock_take(dir, UIDLIST_LOCK, LOCK_WAIT_MS), i;
+
+	if (lock < 0)
+		return errno == EEXIST ? err_set(err, ERR_TEMP, UIDLIST_LOCK " is held by somebody else") :
+					 err_sys(err, "cannot make " UIDLIST_LOCK);
+	i = add_locked(k, dir, name, err);
+	dotlock_drop(dir, UIDLIST_LOCK, lock);
+	return i;
+}
+
+int keywords_find(struct keywords *k, int dir, struct span name, enum keywords_how how, struct err *err)
 {
 	int i = lookup(k, name);
 
@@ -140,9 +154,9 @@ int keywords_find(struct keywords *k, int dir, struct span name, bool may_add, s
 		return i;
 	if (!is_keyword(name))
 		return err_set(err, ERR_PERM, "\"%.*s\" is no keyword", (int)(name.n > 100 ? 100 : name.n), name.n ? name.p : "");
-	if (!may_add)
+	if (how == KEYWORDS_KNOWN)
 		return err_set(err, ERR_PERM, "no such keyword");
-	return add(k, dir, name, err);
+	return how == KEYWORDS_ADD ? add(k, dir, name, err) : add_locked(k, dir, name, err);
 }
 
 void keywords_fini(struct keywords *k)

@@ -26,10 +26,13 @@ struct keywords {
  * Source: keywords.c */
 int keywords_read(struct keywords *k, int dir, struct err *err) WARN_UNUSED;
 
-/* The number of a keyword (ASCII case-insensitive), added to the file, durably and under dovecot-keywords.lock, when
- * it is new and may_add. -1: there is none, or no letter is free, or the name is no atom (err kind ERR_PERM), or
+/* Dovecot changes the file under UIDLIST_LOCK, so it is taken to add a keyword. HELD: the caller has it. */
+enum keywords_how { KEYWORDS_KNOWN, KEYWORDS_ADD, KEYWORDS_ADD_HELD };
+
+/* The number of a keyword (ASCII case-insensitive), added to the file, durably, when it is new and how says so. -1: there is none, or no letter is free, or the name is no atom (err kind ERR_PERM), or
  * ERR_SYS. Source: keywords.c */
-int keywords_find(struct keywords *k, int dir, struct span name, bool may_add, struct err *err) WARN_UNUSED;
+int keywords_find(struct keywords *k, int dir, struct span name, enum keywords_how how, struct err *err)
+	WARN_UNUSED;
 
 /* The text of the file, for the fuzzer too; format: -1 when out is full. Source: keywords.c */
 void keywords_parse(struct keywords *k, struct span text);

@@ -168,7 +168,7 @@ static int keyword_flags(struct mailbox_append *a, const struct span *keywords, 
 			 struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		int k = keywords_find(&a->keywords, a->md.fd, keywords[i], true, err);
+		int k = keywords_find(&a->keywords, a->md.fd, keywords[i], KEYWORDS_ADD, err);
 
 		if (k < 0)
 			return -1;

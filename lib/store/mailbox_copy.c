@@ -57,7 +57,7 @@ static int letter_of(struct copying *c, unsigned here, struct err *err)
 	c->letters[here] = NO_LETTER;
 	if (name.n == 0)
 		return 0;
-	there = keywords_find(&c->keywords, c->md.fd, name, true, err);
+	there = keywords_find(&c->keywords, c->md.fd, name, c->to.store ? KEYWORDS_ADD_HELD : KEYWORDS_ADD, err);
 	/* all letters are taken there: the message goes without, as with Dovecot */
 	if (there < 0)
 		return err->kind == ERR_PERM ? 0 : -1;

@@ -1,7 +1,8 @@
 /*
  * From the disk to the index. All of it happens in one write transaction, so the user's other sessions wait for what
- * the first finds, and their own renames do not come in between. Order of locks: UIDLIST_LOCK, then the transaction;
- * in a transaction the lock is only tried.
+ * the first finds, and their own renames do not come in between. Those of other programs do, and hide files from who
+ * reads the directory: what is missing counts as gone after a look that nobody disturbed. Order of locks:
+ * UIDLIST_LOCK, then the transaction; in a transaction the lock is only tried.
  *
  * When is a directory read? Its time T stands in the index. "Now" is CLOCK_REALTIME_COARSE, the clock the kernel stamps
  * with, read before the directory is looked at.
@@ -11,7 +12,7 @@
  *   T as noted, nothing due                         nothing
  *   T as noted, a look is due                       read
  *   another list (inode, shorter, rewritten)        list, new/ and cur/ are read, all UIDs compared
- *   longer list                                     its new records, when we number ourselves
+ *   longer list                                     its new records; those that are of no new file: as another list
  *
  * Young is a T to which another change could still add itself without a trace: within 20 ms of now where T has a part
  * below the millisecond (the kernel's tick is at most 10 ms), within 2 s elsewhere and on network mounts.
@@ -46,7 +47,9 @@
 #define YOUNG_COARSE_NS 2000000000
 #define DOUBT_S 30
 #define DOUBT_COARSE_S 3
-#define RESCANS 2
+#define RESCANS 4                 /* looks at both directories before one that was always disturbed is believed */
+#define TURNS 2
+#define OLD_S 60                  /* in new/ with a name so much older than the list: it was here before */
 #define DUE_NOW 1
 #define LIST_LINE 400             /* more bytes a message: most of the list is of messages that are gone */
 #define LIST_SPARE 500
@@ -62,7 +65,9 @@ struct look {
 	struct index_file list;
 	struct index_time new_time, cur_time;
 	bool need_new, need_cur, need_all;
+	bool is_longer;                 /* the list: others have numbered messages */
 	struct maildir_scan scan;
+	int cur;                        /* borrowed */
 	struct known *k;
 	size_t n_k, cap_k, pos;
 	struct uidlist uids;            /* with need_all */
@@ -98,6 +103,40 @@ static bool is_same_time(const struct index_time *a, const struct index_time *b)
 	return a->s == b->s && a->ns == b->ns;
 }
 
+/* Gives the directory an exact time of the fine clock, which no other change gives. 1 it has it, 0 another one, -1 it
+ * cannot be looked at. */
+static int stamp(int fd, struct index_time *t_r)
+{
+	struct timespec now, set[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct err err = ERR_INIT;
+	bool is_set;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_nsec % 1000000 == 0)
+		now.tv_nsec++;
+	set[1] = now;
+	is_set = futimens(fd, set) == 0;
+	if (look_at_dir(fd, false, t_r, &err) < 0)
+		return -1;
+	return is_set && t_r->s == now.tv_sec && t_r->ns == (uint32_t)now.tv_nsec;
+}
+
+/* Any change from now on gives it another time than *t_r. False: that cannot be had. */
+static bool settle(int fd, bool is_coarse, struct index_time *t_r)
+{
+	struct err err = ERR_INIT;
+
+	return look_at_dir(fd, is_coarse, t_r, &err) == 0 && (!t_r->due_s || (!is_coarse && stamp(fd, t_r) > 0));
+}
+
+static bool is_settled(int fd, const struct index_time *then)
+{
+	struct index_time t;
+	struct err err = ERR_INIT;
+
+	return look_at_dir(fd, false, &t, &err) == 0 && is_same_time(then, &t);
+}
+
 static bool must_read(const struct index_time *noted, const struct index_time *now)
 {
 	return !is_same_time(noted, now) || (noted->due_s && (int64_t)noted->due_s <= time(NULL));
@@ -118,9 +157,22 @@ static int look_around(struct look *l, struct mail_store *s, const struct maildi
 	    look_at_dir(md->cur, is_coarse, &l->cur_time, err) < 0)
 		return -1;
 	l->need_all = !f->id || is_other_list(&f->uidlist, &l->list);
+	l->is_longer = !l->need_all && l->list.size > f->uidlist.size;
 	l->need_new = l->need_all || must_read(&f->new_time, &l->new_time);
 	l->need_cur = l->need_all || must_read(&f->cur_time, &l->cur_time);
 	return 0;
+}
+
+/* Reads both directories once more. 1: nobody changed them meanwhile, what was not seen is gone. 0: somebody did. */
+static int look_again(struct look *l, struct mail_store *s, const struct maildir *md, struct err *err)
+{
+	bool is_coarse = index_is_memory(s->index), is_sure;
+	struct index_time new_time, cur_time;
+
+	is_sure = settle(md->new, is_coarse, &new_time) && settle(md->cur, is_coarse, &cur_time);
+	if (maildir_scan(&l->scan, md, err) < 0)
+		return -1;
+	return is_sure && is_settled(md->new, &new_time) && is_settled(md->cur, &cur_time);
 }
 
 static void look_end(struct look *l)
@@ -160,6 +212,7 @@ static bool match_name(void *arg, uint32_t uid, struct span name)
 	if (!e || (l->need_all && e->uid != uid))
 		return true;
 	e->uid = uid;
+	mailbox_twins_prefer(&l->scan, l->cur, e, name);
 	k->at = (uint32_t)(e - l->scan.v) + 1;
 	k->differs = e->is_new != !!(k->state & INDEX_IN_NEW) || !span_eqz(name, e->name);
 	return true;
@@ -176,6 +229,7 @@ static int match(struct disk *d, struct look *l, size_t *n_missing_r, struct err
 	uint32_t from = l->need_cur ? 1 : d->f.first_new;
 
 	l->n_k = l->pos = 0;
+	l->cur = d->md->cur;
 	*n_missing_r = 0;
 	if (from == 0)
 		return 0;
@@ -364,20 +418,23 @@ int mailbox_disk_number(struct disk *d, struct uidlist_new *v, size_t n, struct 
 					     UIDLIST_NAME " was changed by somebody without its lock") : rc > 0 ? 0 : -1;
 }
 
-/* UIDs for files nobody has numbered. UIDLIST_OTHER: the list must be read whole. */
-static enum uidlist_rc number_files(struct disk *d, struct maildir_entry **v, size_t n, struct err *err)
+/* UIDs for files nobody has numbered. UIDLIST_OTHER: the list must be read whole, also for a record of a file that we
+ * know: Dovecot names a copy of a copy as the first one was named, and that we may still have. */
+static enum uidlist_rc number_files(struct disk *d, const struct look *l, struct maildir_entry **v, size_t n,
+				    struct err *err)
 {
 	struct uidlist_new *u = arena_alloc(&d->arena, (n + 1) * sizeof(*u));
 	enum uidlist_rc rc;
 
-	if (n == 0)
+	if (n == 0 && !l->is_longer)
 		return UIDLIST_DONE;
 	/* reading it whole writes it without them */
 	if (d->f.uidlist.size > ((uint64_t)d->f.n + LIST_SPARE) * LIST_LINE)
 		return UIDLIST_OTHER;
 	qsort(v, n, sizeof(*v), by_arrival);
 	for (size_t i = 0; i < n; i++)
-		u[i].base = maildir_entry_base(v[i]);
+		u[i] = (struct uidlist_new){ maildir_entry_base(v[i]), 0,
+					     !v[i]->is_new || (int64_t)v[i]->arrival_s + OLD_S < d->f.uidlist.s };
 	rc = extend(d, u, n, err);
 	for (size_t i = 0; rc == UIDLIST_DONE && i < n; i++)
 		v[i]->uid = u[i].uid;
@@ -472,20 +529,22 @@ static void draw_validity(struct disk *d, struct uidlist *u)
 	struct err why = ERR_INIT;
 	uint32_t v;
 
-	if (u->header_next == 0 && u->validity != d->f.validity && uidvalidity_next(d->store, &v, &why) == 0 &&
+	if (!u->has_past && u->validity != d->f.validity && uidvalidity_next(d->store, &v, &why) == 0 &&
 	    v > d->f.validity)
 		u->validity = v;
 }
 
 static int read_list(struct disk *d, struct look *l, struct err *err)
 {
-	int lock;
+	int lock, rc;
 
-	if (lock_list(d, err) < 0 || uidlist_open(&l->uids, d->md->fd, 0, err) < 0)
+	if (lock_list(d, err) < 0 || uidlist_open(&l->uids, d->md->fd, err) < 0)
 		return -1;
-	for (int turn = 0; turn < RESCANS; turn++)
-		if ((turn == 0 || uidlist_missing(&l->uids, &l->scan)) && maildir_scan(&l->scan, d->md, err) < 0)
-			return -1;
+	rc = maildir_scan(&l->scan, d->md, err);
+	for (int turn = 0; rc == 0 && turn < RESCANS && uidlist_missing(&l->uids, &l->scan); turn++)
+		rc = look_again(l, d->store, d->md, err);
+	if (rc < 0)
+		return -1;
 	if (d->f.id && keep_promises(d, l, err) < 0)
 		return -1;
 	draw_validity(d, &l->uids);
@@ -515,6 +574,9 @@ static int refresh_all(struct disk *d, struct look *l, struct err *err)
 	if (match(d, l, &n_missing, err) < 0)
 		return -1;
 	n_add = unclaimed(l, &d->arena, &add);
+	/* they are parted by a look that may give numbers */
+	if (l->scan.n_twins)
+		l->cur_time.due_s = DUE_NOW;
 	if (apply(d, l, add, n_add, err) < 0)
 		return -1;
 	if (l->uids.next_uid > d->f.uid_next)
@@ -532,22 +594,23 @@ static int refresh_all(struct disk *d, struct look *l, struct err *err)
 static int refresh_part(struct disk *d, struct look *l, struct err *err)
 {
 	struct maildir_entry **add;
-	size_t n_add, n_missing = 1;
+	size_t n_add, n_missing;
 	enum uidlist_rc rc;
+	int is_sure = 0;
 
-	for (int turn = 0; turn <= RESCANS && n_missing; turn++) {
-		if (l->need_new && maildir_scan_dir(&l->scan, d->md->new, true, err) < 0)
+	if ((l->need_new && maildir_scan_dir(&l->scan, d->md->new, true, err) < 0) ||
+	    (l->need_cur && maildir_scan_dir(&l->scan, d->md->cur, false, err) < 0) || match(d, l, &n_missing, err) < 0)
+		return -1;
+	/* renamed while we read, or gone from new/ to cur/ */
+	for (int turn = 0; n_missing && !is_sure && turn < RESCANS; turn++) {
+		l->need_new = l->need_cur = true;
+		is_sure = look_again(l, d->store, d->md, err);
+		if (is_sure < 0 || match(d, l, &n_missing, err) < 0)
 			return -1;
-		if (l->need_cur && maildir_scan_dir(&l->scan, d->md->cur, false, err) < 0)
-			return -1;
-		if (match(d, l, &n_missing, err) < 0)
-			return -1;
-		/* renamed while we read, or gone from new/ to cur/: look everywhere before it counts as gone */
-		if (n_missing)
-			l->need_new = l->need_cur = true;
 	}
+	mailbox_twins_part(d, &l->scan);
 	n_add = unclaimed(l, &d->arena, &add);
-	rc = number_files(d, add, n_add, err);
+	rc = number_files(d, l, add, n_add, err);
 	if (rc == UIDLIST_OTHER) {
 		look_end(l);
 		if (look_around(l, d->store, d->md, &d->f, err) < 0)
@@ -565,7 +628,7 @@ static int refresh(struct disk *d, unsigned flags, struct err *err)
 
 	if (rc == 0 && (l.need_all || ((flags & DISK_OPEN) && d->f.uidlist.ino == 0)))
 		rc = refresh_all(d, &l, err);
-	else if (rc == 0 && (l.need_new || l.need_cur))
+	else if (rc == 0 && (l.need_new || l.need_cur || l.is_longer))
 		rc = refresh_part(d, &l, err);
 	look_end(&l);
 	if (rc == 0 && (d->f.n > n || d->f.uid_next > next))
@@ -585,25 +648,17 @@ void mailbox_disk_own_begin(struct disk *d)
 
 void mailbox_disk_own_end(struct disk *d)
 {
-	struct timespec now, set[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct index_time *noted = &d->f.cur_time, t;
-	struct err err = ERR_INIT;
 	uint32_t due;
+	int rc;
 
 	if (!d->is_own)
 		return;
 	d->is_own = false;
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (now.tv_nsec % 1000000 == 0)
-		now.tv_nsec++;
-	set[1] = now;
-	due = (uint32_t)now.tv_sec + DOUBT_S;
-	if (futimens(d->md->cur, set) < 0)
-		due = (uint32_t)now.tv_sec + DOUBT_COARSE_S;
-	if (look_at_dir(d->md->cur, false, &t, &err) < 0)
+	rc = stamp(d->md->cur, &t);
+	if (rc < 0)
 		return;
-	if (t.s != now.tv_sec || t.ns != (uint32_t)now.tv_nsec)
-		due = (uint32_t)now.tv_sec + DOUBT_COARSE_S;
+	due = (uint32_t)time(NULL) + (rc ? DOUBT_S : DOUBT_COARSE_S);
 	/* a look that was due before stays due */
 	if (noted->due_s && noted->due_s < due)
 		due = noted->due_s;
@@ -701,7 +756,7 @@ static int claim(struct disk *d, struct err *err)
  * failed after them. */
 static int hold_list(struct disk *d, struct err *err)
 {
-	for (int turn = 0; turn < RESCANS; turn++) {
+	for (int turn = 0; turn < TURNS; turn++) {
 		struct look l = { 0 };
 		enum uidlist_rc rc = extend(d, NULL, 0, err);
 		int all;
@@ -838,7 +893,7 @@ static int is_current(struct mail_store *s, const struct maildir *md, const stru
 		return 0;
 	if (look_around(&l, s, md, f, err) < 0)
 		return -1;
-	return !l.need_all && !l.need_new && !l.need_cur;
+	return !l.need_all && !l.need_new && !l.need_cur && !l.is_longer;
 }
 
 static int read_once(struct mail_store *s, const char *folder, const struct maildir *md, unsigned flags,

@@ -70,14 +70,25 @@ static bool is_ours(const struct textfile *f)
 	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
+/* Its mode stays, and its time grows by whole seconds: Dovecot knows by them that it is another one. */
+static void be_like(int fd, const struct stat *old)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = old->st_mtim.tv_sec + 1 } };
+	struct stat st;
+
+	(void)!fchmod(fd, old->st_mode & 0666);
+	if (fstat(fd, &st) == 0 && st.st_mtim.tv_sec <= old->st_mtim.tv_sec)
+		(void)!futimens(fd, times);
+}
+
 int textfile_replace(struct textfile *f, struct span text, struct err *err)
 {
 	struct stat st;
-	int rc = 0;
+	int rc = write_all(f->fd, text);
 
-	if (fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-		(void)!fchmod(f->fd, st.st_mode & 0666);
-	if (write_all(f->fd, text) < 0 || fsync(f->fd) < 0)
+	if (rc == 0 && fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		be_like(f->fd, &st);
+	if (rc < 0 || fsync(f->fd) < 0)
 		rc = err_sys(err, "cannot write %s", f->lock);
 	if (!is_ours(f)) {
 		close(f->fd);

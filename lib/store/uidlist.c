@@ -59,7 +59,7 @@ static void renew(struct uidlist *u)
 	forget(u);
 	u->validity = now > u->validity ? now : u->validity + 1;
 	u->next_uid = 1;
-	u->promised = u->header_next = 0;
+	u->has_past = false;
 	u->must_rewrite = true;
 	if (u->guid[0])
 		return;
@@ -114,7 +114,8 @@ static bool parse_header(struct uidlist *u, struct span line, bool *is_old_r)
 	if (validity == 0 || next == 0 || next > UIDLIST_UID_LAST)
 		return false;
 	u->validity = validity;
-	u->header_next = u->promised = u->next_uid = next;
+	u->next_uid = next;
+	u->has_past = true;
 	return true;
 }
 
@@ -193,11 +194,11 @@ int uidlist_format_record(const struct uidlist_rec *r, struct str *out)
 	return str_addc(out, '\n');
 }
 
-int uidlist_format(const struct uidlist *u, uint32_t next_uid, struct str *out)
+int uidlist_format(const struct uidlist *u, struct str *out)
 {
 	size_t i;
 
-	if (str_addf(out, "3 V%u N%u G%s\n", u->validity, next_uid, u->guid) < 0)
+	if (str_addf(out, "3 V%u N%u G%s\n", u->validity, u->next_uid, u->guid) < 0)
 		return -1;
 	for (i = 0; i < u->n; i++) {
 		if (!u->v[i].is_known_gone && uidlist_format_record(&u->v[i], out) < 0)
@@ -229,7 +230,7 @@ int uidlist_read_all(int fd, off_t from, char *p, size_t n, size_t *got_r)
 
 static int load(struct uidlist *u, struct err *err)
 {
-	uint32_t next = u->next_uid, header = u->header_next, promised = u->promised, validity = u->validity;
+	uint32_t next = u->next_uid, validity = u->validity;
 	int fd = openat(u->dir, UIDLIST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct span text = SPAN_NULL;
 	int rc = 0;
@@ -257,15 +258,10 @@ static int load(struct uidlist *u, struct err *err)
 	close(fd);
 	if (rc < 0)
 		return -1;
-	if (!uidlist_parse(u, text)) {
+	if (!uidlist_parse(u, text))
 		renew(u);
-	} else if (u->validity == validity && u->header_next == header) {
-		/* the promise on disk is ours: numbers below it that nobody has used are still free */
-		uint32_t used = u->n ? u->v[u->n - 1].uid + 1 : 1;
-
-		u->next_uid = next > used ? next : used;
-		u->promised = promised;
-	}
+	else if (u->validity == validity && next > u->next_uid)
+		u->next_uid = next;
 	return 0;
 }
 
@@ -279,9 +275,9 @@ static bool is_changed(const struct uidlist *u)
 	       st.st_mtim.tv_sec != u->seen.st_mtim.tv_sec || st.st_mtim.tv_nsec != u->seen.st_mtim.tv_nsec;
 }
 
-int uidlist_open(struct uidlist *u, int dir, uint32_t reserve, struct err *err)
+int uidlist_open(struct uidlist *u, int dir, struct err *err)
 {
-	*u = (struct uidlist){ .dir = dir, .reserve = reserve };
+	*u = (struct uidlist){ .dir = dir };
 	return load(u, err);
 }
 
@@ -296,8 +292,7 @@ void uidlist_close(struct uidlist *u)
 static int rewrite(struct uidlist *u, int lock)
 {
 	struct str text = STR_INIT(TEXT_MAX);
-	uint32_t promise = u->next_uid + u->reserve;
-	int rc = uidlist_format(u, promise, &text), saved;
+	int rc = uidlist_format(u, &text), saved;
 
 	if (rc == 0 && u->seen.st_ino)
 		(void)!fchmod(lock, u->seen.st_mode & 0666);
@@ -317,7 +312,7 @@ static int rewrite(struct uidlist *u, int lock)
 	(void)!fsync(u->dir);
 	(void)!fstat(lock, &u->seen);
 	close(lock);
-	u->header_next = u->promised = promise;
+	u->has_past = true;
 	u->must_rewrite = u->has_new_sizes = false;
 	return 0;
 }
@@ -326,7 +321,6 @@ static int rewrite(struct uidlist *u, int lock)
 static int append(struct uidlist *u, size_t first)
 {
 	struct str text = STR_INIT(TEXT_MAX);
-	bool must_sync = u->next_uid > u->promised;
 	int fd = openat(u->dir, UIDLIST_NAME, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 	size_t i;
 	int rc = fd < 0 ? -1 : 0, saved;
@@ -335,14 +329,12 @@ static int append(struct uidlist *u, size_t first)
 		rc = uidlist_format_record(&u->v[i], &text);
 	if (rc == 0)
 		rc = write_all(fd, str_span(&text));
-	if (rc == 0 && must_sync)
+	if (rc == 0)
 		rc = fdatasync(fd);
 	saved = errno;
 	str_fini(&text);
 	if (rc == 0) {
 		(void)!fstat(fd, &u->seen);
-		if (must_sync)
-			u->promised = u->next_uid;
 	} else if (fd >= 0) {
 		(void)!ftruncate(fd, u->seen.st_size);
 	}
@@ -430,7 +422,7 @@ static int sync_locked(struct uidlist *u, struct maildir_scan *s, int lock, stru
 	keep_newer(u, u->validity == validity ? last : 0);
 	first = u->n;
 	number_new(u, s);
-	if (u->must_rewrite || is_worth_rewriting(u) || (u->reserve && u->next_uid > u->promised)) {
+	if (u->must_rewrite || is_worth_rewriting(u)) {
 		if (rewrite(u, lock) == 0)
 			return 0;
 	} else {

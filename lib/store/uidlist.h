@@ -5,8 +5,7 @@
  *
  * The file "dovecot-uidlist.lock", made with O_EXCL, is both the lock and the next version: renaming it onto the list
  * releases it. New records are appended and synced before their UIDs are told: no UID is ever given to another
- * message. A list with a reserve is written with its next UID so far ahead, and appends below that need no sync;
- * Dovecot 2.3 takes such UIDs for expunged ones, so no daemon has one.
+ * message.
  *
  * what was cut short                     what is found                        who repairs it
  * .lock made, nothing written            list whole, stale .lock              next writer removes it after 120 s
@@ -47,9 +46,7 @@ struct uidlist {
 	struct arena arena;
 	int dir;                        /* of the Maildir; borrowed */
 	uint32_t validity, next_uid;
-	uint32_t header_next;           /* next UID in the header of the file */
-	uint32_t promised;              /* UIDs below are on disk as used, whatever happens */
-	uint32_t reserve;
+	bool has_past;                  /* it is on disk, UIDs of it may have been told */
 	char guid[33];
 	struct uidlist_rec *v;          /* by UID */
 	size_t n, cap;
@@ -60,9 +57,9 @@ struct uidlist {
 	bool has_new_sizes;
 };
 
-/* Reads the list of the Maildir that the descriptor dir is open on; a missing or broken file is no error. reserve: how
- * many UIDs a durable write promises ahead (0 for short sessions). Blocks. ERR_SYS. Source: uidlist.c */
-int uidlist_open(struct uidlist *u, int dir, uint32_t reserve, struct err *err) WARN_UNUSED;
+/* Reads the list of the Maildir that the descriptor dir is open on; a missing or broken file is no error. Blocks.
+ * ERR_SYS. Source: uidlist.c */
+int uidlist_open(struct uidlist *u, int dir, struct err *err) WARN_UNUSED;
 
 /* Sets the uid of every entry of the scan: known ones keep theirs, new ones get the next in the order of the scan, and
  * are on disk before this returns. When the file system is full or read-only the session gets UIDs that are not kept
@@ -99,6 +96,7 @@ struct uidlist_note {
 struct uidlist_new {
 	struct span base;
 	uint32_t uid;                   /* 0; then its UID */
+	bool is_old;                    /* it may have been here before: the list is searched for it */
 };
 
 enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
@@ -107,8 +105,8 @@ enum uidlist_rc { UIDLIST_FAILED = -1, UIDLIST_OTHER = 0, UIDLIST_DONE = 1 };
  * appending to the list that *note knows. Reads nothing of it, or, when others have appended since, their records: a
  * message of v that is among them has its UID already. On disk before it returns: each append is synced, for a
  * promise ahead of use would make Dovecot, which takes UIDs below the header's next for old ones, number these
- * messages anew (seen with 2.3.19). UIDLIST_OTHER: the list is not that one any more, or others numbered messages
- * that v does not have: to be read whole. n 0 only brings *note up to date. UIDLIST_FAILED: ERR_SYS, nothing is
+ * messages anew (seen with 2.3.19). UIDLIST_OTHER: the list is not that one any more, others numbered messages
+ * that v does not have, or one of v has a record from before it was away: to be read whole. n 0 only brings *note up to date. UIDLIST_FAILED: ERR_SYS, nothing is
  * given. Blocks. Source: uidlist_extend.c */
 enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlist_new *v, size_t n,
 			       struct err *err) WARN_UNUSED;
@@ -134,6 +132,6 @@ void uidlist_close(struct uidlist *u);
 bool uidlist_parse(struct uidlist *u, struct span text);
 
 /* Appends the text of the whole list; -1: out's limit. Source: uidlist.c */
-int uidlist_format(const struct uidlist *u, uint32_t next_uid, struct str *out) WARN_UNUSED;
+int uidlist_format(const struct uidlist *u, struct str *out) WARN_UNUSED;
 
 #endif

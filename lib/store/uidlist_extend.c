@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 
 #define TAIL_MAX (1u << 22)             /* more than this by others: read it all */
 #define RECORD_MAX 1024
+#define OLD_MAX 16                      /* more to search for: read it all */
 
 static struct index_file file_of(const struct stat *st)
 {
@@ -93,6 +95,45 @@ static enum uidlist_rc read_tail(int fd, uint64_t size, struct uidlist_note *not
 	return rc;
 }
 
+static bool has_record(struct span text, struct span base)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	while ((p = memmem(p, (size_t)(end - p), base.p, base.n)) != NULL) {
+		const char *after = p + base.n;
+
+		if (p > text.p && p[-1] == ':' && after < end && (*after == '\n' || *after == ':'))
+			return true;
+		p++;
+	}
+	return false;
+}
+
+/* Those that have no UID yet and may be old. UIDLIST_OTHER: one has a record. */
+static enum uidlist_rc search(int fd, uint64_t size, const struct uidlist_new *v, size_t n, struct err *err)
+{
+	char buf[65536];
+	struct span old[OLD_MAX];
+	size_t n_old = 0, got = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].uid || !v[i].is_old)
+			continue;
+		if (n_old == OLD_MAX)
+			return UIDLIST_OTHER;
+		old[n_old++] = v[i].base;
+	}
+	/* blocks overlap by what surrounds a name */
+	for (uint64_t at = 0; n_old && at < size; at += sizeof(buf) - NAME_MAX - 2) {
+		if (uidlist_read_all(fd, (off_t)at, buf, sizeof(buf), &got) < 0)
+			return err_sys(err, "cannot read " UIDLIST_NAME);
+		for (size_t i = 0; i < n_old; i++)
+			if (has_record((struct span){ buf, got }, old[i]))
+				return UIDLIST_OTHER;
+	}
+	return UIDLIST_DONE;
+}
+
 /* A write that fails is taken back: half a record would end in the next one. */
 static int append(int fd, struct span text, uint64_t size, struct err *err)
 {
@@ -156,6 +197,8 @@ enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlis
 		rc = read_tail(fd, now.size, note, v, n, err);
 	else if (!uidlist_same(&now, &note->file))
 		rc = UIDLIST_OTHER;
+	if (rc == UIDLIST_DONE)
+		rc = search(fd, now.size, v, n, err);
 	if (rc == UIDLIST_DONE)
 		rc = number(fd, now.size, note, v, n, err);
 	if (rc == UIDLIST_DONE && fstat(fd, &st) == 0)

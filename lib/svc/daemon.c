@@ -297,6 +297,7 @@ static int become_what_we_are(struct daemon *d, struct err *err)
 		d->sandbox.user = p->user;
 	if (global_conf_read(&global, d->conf, &d->arena, err) < 0)
 		return -1;
+	log_set_level(global.debug_level ? LOG_LV_DEBUG : LOG_LV_INFO);
 	/* who may open nothing needs no root folder either */
 	if (!d->sandbox.chroot && !(d->sandbox.may & (SB_OPEN | SB_UNIX | SB_SOCKET)))
 		d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
@@ -384,6 +385,20 @@ int daemon_main(int argc, char **argv, const struct daemon_ops *ops, void *state
 	loop_run(&d->loop);
 	daemon_log_flush();
 	return 0;
+}
+
+pid_t daemon_fork(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	daemon_log_flush();
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
 }
 
 void daemon_child(struct daemon *d, const char *log_name)

@@ -90,8 +90,12 @@ void daemon_exit(struct daemon *d);
 /* The typed overrides of a listener: a layer over d->conf filled from "name = value" lines. Source: daemon.c */
 int daemon_overlay(struct daemon *d, struct conf *out_r, struct span overrides, struct err *err) WARN_UNUSED;
 
-/* In a forked child: forgets the loop's descriptors, control channel and signal handlers; the log socket stays. Call
- * with all signals blocked since before the fork; unblocks them. Never touches libuv. Source: daemon.c */
+/* fork(2) with all signals blocked, in the child until daemon_child; log lines leave before, or they would leave twice.
+ * Source: daemon.c */
+pid_t daemon_fork(void);
+
+/* In a child of daemon_fork: forgets the loop's descriptors, control channel and signal handlers; the log socket stays.
+ * Unblocks signals. Never touches libuv. Source: daemon.c */
 void daemon_child(struct daemon *d, const char *log_name);
 
 #endif

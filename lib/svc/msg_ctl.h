@@ -16,7 +16,7 @@ enum msg_ctl { MSG_CTL_INIT = 0x100, MSG_CTL_CONF, MSG_CTL_CERT, MSG_CTL_CHANNEL
 IPC_STRUCT(ctl_init, CTL_INIT_FIELDS)
 
 /* master -> daemon with a sealed memfd: the snapshot of main.cf (conf_parse reads it). Again before a reload. */
-#define CTL_CONF_FIELDS(S, U64, STR, LIST) U64(S, generation) U64(S, size)
+#define CTL_CONF_FIELDS(S, U64, STR, LIST) U64(S, size)
 IPC_STRUCT(ctl_conf, CTL_CONF_FIELDS)
 
 /* master -> daemon with a sealed memfd: PEM bytes, certificate chain and key in one; name is the parameter that names
@@ -25,7 +25,7 @@ IPC_STRUCT(ctl_conf, CTL_CONF_FIELDS)
 IPC_STRUCT(ctl_cert, CTL_CERT_FIELDS)
 
 /* master -> daemon with one end of a channel; kind: enum channel_kind; is_server: the peer asks, we answer. */
-#define CTL_CHANNEL_FIELDS(S, U64, STR, LIST) U64(S, kind) U64(S, is_server) STR(S, peer) U64(S, peer_pid)
+#define CTL_CHANNEL_FIELDS(S, U64, STR, LIST) U64(S, kind) U64(S, is_server) STR(S, peer)
 IPC_STRUCT(ctl_channel, CTL_CHANNEL_FIELDS)
 
 /* master -> daemon with a listening socket. service: name as in master.cf; address: for logs; overrides: "name = value"
@@ -45,7 +45,7 @@ extern const struct ipc_desc ctl_ready_desc;    /* daemon -> master: sandboxed a
 #define CTL_PEERS_FIELDS(S, U64, STR, LIST) U64(S, kind) U64(S, count)
 IPC_STRUCT(ctl_peers, CTL_PEERS_FIELDS)
 
-#define CTL_STATUS_REPLY_FIELDS(S, U64, STR, LIST) U64(S, sessions) STR(S, text)
+#define CTL_STATUS_REPLY_FIELDS(S, U64, STR, LIST) U64(S, sessions)
 IPC_STRUCT(ctl_status_reply, CTL_STATUS_REPLY_FIELDS)
 
 /* master -> imapd and pop3d, a call of surat who or kick: the sessions with a process id above after, in their

@@ -19,7 +19,6 @@ enum msg_queue { MSG_ENQ_GRANT = 0x300, MSG_ENQ_WANT, MSG_ENQ_BEGIN, MSG_ENQ_RCP
 
 enum rcpt_kind { RCPT_ADDRESS, RCPT_COMMAND, RCPT_FILE, RCPT_INCLUDE };
 
-enum rcpt_notify { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };    /* RFC 3461 4.1 */
 
 enum env_flags { ENV_8BITMIME = 1, ENV_SMTPUTF8 = 2, ENV_RET_FULL = 4, ENV_RET_HDRS = 8, ENV_AUTHENTICATED = 16,
 		 ENV_HOLD = 32, ENV_LOCAL_ORIGIN = 64 };
@@ -31,10 +30,10 @@ extern const struct ipc_desc enq_want_desc;     /* smtpd -> qmgr: fewer than a q
 
 #define ENQ_BEGIN_FIELDS(S, U64, STR, LIST)                                                                      \
 	U64(S, qid) STR(S, sender) STR(S, envid) U64(S, flags) STR(S, client_name) STR(S, client_addr)            \
-	U64(S, client_port) STR(S, helo) STR(S, proto) STR(S, service) STR(S, sasl_method) STR(S, sasl_user)      \
-	U64(S, arrival_ms) U64(S, size_hint)
+	STR(S, helo) STR(S, proto) STR(S, sasl_method) STR(S, sasl_user) U64(S, arrival_ms)
 IPC_STRUCT(enq_begin, ENQ_BEGIN_FIELDS)
 
+/* notify: bits of enum smtp_notify */
 #define ENQ_RCPT_FIELDS(S, U64, STR, LIST) STR(S, address) STR(S, orig) STR(S, orcpt) U64(S, notify)
 IPC_STRUCT(enq_rcpt, ENQ_RCPT_FIELDS)
 #define ENQ_RCPTS_FIELDS(S, U64, STR, LIST) U64(S, qid) LIST(S, rcpts, enq_rcpt)

@@ -14,20 +14,20 @@ enum addr_class { ADDR_OTHER, ADDR_LOCAL, ADDR_VIRTUAL_ALIAS, ADDR_VIRTUAL_MAILB
 
 /* smtpd at RCPT (and for reject_unlisted_sender). status MSG_NO: the class is ours and the user does not exist
  * (text "User unknown in local recipient table", dsn 5.1.1). has_letter: there is a letter for it, of size bytes (0:
- * unknown); it is then also MSG_NO when the mailbox is known to be full (5.2.2). ADDR_OTHER is MSG_OK: relaying is
- * smtpd's decision. */
+ * unknown); it is then also MSG_NO when the mailbox is known to be full (5.2.2). What the transport error says is
+ * MSG_NO with its own dsn, which may begin with 4. ADDR_OTHER is MSG_OK: relaying is smtpd's decision. */
 #define RCPT_CHECK_FIELDS(S, U64, STR, LIST) STR(S, address) STR(S, sender) U64(S, has_letter) U64(S, size)
 IPC_STRUCT(rcpt_check, RCPT_CHECK_FIELDS)
 #define RCPT_VERDICT_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, class) STR(S, dsn) STR(S, text)
 IPC_STRUCT(rcpt_verdict, RCPT_VERDICT_FIELDS)
 
 /* The first of keys that the table knows. map: "type:name" as it stands in the configuration; resolve serves only
- * tables that the configuration names. is_pattern in the answer: keys other than the first were not asked. */
+ * tables that the configuration names. One of patterns is asked for the first key only. */
 #define MAP_KEY_FIELDS(S, U64, STR, LIST) STR(S, key)
 IPC_STRUCT(map_key, MAP_KEY_FIELDS)
 #define MAP_GET_FIELDS(S, U64, STR, LIST) STR(S, map) LIST(S, keys, map_key)
 IPC_STRUCT(map_query, MAP_GET_FIELDS)
-#define MAP_VALUE_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, index) STR(S, value) STR(S, text)
+#define MAP_VALUE_FIELDS(S, U64, STR, LIST) U64(S, status) STR(S, value) STR(S, text)
 IPC_STRUCT(map_value, MAP_VALUE_FIELDS)
 
 /* Client name: name is verified (its addresses contain addr), reverse is what PTR said; "" when there is none. */

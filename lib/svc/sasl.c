@@ -62,7 +62,6 @@ void sasl_fini(struct sasl *a)
 
 void sasl_attach(struct sasl *a, int *fd)
 {
-	ipc_close(&a->ipc);
 	ipc_attach(&a->ipc, fd);
 }
 

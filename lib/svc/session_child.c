@@ -55,17 +55,10 @@ NORETURN static void child_run(struct session_parent *p, struct child_start *sta
 
 pid_t session_parent_fork(struct session_parent *p, struct child_start *start, int fd, struct err *err)
 {
-	sigset_t all, old;
-	pid_t pid;
+	pid_t pid = daemon_fork();
 
-	/* what is buffered would be written twice */
-	daemon_log_flush();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = fork();
 	if (pid == 0)
 		child_run(p, start, fd);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid < 0 ? err_sys(err, "cannot fork a process for a session") : pid;
 }
 

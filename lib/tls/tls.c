@@ -34,7 +34,7 @@ struct tls_session {
 	bool may_have_more;             /* the last read ended because the caller had no room */
 	struct str out;
 	size_t held;                    /* plaintext bytes that are encrypted in out but not reported as sent */
-	char *subject, *fingerprint;
+	char *fingerprint;
 };
 
 /* ---- errors ---- */
@@ -229,7 +229,6 @@ static void hook_free(void *state)
 	(void)drain(t, &ignored);
 	SSL_free(t->ssl);
 	str_fini(&t->out);
-	free(t->subject);
 	free(t->fingerprint);
 	tls_ctx_unref(&t->ctx);
 	ERR_clear_error();
@@ -478,7 +477,7 @@ struct tls_ctx *tls_ctx_new(const struct tls_params *p, struct err *err)
 	return NULL;
 }
 
-struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx)
+static struct tls_ctx *ctx_ref(struct tls_ctx *ctx)
 {
 	ctx->refs++;
 	return ctx;
@@ -518,7 +517,7 @@ int tls_accept(struct stream *s, struct tls_ctx *ctx, struct err *err)
 	BIO_set_init(b, 1);
 	SSL_set_bio(t->ssl, b, b);
 	SSL_set_accept_state(t->ssl);
-	t->ctx = tls_ctx_ref(ctx);
+	t->ctx = ctx_ref(ctx);
 	stream_set_hook(s, &tls_hook, t);
 	return 0;
 }
@@ -564,14 +563,6 @@ void tls_acknowledge(const struct stream *s)
 		(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
 }
 
-static char *common_name(X509 *x)
-{
-	char cn[256];
-	int n = X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof(cn));
-
-	return n > 0 ? xstrndup(cn, strlen(cn)) : NULL;
-}
-
 static char *fingerprint(X509 *x)
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
@@ -593,8 +584,6 @@ static void client_info(struct tls_session *t, struct tls_info *info)
 		return;
 	info->has_client_cert = true;
 	info->is_client_trusted = SSL_get_verify_result(t->ssl) == X509_V_OK;
-	if (!t->subject)
-		t->subject = common_name(x);
 	if (!t->fingerprint)
 		t->fingerprint = fingerprint(x);
 	X509_free(x);
@@ -604,33 +593,13 @@ void tls_info(const struct stream *s, struct tls_info *info_r)
 {
 	struct tls_session *t = session_of(s);
 	const SSL_CIPHER *c = SSL_get_current_cipher(t->ssl);
-	const char *sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
-	int nid = (int)SSL_get_negotiated_group(t->ssl);
-	const char *group = nid > 0 ? SSL_group_to_name(t->ssl, nid) : NULL;
 
 	*info_r = (struct tls_info){ .protocol = SSL_get_version(t->ssl) };
 	info_r->cipher = c ? SSL_CIPHER_get_name(c) : "";
 	info_r->bits = c ? SSL_CIPHER_get_bits(c, &info_r->alg_bits) : 0;
-	info_r->key_exchange = group ? group : "";
-	info_r->server_name = sni ? sni : "";
-	info_r->is_resumed = SSL_session_reused(t->ssl) == 1;
 	client_info(t, info_r);
-	info_r->client_subject = t->subject ? t->subject : "";
 	info_r->client_fingerprint = t->fingerprint ? t->fingerprint : "";
 	ERR_clear_error();
-}
-
-int tls_exporter(const struct stream *s, char out[32], struct err *err)
-{
-	static const char label[] = "EXPORTER-Channel-Binding";
-	struct tls_session *t = session_of(s);
-
-	if (SSL_export_keying_material(t->ssl, (unsigned char *)out, 32, label, sizeof(label) - 1, NULL, 0, 0) != 1) {
-		err_set(err, ERR_TEMP, "channel binding: %s", reason());
-		ERR_clear_error();
-		return -1;
-	}
-	return 0;
 }
 
 bool tls_has_pending(const struct stream *s)

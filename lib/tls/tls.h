@@ -31,7 +31,6 @@ int tls_preload(struct err *err) WARN_UNUSED;
 /* One reference; NULL with ERR_CONF names what is wrong with certificate or key (they do not match, expired is only a
  * warning of surat check). Contexts are shared by the sessions that use them. Source: tls.c */
 struct tls_ctx *tls_ctx_new(const struct tls_params *p, struct err *err) WARN_UNUSED;
-struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
 void tls_ctx_unref(struct tls_ctx **ctx);       /* takes NULL; sets *ctx to NULL */
 
 /* Puts a server session under s; the caller has flushed the output and dropped the input (a client that sent bytes
@@ -51,18 +50,12 @@ struct tls_info {
 	const char *protocol;           /* "TLSv1.3" */
 	const char *cipher;             /* "TLS_AES_256_GCM_SHA384" */
 	int bits, alg_bits;
-	const char *key_exchange;       /* "X25519", or "" */
-	const char *server_name;        /* SNI, or "" */
-	bool has_client_cert, is_client_trusted, is_resumed;
-	const char *client_subject;     /* CN, or "" */
+	bool has_client_cert, is_client_trusted;
 	const char *client_fingerprint; /* SHA-256 of the certificate as hex pairs with colons, or "" */
 };
 
 /* Source: tls.c */
 void tls_info(const struct stream *s, struct tls_info *info_r);
-
-/* The channel binding tls-exporter (RFC 9266), 32 bytes, for SCRAM-PLUS. Source: tls.c */
-int tls_exporter(const struct stream *s, char out[32], struct err *err) WARN_UNUSED;
 
 /* Bytes that OpenSSL has decrypted and nobody has read: poll will not tell of them. Source: tls.c */
 bool tls_has_pending(const struct stream *s);

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const char *const drop[] = { "Bcc", NULL };
 	struct span in = { (const char *)data, n }, name, value;
-	struct str whole = STR_INIT(10000000), split = STR_INIT(10000000), text = STR_INIT(1000);
+	struct str whole = STR_INIT(10000000), split = STR_INIT(10000000);
 	struct header_filter h;
 	size_t i;
 
@@ -35,12 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		header_filter_feed(&h, span_sub(in, i, 1));
 	header_filter_finish(&h);
 	BUG(!span_eq(str_span(&split), str_span(&whole)));
-	while (header_next(&in, &name, &value)) {
-		str_reset(&text);
-		(void)!header_unfold(&text, value);
-	}
+	while (header_next(&in, &name, &value))
+		;
 	str_fini(&whole);
 	str_fini(&split);
-	str_fini(&text);
 	return 0;
 }

@@ -33,7 +33,6 @@ static void decode(const struct ipc_desc *d, struct span bytes)
 	if (in) {
 		/* what was accepted is what the encoder would have written, but for fields of value 0 */
 		BUG(ipc_encode(&again, d, in) < 0 || again.n > bytes.n);
-		BUG(ipc_dump(&a, d, in) == NULL);
 	} else {
 		BUG(err.kind != ERR_PROTO);
 	}

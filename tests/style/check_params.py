@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every stanza of conf/params must be read somewhere: a parameter that does nothing misleads whoever sets it.
+"""Every stanza of conf/params must be read somewhere, not only be spoken of: a parameter that does nothing misleads whoever
+sets it.
 
 check_params.py [--strict] [TOP]    lists stanzas whose field no hand-written C file names; with --strict that is a failure
 """
@@ -20,7 +21,8 @@ def main():
         parts = path.relative_to(top).parts
         if parts[0].startswith("build") or parts[0] == "tests" or (parts[0] == "tools" and path.name.startswith("check")):
             continue
-        words.update(re.findall(r"\w+", path.read_text(errors="replace")))
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(errors="replace"), flags=re.S)
+        words.update(re.findall(r"\w+", re.sub(r'"(?:\\.|[^"\\\n])*"', lambda m: m[0] if m[0][1:-1].isidentifier() else "", text)))
     params = genparams.read_all(sorted((top / "conf" / "params").glob("*.param")))
     unread = [p for p in params if p.field not in words and p.name not in words]
     for p in unread:

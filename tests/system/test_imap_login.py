@@ -334,6 +334,7 @@ def who(suite, *args):
 
 def test_who_and_kick(suite):
     wait_for("nobody there", lambda: not who(suite))
+    assert suite.surat("who").stdout == "nobody is logged in\n"
     with Imap(suite) as a, Imap(suite, "imaps") as b, Imap(suite) as c:
         for w, user in ((a, TITO), (b, TITO), (c, IQBAL)):
             assert w.tagged(f"LOGIN {user} {USERS[user]}")[0].startswith("OK ")
@@ -345,6 +346,8 @@ def test_who_and_kick(suite):
             (IQBAL, "imap", "127.0.0.1"), (TITO, "imap", "127.0.0.1"), (TITO, "imap", "127.0.0.1"), (TITO, "pop3", "127.0.0.1")]
         assert all(os.path.exists(f"/proc/{s['pid']}") and f"session=<{s['session']}>" in suite.log_text() for s in got)
         assert len(who(suite, TITO)) == 3 and len(who(suite, got[0]["session"])) == 1 and who(suite, "x") == []
+        assert len(who(suite, "tito")) == 3
+        assert suite.surat("who", "x").stdout == "no session of x@example.com or x\n"
         table = suite.surat("who").stdout.splitlines()
         assert len(table) == 5 and table[0].split() == ["USER", "SERVICE", "PID", "REMOTE", "SINCE", "SESSION"]
         # one session by its id, then all of a user: others go on
@@ -352,11 +355,12 @@ def test_who_and_kick(suite):
         suite.surat("kick", mine["session"])
         assert c.rest().startswith(b"* BYE ")
         assert a.tagged("NOOP")[0].startswith("OK ")
-        suite.surat("kick", TITO)
+        suite.surat("kick", "Tito")
         assert a.rest().startswith(b"* BYE ") and b.rest().startswith(b"* BYE ")
         assert p.file.read() == b""
         wait_for("all gone", lambda: not who(suite))
-        assert suite.surat("kick", TITO, check=False).returncode == 1
+        again = suite.surat("kick", TITO, check=False)
+        assert again.returncode == 1 and again.stderr == f"surat kick: no session of {TITO}\n"
     suite.wait_log("kicked by the administrator")
     assert "killed by signal" not in suite.log_text()
 

@@ -125,6 +125,11 @@ S: * LSUB () "." INBOX
 S: * LSUB (\Noselect) "." Fruit
 S: * LSUB () "." Vegetable
 S: d2 OK <*>
+C: d2a LSUB "" Fruit
+S: d2a OK <*>
+C: d2b LSUB "" %Fruit
+S: * LSUB (\Noselect) "." Fruit
+S: d2b OK <*>
 C: d3 LSUB "Fruit." %
 S: * LSUB () "." Fruit.Banana
 S: * LSUB () "." Fruit.Peach

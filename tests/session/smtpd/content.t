@@ -26,7 +26,7 @@ C: text
 C: .
 S: 250 2.0.0 Ok: queued as ?*
 @mails 1
-@mail sender=a@b.example flags=1 helo=c.example proto=ESMTP service=smtp user= envid= rcpt=tito@example.com,,0
+@mail sender=a@b.example flags=1 helo=c.example proto=ESMTP user= envid= rcpt=tito@example.com,,0
 @body Received: from c.example (client.example ?192.0.2.1?)
 @body 	by mx.example.com (Surat) with ESMTP id ?*
 @body 	for <tito@example.com>; *

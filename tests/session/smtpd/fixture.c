@@ -50,6 +50,12 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 			(void)!ipc_reply(c, id, &rcpt_verdict_desc, &v, NULL);
 			return;
 		}
+		if (span_eqz(local, "soon")) {
+			v.dsn = SPAN_LIT("4.7.1");
+			v.text = SPAN_LIT("come later");
+			(void)!ipc_reply(c, id, &rcpt_verdict_desc, &v, NULL);
+			return;
+		}
 		if (span_eqz(local, "temp"))
 			v.status = MSG_TEMP;
 		v.dsn = SPAN_LIT("5.1.1");
@@ -82,10 +88,8 @@ static void on_map(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 	size_t i;
 
 	for (i = 0; i < m->keys.n && v.status == MSG_NO; i++) {
-		if (inline_get(m->map, keys[i].key, &v.value)) {
+		if (inline_get(m->map, keys[i].key, &v.value))
 			v.status = MSG_OK;
-			v.index = i;
-		}
 	}
 	if (span_starts(m->map, "fail:")) {
 		v.status = MSG_TEMP;
@@ -173,10 +177,9 @@ static void on_begin(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	if (f->large_fd >= 0)
 		close(f->large_fd);
 	f->large_fd = -1;
-	rc = str_addf(&f->mail, "sender=%.*s flags=%llu helo=%.*s proto=%.*s service=%.*s user=%.*s envid=%.*s",
-		SPAN_ARG(m->sender),
-		      (unsigned long long)m->flags, SPAN_ARG(m->helo), SPAN_ARG(m->proto), SPAN_ARG(m->service),
-		      SPAN_ARG(m->sasl_user), SPAN_ARG(m->envid));
+	rc = str_addf(&f->mail, "sender=%.*s flags=%llu helo=%.*s proto=%.*s user=%.*s envid=%.*s", SPAN_ARG(m->sender),
+		      (unsigned long long)m->flags, SPAN_ARG(m->helo), SPAN_ARG(m->proto), SPAN_ARG(m->sasl_user),
+		      SPAN_ARG(m->envid));
 	BUG(rc < 0);
 }
 

@@ -74,28 +74,9 @@ static void test_has(void **state)
 	}
 }
 
-static void test_sockaddr(void **state)
-{
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
-	struct sockaddr_in four = { .sin_family = AF_INET };
-	struct sockaddr other = { .sa_family = AF_UNIX };
-	struct cidr network, address;
-	struct err err;
-
-	assert_int_equal(cidr_parse(&network, SPAN_LIT("192.0.2.0/24"), &err), 0);
-	inet_pton(AF_INET, "192.0.2.7", &four.sin_addr);
-	assert_int_equal(cidr_from_sockaddr(&address, (struct sockaddr *)&four), 0);
-	assert_true(cidr_has(&network, &address));
-	inet_pton(AF_INET6, "::ffff:192.0.2.7", &six.sin6_addr);
-	assert_int_equal(cidr_from_sockaddr(&address, (struct sockaddr *)&six), 0);
-	assert_true(cidr_has(&network, &address));
-	assert_int_equal(cidr_from_sockaddr(&address, &other), -1);
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_parse),
 	cmocka_unit_test(test_has),
-	cmocka_unit_test(test_sockaddr),
 };
 
 MAIN(tests)

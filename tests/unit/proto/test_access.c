@@ -88,7 +88,8 @@ static void test_actions(void **state)
 	} rows[] = {
 		{ "OK", ACCESS_OK, "" }, { "ok", ACCESS_OK, "" }, { "RELAY", ACCESS_OK, "" }, { "permit", ACCESS_OK, "" },
 		{ "1234567890", ACCESS_OK, NULL }, { "REJECT", ACCESS_REJECT, "" }, { "REJECT  go away ", ACCESS_REJECT, "go away" },
-		{ "550 5.1.1 no", ACCESS_REPLY, "550 5.1.1 no" }, { "450", ACCESS_REPLY, "450" }, { "399 x", ACCESS_OK, NULL },
+		{ "550 5.1.1 no", ACCESS_REPLY, "550 5.1.1 no" }, { "450", ACCESS_REPLY, "450" }, { "399 x", ACCESS_RESTRICTIONS, "399 x" },
+		{ "399", ACCESS_OK, NULL }, { "600 x", ACCESS_RESTRICTIONS, "600 x" },
 		{ "DEFER", ACCESS_DEFER, "" }, { "DEFER_IF_PERMIT x", ACCESS_DEFER_IF_PERMIT, "x" },
 		{ "DEFER_IF_REJECT x", ACCESS_DEFER_IF_REJECT, "x" }, { "DUNNO", ACCESS_DUNNO, "" }, { "HOLD", ACCESS_HOLD, "" },
 		{ "DISCARD", ACCESS_DISCARD, "" }, { "REDIRECT a@b", ACCESS_REDIRECT, "a@b" }, { "BCC a@b", ACCESS_BCC, "a@b" },

@@ -97,6 +97,31 @@ static void verdicts(void **state)
 	world_close(&w);
 }
 
+/* Transports that say no or not now: the words of error are for the client, retry takes the letter. */
+static void error_and_retry(void **state)
+{
+	static const struct {
+		const char *address, *dsn, *text;
+	} rows[] = {
+		{ "x@error.example", "5.0.0", "gone" }, { "x@soon.example", "4.7.1", "come later" },
+		{ "x@retry.example", "", "" }, { "list@localhost", "", "" }, { "two@localhost", "4.7.1", "come later" },
+	};
+	struct world w;
+	size_t i;
+
+	world_open(&w, "mydestination = localhost\nalias_maps = inline:{{list = x@error.example, x@retry.example},"
+		       " {two = x@soon.example, x@soon.example}}\n"
+		       "transport_maps = inline:{error.example=error:gone, {soon.example=error:4.7.1 come later},"
+		       " {retry.example=retry:4.3.2 not today}}\n");
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rcpt_verdict v = world_check(&w, rows[i].address);
+
+		if (v.status != (rows[i].dsn[0] ? MSG_NO : MSG_OK) || !span_eqz(v.dsn, rows[i].dsn) || !span_eqz(v.text, rows[i].text))
+			fail_msg("%s: status %d, %.*s %.*s", rows[i].address, (int)v.status, SPAN_ARG(v.dsn), SPAN_ARG(v.text));
+	}
+	world_close(&w);
+}
+
 /* A mailbox that had no room for 20,000 bytes: the larger letter is refused, the smaller one may try; an alias is
  * refused only when nobody behind it has room. */
 static void full_mailboxes(void **state)
@@ -294,7 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(classes),
-		cmocka_unit_test(verdicts),
+		cmocka_unit_test(verdicts), cmocka_unit_test(error_and_retry),
 		cmocka_unit_test(recipient_tables), cmocka_unit_test(full_mailboxes), cmocka_unit_test(full_has_an_end),
 		cmocka_unit_test(accepted_is_deliverable),
 	};

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "mailbox_fixture.h"
+#include "store/uidlist.h"
 
 static void test_parse(void **state)
 {
@@ -41,19 +42,19 @@ static void test_find(void **state)
 {
 	static const struct {
 		const char *label, *name;
-		bool may_add;
+		enum keywords_how how;
 		int want;
 		enum err_kind kind;
 	} rows[] = {
-		{ "known", "$Junk", false, 0, 0 },
-		{ "in another case", "$jUNK", true, 0, 0 },
-		{ "unknown", "work", false, -1, ERR_PERM },
-		{ "added in the gap", "work", true, 1, 0 },
-		{ "now known", "Work", false, 1, 0 },
-		{ "behind", "later", true, 3, 0 },
-		{ "none", "", true, -1, ERR_PERM },
-		{ "a flag", "\\Seen", true, -1, ERR_PERM },
-		{ "a line end", "a\nb", true, -1, ERR_PERM },
+		{ "known", "$Junk", KEYWORDS_KNOWN, 0, 0 },
+		{ "in another case", "$jUNK", KEYWORDS_ADD, 0, 0 },
+		{ "unknown", "work", KEYWORDS_KNOWN, -1, ERR_PERM },
+		{ "added in the gap", "work", KEYWORDS_ADD, 1, 0 },
+		{ "now known", "Work", KEYWORDS_KNOWN, 1, 0 },
+		{ "behind", "later", KEYWORDS_ADD, 3, 0 },
+		{ "none", "", KEYWORDS_ADD, -1, ERR_PERM },
+		{ "a flag", "\\Seen", KEYWORDS_ADD, -1, ERR_PERM },
+		{ "a line end", "a\nb", KEYWORDS_ADD, -1, ERR_PERM },
 	};
 	int dir = fixture_store.root.fd;
 	struct keywords k = { 0 };
@@ -62,7 +63,7 @@ static void test_find(void **state)
 	put(KEYWORDS_NAME, "0 $Junk\n2 two\n");
 	OK(keywords_read(&k, dir, &err));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		int got = keywords_find(&k, dir, span_z(rows[i].name), rows[i].may_add, &err);
+		int got = keywords_find(&k, dir, span_z(rows[i].name), rows[i].how, &err);
 
 		if (got != rows[i].want || (got < 0 && err.kind != rows[i].kind))
 			fail_msg("%s: %d", rows[i].label, got);
@@ -81,13 +82,13 @@ static void test_full(void **state)
 
 	for (int i = 0; i < INDEX_KEYWORDS; i++) {
 		snprintf(name, sizeof(name), "k%d", i);
-		assert_int_equal(keywords_find(&k, dir, span_z(name), true, &err), i);
+		assert_int_equal(keywords_find(&k, dir, span_z(name), KEYWORDS_ADD, &err), i);
 	}
-	assert_int_equal(keywords_find(&k, dir, SPAN_LIT("more"), true, &err), -1);
+	assert_int_equal(keywords_find(&k, dir, SPAN_LIT("more"), KEYWORDS_ADD, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
 	assert_false(exists(KEYWORDS_NAME ".lock"));
 	memset(name, 'x', sizeof(name));
-	assert_int_equal(keywords_find(&k, dir, (struct span){ name, KEYWORD_MAX + 1 }, true, &err), -1);
+	assert_int_equal(keywords_find(&k, dir, (struct span){ name, KEYWORD_MAX + 1 }, KEYWORDS_ADD, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
 	keywords_fini(&k);
 }
@@ -99,14 +100,14 @@ static void test_two(void **state)
 	struct keywords a = { 0 }, b = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(keywords_find(&a, dir, SPAN_LIT("one"), true, &err), 0);
-	assert_int_equal(keywords_find(&b, dir, SPAN_LIT("two"), true, &err), 1);
-	assert_int_equal(keywords_find(&a, dir, SPAN_LIT("three"), true, &err), 2);
+	assert_int_equal(keywords_find(&a, dir, SPAN_LIT("one"), KEYWORDS_ADD, &err), 0);
+	assert_int_equal(keywords_find(&b, dir, SPAN_LIT("two"), KEYWORDS_ADD, &err), 1);
+	assert_int_equal(keywords_find(&a, dir, SPAN_LIT("three"), KEYWORDS_ADD, &err), 2);
 	OK(keywords_read(&b, dir, &err));
-	assert_int_equal(keywords_find(&b, dir, SPAN_LIT("three"), false, &err), 2);
+	assert_int_equal(keywords_find(&b, dir, SPAN_LIT("three"), KEYWORDS_KNOWN, &err), 2);
 	drop(KEYWORDS_NAME);
 	OK(keywords_read(&b, dir, &err));
-	assert_int_equal(keywords_find(&b, dir, SPAN_LIT("three"), false, &err), -1);
+	assert_int_equal(keywords_find(&b, dir, SPAN_LIT("three"), KEYWORDS_KNOWN, &err), -1);
 	for (int i = 0; i < 4; i++) {
 		if (fork() == 0) {
 			struct keywords k = { 0 };
@@ -114,7 +115,7 @@ static void test_two(void **state)
 
 			for (int j = 0; j < 6; j++) {
 				snprintf(name, sizeof(name), "w%d", (i + j) % 8);
-				if (keywords_find(&k, dir, span_z(name), true, &err) < 0)
+				if (keywords_find(&k, dir, span_z(name), KEYWORDS_ADD, &err) < 0)
 					_exit(1);
 			}
 			_exit(0);
@@ -129,6 +130,38 @@ static void test_two(void **state)
 		assert_int_equal(a.name[i].n != 0, i < 8);
 	keywords_fini(&a);
 	keywords_fini(&b);
+}
+
+/* Dovecot changes the file under the lock of the UIDs, and knows by whole seconds that it is another one. */
+static void test_dovecot(void **state)
+{
+	int dir = fixture_store.root.fd;
+	struct keywords k = { 0 };
+	struct err err = ERR_INIT;
+	struct stat before, after;
+	pid_t pid;
+
+	put(UIDLIST_LOCK, "");
+	assert_int_equal(keywords_find(&k, dir, SPAN_LIT("zero"), KEYWORDS_ADD_HELD, &err), 0);
+	assert_true(exists(UIDLIST_LOCK));
+	pid = fork();
+	if (pid == 0) {
+		nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+		put(KEYWORDS_NAME, "0 zero\n1 theirs\n");
+		drop(UIDLIST_LOCK);
+		_exit(0);
+	}
+	assert_int_equal(keywords_find(&k, dir, SPAN_LIT("ours"), KEYWORDS_ADD, &err), 2);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_string_equal(text_of(KEYWORDS_NAME), "0 zero\n1 theirs\n2 ours\n");
+	assert_false(exists(UIDLIST_LOCK));
+	for (int i = 3; i < 6; i++) {
+		assert_int_equal(fstatat(dir, KEYWORDS_NAME, &before, 0), 0);
+		assert_int_equal(keywords_find(&k, dir, (struct span){ &"abcdef"[i], 1 }, KEYWORDS_ADD, &err), i);
+		assert_int_equal(fstatat(dir, KEYWORDS_NAME, &after, 0), 0);
+		assert_true(after.st_mtime > before.st_mtime);
+	}
+	keywords_fini(&k);
 }
 
 /* Things a user can plant. */
@@ -150,7 +183,7 @@ static void test_planted(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_parse), T(test_find), T(test_full), T(test_two), T(test_planted) };
+	const struct CMUnitTest tests[] = { T(test_parse), T(test_find), T(test_full), T(test_two), T(test_dovecot), T(test_planted) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

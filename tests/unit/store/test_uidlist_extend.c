@@ -1,4 +1,4 @@
-/* Numbers given without reading the list: beside others who write it, on a full disk, after an interrupted append. */
+/* Numbers given without reading the list into memory: beside others who write it, on a full disk, after an interrupted append. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -85,6 +85,51 @@ static void test_extend(void **state)
 	}
 }
 
+/* A name that may have been here before is searched for: at every place relative to the edge of a block. */
+static void test_old(void **state)
+{
+	static const struct {
+		const char *label, *line;
+		enum uidlist_rc want;
+	} rows[] = {
+		{ "its record", "7 :old\n", UIDLIST_OTHER },
+		{ "with flags", "7 W3 :old:2,S\n", UIDLIST_OTHER },
+		{ "a longer name", "7 :older\n", UIDLIST_DONE },
+		{ "the end of another", "7 :1.old\n", UIDLIST_DONE },
+		{ "an extension", "7 Xold :b\n", UIDLIST_DONE },
+	};
+	struct str text = STR_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	int dir = fixture_store.root.fd;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (size_t n = 65270; n < 65550; n += n == 65290 ? 235 : 1) {
+			struct uidlist_new v[] = { { SPAN_LIT("c"), 0, false }, { SPAN_LIT("old"), 0, true } };
+			struct uidlist_note note;
+			enum uidlist_rc rc;
+
+			str_reset(&text);
+			assert_int_equal(str_addz(&text, HEAD "1 :"), 0);
+			while (text.n < n)
+				assert_int_equal(str_addc(&text, 'x'), 0);
+			assert_int_equal(str_addf(&text, "\n%s", rows[i].line), 0);
+			while (text.n < 70000)
+				assert_int_equal(str_addz(&text, "8 :y\n"), 0);
+			put(UIDLIST_NAME, text.p);
+			note = note_of_list();
+			note.next_uid = 9;
+			rc = uidlist_extend(dir, &note, v, 2, &err);
+			if (rc != rows[i].want || (rc == UIDLIST_DONE && v[1].uid != 10))
+				fail_msg("%s at %zu: %d, %u", rows[i].label, n, rc, v[1].uid);
+			/* who is not old is not searched for */
+			v[1] = (struct uidlist_new){ SPAN_LIT("old"), 0, false };
+			v[0].uid = 0;
+			assert_int_equal(uidlist_extend(dir, &note, v, 2, &err), UIDLIST_DONE);
+		}
+	}
+	str_fini(&text);
+}
+
 static void test_replaced(void **state)
 {
 	struct uidlist_new v = { SPAN_LIT("c"), 0 };
@@ -148,7 +193,7 @@ static void test_pop3_ids(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_extend), T(test_replaced), T(test_full_disk), T(test_pop3_ids) };
+	const struct CMUnitTest tests[] = { T(test_extend), T(test_old), T(test_replaced), T(test_full_disk), T(test_pop3_ids) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,15 +198,12 @@ static void test_talk(void **state)
 
 		pair_open(&t, ctx);
 		SSL_set_max_proto_version(t.c, rows[i].version);
-		SSL_set_tlsext_host_name(t.c, "mail.example.com");
 		pair_shake(&t);
 		assert_int_equal(t.server, IO_OK);
 		assert_int_equal(t.client_error, SSL_ERROR_NONE);
 		tls_info(&t.s, &info);
 		assert_string_equal(info.protocol, rows[i].protocol);
-		assert_string_equal(info.server_name, "mail.example.com");
 		assert_true(info.bits >= 128 && info.alg_bits >= 128);
-		assert_string_equal(info.key_exchange, "x25519");
 		assert_false(info.has_client_cert);
 		say(&t, "+OK ready\r\n");
 		assert_client_reads(&t, "+OK ready\r\n");
@@ -408,7 +405,6 @@ static void test_resume(void **state)
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		struct tls_params p = { .ticket_key = { key, rows[i].key_n }, .alpn = "pop3" };
 		struct tls_ctx *one = make_ctx(&p), *two = make_ctx(&p);
-		struct tls_info info;
 		struct pair t;
 		SSL_SESSION *sess;
 
@@ -418,8 +414,7 @@ static void test_resume(void **state)
 		say(&t, "hello");
 		assert_client_reads(&t, "hello");
 		sess = SSL_get1_session(t.c);
-		tls_info(&t.s, &info);
-		assert_false(info.is_resumed);
+		assert_false(SSL_session_reused(t.c));
 		SSL_shutdown(t.c);
 		pair_close(&t);
 
@@ -428,9 +423,8 @@ static void test_resume(void **state)
 		SSL_set_session(t.c, sess);
 		pair_shake(&t);
 		assert_int_equal(t.server, IO_OK);
-		tls_info(&t.s, &info);
-		if (info.is_resumed != rows[i].want)
-			fail_msg("%s: resumed %d", rows[i].label, info.is_resumed);
+		if (SSL_session_reused(t.c) != rows[i].want)
+			fail_msg("%s: resumed %d", rows[i].label, SSL_session_reused(t.c));
 		pair_close(&t);
 		SSL_SESSION_free(sess);
 		tls_ctx_unref(&one);
@@ -546,10 +540,10 @@ static void test_client_cert(void **state)
 	X509 *ca = make_cert(ca_key, "Test CA", ca_key, "Test CA");
 	X509 *good = make_cert(user_key, "tito", ca_key, "Test CA");
 	X509 *self = make_cert(user_key, "mallory", user_key, "mallory");
-	struct { const char *label; X509 *x; bool has, trusted; const char *cn; } rows[] = {
-		{ "none", NULL, false, false, "" },
-		{ "of our CA", good, true, true, "tito" },
-		{ "self-signed", self, true, false, "mallory" },
+	struct { const char *label; X509 *x; bool has, trusted; } rows[] = {
+		{ "none", NULL, false, false },
+		{ "of our CA", good, true, true },
+		{ "self-signed", self, true, false },
 	};
 	BIO *b = BIO_new(BIO_s_mem());
 	struct pem ca_pem;
@@ -574,7 +568,6 @@ static void test_client_cert(void **state)
 		tls_info(&t.s, &info);
 		if (info.has_client_cert != rows[i].has || info.is_client_trusted != rows[i].trusted)
 			fail_msg("%s: has %d trusted %d", rows[i].label, info.has_client_cert, info.is_client_trusted);
-		assert_string_equal(info.client_subject, rows[i].cn);
 		assert_int_equal(strlen(info.client_fingerprint), rows[i].has ? 95 : 0);
 		pair_close(&t);
 		tls_ctx_unref(&ctx);
@@ -585,23 +578,6 @@ static void test_client_cert(void **state)
 	X509_free(self);
 	EVP_PKEY_free(ca_key);
 	EVP_PKEY_free(user_key);
-}
-
-static void test_exporter(void **state)
-{
-	struct tls_params p = { 0 };
-	struct tls_ctx *ctx = make_ctx(&p);
-	struct pair t;
-	char ours[32];
-	unsigned char theirs[32];
-
-	pair_open(&t, ctx);
-	pair_shake(&t);
-	assert_int_equal(tls_exporter(&t.s, ours, &t.err), 0);
-	assert_int_equal(SSL_export_keying_material(t.c, theirs, 32, "EXPORTER-Channel-Binding", 24, NULL, 0, 0), 1);
-	assert_memory_equal(ours, theirs, 32);
-	pair_close(&t);
-	tls_ctx_unref(&ctx);
 }
 
 /* In an empty chroot without a descriptor to spare, as the daemons are. */
@@ -670,7 +646,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_pem), cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_garbage), cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_pending), cmocka_unit_test(test_byte_by_byte),
-		cmocka_unit_test(test_client_cert), cmocka_unit_test(test_exporter), cmocka_unit_test(test_chroot),
+		cmocka_unit_test(test_client_cert), cmocka_unit_test(test_chroot),
 		cmocka_unit_test(test_no_leak),
 	};
 

@@ -84,6 +84,9 @@ static void test_commands(void **state)
 	expect(&r, "map", TOOL_USAGE, "", "usage: surat map");
 	expect(&r, "map|-s|a|b", TOOL_USAGE, "", "usage");
 	expect(&r, "check|-x", TOOL_USAGE, "", "usage");
+	expect(&r, "check|x", TOOL_USAGE, "", "usage");
+	expect(&r, "newaliases|--help", TOOL_USAGE, "", "usage: surat newaliases");
+	expect(&r, "--version", TOOL_OK, "surat ", "");
 	expect(&r, "config|-e", TOOL_USAGE, "", "usage");
 	expect(&r, "config|-c", TOOL_USAGE, "", "missing after -c");
 	end(&r);
@@ -187,6 +190,27 @@ static const struct {
 	  "main.cf:1: alias_maps: unknown table type 'hsah'" },
 	{ "table in restrictions", "smtpd_client_restrictions = check_client_access cidr:/nowhere/c\n", rows, TOOL_OK,
 	  "smtpd_client_restrictions: cannot open table /nowhere/c" },
+	{ "table type of Postfix", "virtual_alias_maps = proxy:mysql:/etc/postfix/v.cf\n", rows, TOOL_FAILED,
+	  "main.cf:1: virtual_alias_maps: table type 'mysql' is not built in" },
+	{ "domains in a file", "mydestination = localhost, /nowhere/domains\n", rows, TOOL_FAILED,
+	  "main.cf:1: mydestination: cannot read the domains in /nowhere/domains: No such" },
+	{ "ids of POP3", "pop3_uidl_format = %m\n", rows, TOOL_FAILED, "main.cf:1: pop3_uidl_format: \"%m\"" },
+	{ "relayhost", "relayhost = [mail.isp.example]:587\n", rows, TOOL_OK,
+	  "main.cf:1: relayhost: the SMTP client is not built in yet: mail for [mail.isp.example]:587 waits in the queue" },
+	{ "no relayhost", "relayhost =\ndefault_transport = error:no\nvirtual_transport = virtual\n", rows, TOOL_OK, "" },
+	{ "lmtp", "mailbox_transport = lmtp:unix:private/dovecot-lmtp\n", rows, TOOL_OK,
+	  "main.cf:1: mailbox_transport: no agent serves 'lmtp' yet" },
+	{ "table without its restriction", "smtpd_sender_restrictions = hash:/etc/a, permit\n", rows, TOOL_FAILED,
+	  "smtpd_sender_restrictions: 'hash:/etc/a' needs the name of its restriction in front: check_sender_access hash:/etc/a" },
+	{ "restrictions to come", "smtpd_recipient_restrictions = permit_mynetworks reject_rbl_client a.example "
+	  "reject_unknown_sender_domain check_policy_service unix:x reject_unauth_destination\n", rows, TOOL_FAILED,
+	  "main.cf:1: smtpd_recipient_restrictions: not supported yet, take them out: reject_rbl_client, "
+	  "reject_unknown_sender_domain, check_policy_service" },
+	{ "Dovecot's blocks", "protocols = imap\npassdb {\n  driver = pam\n}\nservice imap-login {\ninet_listener imap {\n"
+	  "port = 0\n}\n}\nfoo = x\n", rows, TOOL_FAILED, "main.cf:10: unknown parameter 'foo'" },
+	{ "remedy for a block", "passdb {\n  driver = pam\n}\n", rows, TOOL_FAILED,
+	  "main.cf:1: 'passdb {': blocks of Dovecot are not read; write auth_passdb = users, passwd-file:/path, pam" },
+	{ "include", "!include conf.d/*.conf\n", rows, TOOL_FAILED, "main.cf:1: '!include' is not read: main.cf is one file" },
 	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
 	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
@@ -217,6 +241,7 @@ static const struct {
 	  "'A.example' stands in mydestination too" },
 	{ "mechanism for nobody", "auth_mechanisms = plain cram-md5\nauth_passdb = pam\n", rows, TOOL_OK,
 	  "no account can use cram-md5" },
+	{ "passwd-file", "auth_passdb = passwd-file:/nowhere/p\n", rows, TOOL_OK, "main.cf:1: auth_passdb: cannot read /nowhere/p" },
 	{ "unknown mechanism", "auth_mechanisms = gssapi\n", rows, TOOL_FAILED, "'gssapi' is none of" },
 };
 
@@ -236,6 +261,48 @@ static void test_check(void **state)
 	}
 }
 
+/* One of each kind: none hides another, and each has its place. */
+static void test_check_all(void **state)
+{
+	static const char main_cf[] =
+		"myhostname = mx.example.com\nmydestnation = a\nsmtpd_timeout = soon\nmydomain = $nosuch\n"
+		"message_size_limit = huge\nssl_min_protocol = TLSv9\ntransport_maps = x\n"
+		"smtpd_client_restrictions = rejct\nmynetworks = 10.0.0.1/24\ninet_protocols = ipv5\nhome_mailbox = mbox\n"
+		"mail_location = mbox:~/mail\nmailbox_defaults = \"Sent\nauth_mechanisms = gssapi\n"
+		"alias_maps = hsah:/etc/aliases\nssl_cert = /nowhere\nmail_uid = nobody-there\n"
+		"virtual_mailbox_domains = x.example\nvirtual_mailbox_maps = static:x\n";
+	static const char master_cf[] =
+		"smtp inet n - y - - smptd\n8110 inet n - y - - login\n465 inet n - y - - smtpd -o smtpd_tls_wrappermode=yes\n"
+		" -o smtpd_tiemout=3 -o smtpd_tls_cert_file=\n25 inet n - y - - smtpd -o smtpd_hard_error_limit=x -o smtpd_recipient_restrictions=permit\n"
+		" -o smtpd_relay_restrictions=permit -o smtpd_client_restrictions=\n587 inet n - y - - smtpd\n"
+		" -o smtpd_helo_restrictions=rejct\n";
+	static const struct {
+		const char *file;
+		unsigned from, to;
+	} lines[] = { { "main.cf", 2, 18 }, { "master.cf", 1, 3 }, { "master.cf", 5, 5 }, { "master.cf", 7, 7 } };
+	static const char *const twice[] = { "master.cf:3: unknown parameter", "master.cf:3: service '465' needs TLS",
+		"master.cf:5: smtpd_hard_error_limit", "master.cf:5: service '25' would relay" };
+	char want[40];
+	struct run r;
+	size_t i;
+	unsigned n;
+
+	begin(&r, main_cf, master_cf);
+	assert_int_equal(run(&r, "check"), TOOL_FAILED);
+	for (i = 0; i < ARRAY_LEN(lines); i++) {
+		for (n = lines[i].from; n <= lines[i].to; n++) {
+			snprintf(want, sizeof(want), "/%s:%u: ", lines[i].file, n);
+			if (!strstr(r.out, want))
+				fail_msg("nothing of %s in\n%s", want, r.out);
+		}
+	}
+	for (i = 0; i < ARRAY_LEN(twice); i++) {
+		if (!strstr(r.out, twice[i]))
+			fail_msg("no %s in\n%s", twice[i], r.out);
+	}
+	end(&r);
+}
+
 static void test_check_json(void **state)
 {
 	struct run r;
@@ -253,6 +320,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_map),
 	cmocka_unit_test(test_newaliases),
 	cmocka_unit_test(test_check),
+	cmocka_unit_test(test_check_all),
 	cmocka_unit_test(test_check_json),
 };
 
