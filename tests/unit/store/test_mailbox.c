@@ -521,6 +521,31 @@ static void test_recordless(void **state)
 	mailbox_close(&b);
 }
 
+/* Sizes that Dovecot wrote into its list need no reading. */
+static void test_listed_sizes(void **state)
+{
+	static const uint64_t want[] = { 99, UINT64_MAX, 17, 98 };
+	struct err err = ERR_INIT;
+	struct index_msg m;
+	struct mailbox *b;
+
+	put("cur/1.a:2,", LETTER);
+	put("cur/2.b:2,", LETTER);
+	put("cur/3.c,W=17:2,", LETTER);
+	put("cur/4.d:2,", LETTER);
+	put("dovecot-uidlist", "3 V9 N20 G00112233445566778899aabbccddeeff\n5 W99 :2.b\n6 W1 :0.gone\n7 :1.a\n8 W1 :3.c,W=17\n"
+	    "9 W98 :4.d\n");
+	b = open_box(&fixture_store, "", 0);
+	view_of(b);
+	assert_int_equal(b->n, ARRAY_LEN(want));
+	for (size_t i = 0; i < b->n; i++) {
+		OK(mailbox_msg(b, i, false, &m, &err));
+		if (m.vsize != want[i])
+			fail_msg("UID %u: %llu", m.uid, (unsigned long long)m.vsize);
+	}
+	mailbox_close(&b);
+}
+
 static void test_names(void **state)
 {
 	uint32_t all[] = { 0, 1, 2 };
@@ -683,7 +708,7 @@ int main(void)
 		T(test_open), T(test_nothing), T(test_read_only), T(test_status), T(test_foreign), T(test_pending_expunge),
 		T(test_unloaded), T(test_lost), T(test_new_validity), T(test_own_validity), T(test_long_list), T(test_store),
 		T(test_unchanged_since), T(test_store_races), T(test_expunge), T(test_read), T(test_renewed), T(test_renewed_unloaded),
-		T(test_memory), T(test_recordless), T(test_names), T(test_recent), T(test_planted_inbox),
+		T(test_memory), T(test_recordless), T(test_names), T(test_listed_sizes), T(test_recent), T(test_planted_inbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
