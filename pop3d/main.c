@@ -26,8 +26,10 @@ static int read_conf(struct daemon *d, struct err *err)
 {
 	struct pop3d *p = d->state;
 
-	if (pop3d_conf_read(&p->conf, d->conf, &d->arena, err) < 0 || pop3_uidl_check(p->conf.pop3_uidl_format, err) < 0)
+	if (pop3d_conf_read(&p->conf, d->conf, &d->arena, err) < 0)
 		return -1;
+	if (pop3_uidl_check(p->conf.pop3_uidl_format, err) < 0)
+		return err_wrap(err, "pop3_uidl_format");
 	return session_parent_read_conf(&p->parent, &kind, d, &p->conf, err);
 }
 

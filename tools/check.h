@@ -16,6 +16,7 @@ void check_limits(const struct conf *c, struct conf_errors *errors);
 void check_mailboxes(const struct conf *c, struct conf_errors *errors);
 void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 void check_domains(const struct conf *c, struct conf_errors *errors);
+void check_agents(const struct conf *c, struct conf_errors *errors);
 void check_auth(const struct conf *c, struct conf_errors *errors);
 
 /* "main.cf:12: name" or "name" when it has its default; valid as long as errors. Source: check.c */

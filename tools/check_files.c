@@ -31,11 +31,31 @@ static bool looks_like_table(const char *word)
 {
 	const char *colon = strchr(word, ':');
 
-	if (!colon)
+	if (!colon || strncmp(word, "passwd-file:", 12) == 0)
 		return false;
 	return (strchr("/{", colon[1]) || strncmp(word, "static:", 7) == 0 || strncmp(word, "unix:passwd", 11) == 0) &&
 	       word[0] != '[' && strncmp(word, "inet:", 5) != 0 && strncmp(word, "unix:/", 6) != 0 && word[0] != '/' &&
 	       !strstr(word, "://");
+}
+
+/* Lists of domains may be "/file/name". */
+static void check_domain_files(const struct conf *c, struct conf_errors *errors)
+{
+	static const char *const names[] = { "mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains" };
+	struct arena a = { 0 };
+	struct conf_list list;
+	struct err err;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		if (param_read(param_find(names[i]), c, &list, &a, &err) < 0)
+			continue;
+		for (j = 0; j < list.n; j++)
+			if (list.v[j][0] == '/' && access(list.v[j], R_OK) < 0)
+				conf_error(errors, "%s: cannot read the domains in %s: %s", check_where(c, names[i], errors),
+				           list.v[j], strerror(errno));
+	}
+	arena_fini(&a);
 }
 
 void check_tables(const struct conf *c, struct conf_errors *errors)
@@ -56,6 +76,7 @@ void check_tables(const struct conf *c, struct conf_errors *errors)
 			if (p->type == PARAM_MAPS || looks_like_table(list.v[i]))
 				check_table(check_where(c, p->name, errors), list.v[i], &seen, errors);
 	}
+	check_domain_files(c, errors);
 	htab_fini(&seen);
 	arena_fini(&a);
 }

@@ -1,6 +1,10 @@
+#include <errno.h>
+#include <unistd.h>
+
 #include "auth/mechs.h"
 #include "conf/param.h"
 #include "conf/params.h"
+#include "proto/pop3.h"
 #include "proto/restrict.h"
 #include "store/folder.h"
 #include "store/mail_location.h"
@@ -39,6 +43,7 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 	struct arena a = { 0 };
 	struct store_conf store;
 	struct imapd_conf imapd;
+	struct pop3d_conf pop3d;
 	struct login_conf login;
 	struct err err;
 	size_t i, j;
@@ -47,6 +52,8 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 		conf_error(errors, "%s: %s", check_where(c, "mail_location", errors), err.msg);
 	if (imapd_conf_read(&imapd, c, &a, &err) == 0 && folder_defaults_check(imapd.mailbox_defaults, &err) < 0)
 		conf_error(errors, "%s: %s", check_where(c, "mailbox_defaults", errors), err.msg);
+	if (pop3d_conf_read(&pop3d, c, &a, &err) == 0 && pop3_uidl_check(pop3d.pop3_uidl_format, &err) < 0)
+		conf_error(errors, "%s: %s", check_where(c, "pop3_uidl_format", errors), err.msg);
 	if (login_conf_read(&login, c, &a, &err) < 0)
 		login.protocols.n = 0;
 	for (i = 0; i < login.protocols.n; i++) {
@@ -115,6 +122,45 @@ void check_logins(const struct conf *c, const struct mastercf *m, struct conf_er
 		conf_fini(&layer);
 	}
 	arena_fini(&a);
+}
+
+/* Transports that something serves; for all others there is no agent yet, and mail waits. */
+static bool is_served(struct span transport)
+{
+	static const char *const known[] = { "local", "virtual", "error", "retry", "discard" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known) && !span_eqz(transport, known[i]); i++)
+		;
+	return i < ARRAY_LEN(known);
+}
+
+void check_agents(const struct conf *c, struct conf_errors *errors)
+{
+	static const char *const names[] = { "default_transport", "fallback_transport", "local_transport", "mailbox_transport",
+		"relay_transport", "relayhost", "virtual_transport" };
+	struct str value = STR_INIT(65536);
+	struct span transport, nexthop;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		const struct conf_value *v = conf_find(c, names[i]);
+
+		str_reset(&value);
+		if (!v || !v->file || conf_expand_name(&value, c, names[i], &err) < 0)
+			continue;
+		span_cut(span_trim(str_span(&value)), ':', &transport, &nexthop);
+		if (transport.n == 0)
+			continue;
+		if (strcmp(names[i], "relayhost") == 0)
+			conf_error(errors, "warning: %s: the SMTP client is not built in yet: mail for %s waits in the queue",
+			           check_where(c, names[i], errors), value.p);
+		else if (!is_served(transport))
+			conf_error(errors, "warning: %s: no agent serves '%.*s' yet: mail for it waits in the queue",
+			           check_where(c, names[i], errors), SPAN_ARG(transport));
+	}
+	str_fini(&value);
 }
 
 static void check_overlap(const struct conf *c, const char *name, const struct conf_list *list, const char *other,
@@ -208,6 +254,10 @@ void check_auth(const struct conf *c, struct conf_errors *errors)
 			conf_error(errors, "warning: %s: no account can use %s: no source in auth_passdb has what it needs",
 			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
 	}
+	for (i = 0; i < auth.auth_passdb.n; i++)
+		if (strncmp(auth.auth_passdb.v[i], "passwd-file:", 12) == 0 && access(auth.auth_passdb.v[i] + 12, R_OK) < 0)
+			conf_error(errors, "warning: %s: cannot read %s: %s", check_where(c, "auth_passdb", errors),
+			           auth.auth_passdb.v[i] + 12, strerror(errno));
 	arena_fini(&a);
 	check_accounts(c, errors);
 }

@@ -39,6 +39,7 @@ static void check_all(const char *dir, struct conf_errors *errors)
 	check_limits(&c, errors);
 	check_mailboxes(&c, errors);
 	check_domains(&c, errors);
+	check_agents(&c, errors);
 	check_auth(&c, errors);
 	check_users(&c, errors);
 	check_kernel(errors);
@@ -76,6 +77,10 @@ int cmd_check(struct tool *t, int argc, char **argv)
 			return TOOL_USAGE;
 		}
 		is_json = true;
+	}
+	if (optind < argc) {
+		fprintf(t->err, "usage: surat check [-j]\n");
+		return TOOL_USAGE;
 	}
 	check_all(t->config_dir, &errors);
 	status = conf_errors_wrong(&errors) ? TOOL_FAILED : TOOL_OK;

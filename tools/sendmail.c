@@ -67,7 +67,8 @@ static int parse(struct options *o, int argc, char **argv)
 {
 	int opt, rc = 0;
 
-	while (rc == 0 && (opt = getopt(argc, argv, "+A:B:C:F:GIL:N:O:R:UV:X:b:c:d:e:f:h:imno:p:q::r:tvx")) != -1)
+	/* options may stand behind recipients too, as in Postfix: no '+' in front */
+	while (rc == 0 && (opt = getopt(argc, argv, "A:B:C:F:GIL:N:O:R:UV:X:b:c:d:e:f:h:imno:p:q::r:tvx")) != -1)
 		rc = take_option(o, opt, optarg);
 	return rc;
 }
@@ -91,19 +92,6 @@ static int exit_status(const struct err *err)
 	case ERR_PROTO: return EX_DATAERR;
 	default: return EX_UNAVAILABLE;
 	}
-}
-
-static const char *sender_of(struct options *o, struct letter *l, const char *self)
-{
-	const char *s = o->env.sender;
-
-	if (!s)
-		return self;
-	if (strcmp(s, "<>") == 0)
-		return "";
-	if (*s == '<' && s[strlen(s) - 1] == '>')
-		s = arena_strndup(&l->arena, s + 1, strlen(s) - 2);
-	return *s == '\0' || strchr(s, '@') ? s : arena_printf(&l->arena, "%s@%s", s, l->origin);
 }
 
 /* "The Boss" <boss@example.com>; RFC 5322 section 3.2.4 */
@@ -135,7 +123,9 @@ static int submit(struct options *o, const char *socket_path, const char *origin
 		return usage("no recipient: name one behind the options, or use -t");
 	letter_init(&l, origin);
 	self = own_address(&l.arena, origin);
-	o->env.sender = sender_of(o, &l, self);
+	if (o->env.sender)
+		rc = letter_set_sender(&l, span_z(o->env.sender), &err) < 0 ? err_wrap(&err, "-f %s", o->env.sender) : 0;
+	o->env.sender = o->env.sender ? l.sender : self;
 	from = *o->env.sender ? o->env.sender : self;
 	if (o->full_name)
 		from = mailbox(&l, o->full_name, from);
@@ -203,7 +193,7 @@ int main(int argc, char **argv)
 {
 	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 	const char *dir = getenv("MAIL_CONFIG");
-	struct options o = { .mode = MODE_SUBMIT, .config_dir = dir ? dir : "/etc/surat" };
+	struct options o = { .mode = MODE_SUBMIT, .config_dir = dir && *dir ? dir : "/etc/surat" };
 	int rc;
 
 	log_set_tag("sendmail");

@@ -21,18 +21,40 @@ void letter_fini(struct letter *l)
 	arena_fini(&l->arena);
 }
 
+static int print_address(struct str *out, const struct letter *l, const struct address *addr, struct err *err)
+{
+	struct address full = *addr;
+
+	if (full.local.n && full.domain.n == 0)
+		full.domain = span_z(l->origin);
+	return address_format(out, &full) < 0 ? err_set(err, ERR_PROTO, "address is too long") : 0;
+}
+
+static int take_sender(void *arg, struct span name, const struct address *addr, struct err *err)
+{
+	struct letter *l = arg;
+	struct str out = STR_INIT(1024);
+	int rc = print_address(&out, l, addr, err);
+
+	if (rc == 0)
+		l->sender = arena_strndup(&l->arena, out.p, out.n);
+	str_fini(&out);
+	return rc;
+}
+
+int letter_set_sender(struct letter *l, struct span address, struct err *err)
+{
+	l->sender = "";
+	return address_list(address, 1, take_sender, l, err);
+}
+
 static int add_address(void *arg, struct span name, const struct address *addr, struct err *err)
 {
 	struct letter *l = arg;
-	struct address full = *addr;
 	struct str out = STR_INIT(1024);
 	size_t i;
-	int rc;
+	int rc = print_address(&out, l, addr, err);
 
-	(void)name;
-	if (full.local.n && full.domain.n == 0)
-		full.domain = span_z(l->origin);
-	rc = address_format(&out, &full) < 0 ? err_set(err, ERR_PROTO, "recipient address is too long") : 0;
 	for (i = 0; rc == 0 && i < l->n_rcpts; i++) {
 		if (span_eqz(str_span(&out), l->rcpts[i])) {
 			str_fini(&out);

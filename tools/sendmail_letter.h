@@ -15,6 +15,7 @@ struct letter {
 	struct str text;                /* with CRLF line ends, dots not yet doubled, Bcc removed */
 	const char **rcpts;             /* qualified, in the arena */
 	size_t n_rcpts, cap_rcpts;
+	const char *sender;             /* qualified, "" for nobody; in the arena or a literal */
 	const char *origin;             /* what unqualified addresses get behind their "@" */
 	bool is_8bit, is_utf8_header;
 };
@@ -22,6 +23,10 @@ struct letter {
 /* origin is borrowed. Source: sendmail_letter.c */
 void letter_init(struct letter *l, const char *origin);
 void letter_fini(struct letter *l);
+
+/* The sender of -f, with or without a name; "" and "<>" are nobody. -1 ERR_PROTO for no address or several. No I/O.
+ * Source: sendmail_letter.c */
+int letter_set_sender(struct letter *l, struct span address, struct err *err) WARN_UNUSED;
 
 /* One recipient of the command line or of a header; qualified with the origin. -1 ERR_PROTO for no address. No I/O.
  * Source: sendmail_letter.c */

@@ -66,21 +66,19 @@ static int require_main_cf(struct tool *t, const char *name)
 	return rc;
 }
 
-int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
+int tool_load(struct tool *t, const char *name, struct conf *c)
 {
 	struct conf_errors errors = { 0 };
-	int rc;
 	size_t i;
 
 	if (require_main_cf(t, name) < 0)
 		return -1;
-	rc = conf_load(c, t->config_dir, &errors);
-
+	(void)!conf_load(c, t->config_dir, &errors);
 	for (i = 0; i < errors.n; i++)
 		if (!conf_is_warning(errors.v[i]))
-			fprintf(t->err, "surat %s: %s%s\n", name, is_lenient ? "warning: " : "", errors.v[i]);
+			fprintf(t->err, "surat %s: warning: %s\n", name, errors.v[i]);
 	conf_errors_fini(&errors);
-	return is_lenient ? 0 : rc;
+	return 0;
 }
 
 int tool_load_quiet(struct tool *t, const char *name, struct conf *c)
@@ -116,6 +114,10 @@ int tool_run(struct tool *t, const struct tool_command *table, size_t n, int arg
 	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		usage(argc < 2 ? t->err : t->out, table, n);
 		return argc < 2 ? TOOL_USAGE : TOOL_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		fprintf(t->out, "surat %s\n", SURAT_VERSION);
+		return TOOL_OK;
 	}
 	nearest_init(&near, argv[1]);
 	for (i = 0; i < n; i++) {

@@ -239,6 +239,36 @@ int conf_set(struct conf *c, const char *name, const char *value, const char *fi
 	return 0;
 }
 
+/* What is written as Dovecot's files are: "word word {" and all up to its "}", "!include". *depth counts the braces
+ * from line to line. */
+static bool is_dovecot(const char *file, unsigned line, struct span text, int *depth, struct conf_errors *errors)
+{
+	ptrdiff_t brace = span_chr(text, '{'), equals = span_chr(text, '=');
+	const struct param_foreign *f;
+	struct span rest = text, word;
+	char name[64] = "";
+	size_t i;
+
+	if (*depth == 0 && text.p[0] == '!') {
+		(void)span_word(&rest, " \t", &word);
+		conf_error(errors, "%s:%u: '%.*s' is not read: main.cf is one file", file, line, SPAN_ARG(word));
+		return true;
+	}
+	if (*depth == 0 && (brace <= 0 || (equals >= 0 && equals < brace)))
+		return false;
+	if (*depth == 0 && span_word(&rest, " \t{", &word)) {
+		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(word));
+		f = param_foreign(name);
+		conf_error(errors, "%s:%u: '%.*s': blocks of Dovecot are not read; %s", file, line,
+		           SPAN_ARG(span_sub(text, 0, (size_t)brace + 1)), f ? f->advice : "parameters stand one a line");
+	}
+	for (i = 0; i < text.n; i++)
+		*depth += (text.p[i] == '{') - (text.p[i] == '}');
+	if (*depth < 0)
+		*depth = 0;
+	return true;
+}
+
 static void parse_line(struct conf *c, const char *file, unsigned line, struct span text, struct conf_errors *errors)
 {
 	struct span name, value;
@@ -268,11 +298,13 @@ int conf_parse(struct conf *c, const char *file, struct span text, struct conf_e
 	size_t before = conf_errors_wrong(errors);
 	struct source src;
 	struct span line;
+	int depth = 0;
 
 	conf_overlay(c, NULL);
 	source_init(&src, file ? file : "configuration", text);
 	while (source_line(&src, &line))
-		parse_line(c, src.file, src.line, line, errors);
+		if (!is_dovecot(src.file, src.line, line, &depth, errors))
+			parse_line(c, src.file, src.line, line, errors);
 	source_fini(&src);
 	set_host_defaults(c);
 	return conf_errors_wrong(errors) > before ? -1 : 0;

@@ -56,6 +56,18 @@ static const struct map_type *find_type(struct span name, struct nearest *near)
 	return NULL;
 }
 
+/* Postfix's other types. */
+static bool is_foreign(struct span name)
+{
+	static const char *const names[] = { "cdb", "dbm", "environ", "ldap", "memcache", "mongodb", "mysql", "netinfo", "nis",
+		"nisplus", "pgsql", "pipemap", "randmap", "sdbm", "socketmap", "sqlite", "tcp" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names) && !span_eqz(name, names[i]); i++)
+		;
+	return i < ARRAY_LEN(names);
+}
+
 static const char *skip_proxy(const char *type_name)
 {
 	return strncmp(type_name, "proxy:", 6) == 0 ? type_name + 6 : type_name;
@@ -82,6 +94,9 @@ int map_open(struct map **m_r, const char *type_name, struct err *err)
 	snprintf(want, sizeof(want), "%.*s", SPAN_ARG(name));
 	nearest_init(&near, want);
 	type = find_type(name, &near);
+	if (!type && is_foreign(name))
+		return err_set(err, ERR_CONF, "table type '%s' is not built in; put its rows into a file for lmdb: (surat map) or "
+			       "texthash:", want);
 	if (!type) {
 		err_set(err, ERR_CONF, "unknown table type '%s'%s", want, nearest_hint(&near, &hint));
 		str_fini(&hint);

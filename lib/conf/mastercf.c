@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/macro.h"
 #include "conf/nearest.h"
+#include "conf/param.h"
 #include "conf/source.h"
 
 #define MASTER_CF_MAX (1 << 20)
@@ -152,12 +153,12 @@ static void parse_endpoint(struct parse *p, struct mastercf_service *s)
 		complain(p, "'%.*s' is neither a port nor the name of a service", SPAN_ARG(port));
 }
 
-static bool parse_yes_no(struct parse *p, const char *column, struct span v, bool unset)
+/* "-" is yes in all columns. */
+static bool parse_yes_no(struct parse *p, const char *column, struct span v)
 {
-	if (v.n == 1 && strchr("yn-", v.p[0]))
-		return v.p[0] == '-' ? unset : v.p[0] == 'y';
-	complain(p, "column '%s' is '%.*s', not y, n or -", column, SPAN_ARG(v));
-	return unset;
+	if (v.n != 1 || !strchr("yn-", v.p[0]))
+		complain(p, "column '%s' is '%.*s', not y, n or -", column, SPAN_ARG(v));
+	return !span_eqz(v, "n");
 }
 
 static void parse_columns(struct parse *p, struct mastercf_service *s, const struct span *col)
@@ -173,9 +174,9 @@ static void parse_columns(struct parse *p, struct mastercf_service *s, const str
 		s->type = MASTERCF_PASS;
 	else
 		complain(p, "type '%.*s' is none of inet, unix, pass and fifo", SPAN_ARG(col[1]));
-	s->is_private = parse_yes_no(p, "private", col[2], true);
-	parse_yes_no(p, "unpriv", col[3], true);
-	parse_yes_no(p, "chroot", col[4], true);
+	s->is_private = parse_yes_no(p, "private", col[2]);
+	parse_yes_no(p, "unpriv", col[3]);
+	parse_yes_no(p, "chroot", col[4]);
 	if (wakeup.n > 1 && wakeup.p[wakeup.n - 1] == '?')
 		wakeup.n--;
 	if (!span_eqz(wakeup, "-") && span_u64(wakeup, INT32_MAX, &number) < 0)
@@ -273,6 +274,27 @@ static bool is_served(const struct conf *layer, const char *service)
 	return found;
 }
 
+/* Names of Postfix and Dovecot are judged as in main.cf; what has no effect leaves the row. */
+static void drop_foreign(struct parse *p, struct mastercf_service *s)
+{
+	struct mastercf_override *kept = arena_alloc(&p->m->arena, (s->n_overrides + 1) * sizeof(*kept));
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n_overrides; i++) {
+		const struct mastercf_override *o = &s->overrides[i];
+		const struct param_foreign *f = conf_raw(p->base, o->name) ? NULL : param_foreign(o->name);
+
+		if (!f)
+			kept[n++] = *o;
+		else if (f->is_refused && o->value[0] && strcmp(o->value, "no") != 0)
+			complain(p, "parameter '%s' is not supported: %s", o->name, f->advice);
+		else
+			conf_error(p->errors, "warning: %s:%u: parameter '%s' has no effect: %s", p->file, p->line, o->name, f->advice);
+	}
+	s->overrides = kept;
+	s->n_overrides = n;
+}
+
 /* False when the service is not to run. */
 static bool check_overrides(struct parse *p, const struct mastercf_service *s)
 {
@@ -348,6 +370,8 @@ static void parse_row(struct parse *p, struct span row)
 	if (s.type == MASTERCF_INET)
 		parse_endpoint(p, &s);
 	parse_args(p, &s, row);
+	if (p->base)
+		drop_foreign(p, &s);
 	if (p->base && !check_overrides(p, &s))
 		return;
 	if (!is_twice(p, &s))

@@ -120,14 +120,13 @@ int pop3_uidl_check(const char *format, struct err *err)
 		size_t n = *p == '%' ? parse_directive(p + 1, &d) : 0;
 
 		if (*p == '%' && n == 0)
-			return err_set(err, ERR_CONF,
-				       "pop3_uidl_format: \"%s\": %%u, %%v, %%f and %%g are known, as in %%08Xu%%08Xv", p);
+			return err_set(err, ERR_CONF, "\"%s\": %%u, %%v, %%f and %%g are known, as in %%08Xu%%08Xv", p);
 		if (n && strchr("ufg", d.what))
 			has_id = true;
 		p += n;
 	}
 	if (!has_id)
-		return err_set(err, ERR_CONF, "pop3_uidl_format: all messages would have the same id: use %%u, %%f or %%g");
+		return err_set(err, ERR_CONF, "all messages would have the same id: use %%u, %%f or %%g");
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 #define MAX_DEPTH 10
 #define MAX_OPS 1000
 
-enum arg { ARG_NONE, ARG_MAP, ARG_SECONDS, ARG_WARN, ARG_UNSUPPORTED };
+enum arg { ARG_NONE, ARG_MAP, ARG_SECONDS, ARG_WARN, ARG_UNSUPPORTED, ARG_UNSUPPORTED_WORD };
 
 static const struct {
 	const char *name;
@@ -59,17 +59,17 @@ static const struct {
 	{ "check_ccert_access", ARG_MAP, RESTRICT_CCERT_ACCESS },
 	/* these ask the DNS, a list of it, another mail server or a policy service */
 	{ "permit_mx_backup", ARG_UNSUPPORTED, 0 },
-	{ "permit_dnswl_client", ARG_UNSUPPORTED, 0 },
-	{ "permit_rhswl_client", ARG_UNSUPPORTED, 0 },
+	{ "permit_dnswl_client", ARG_UNSUPPORTED_WORD, 0 },
+	{ "permit_rhswl_client", ARG_UNSUPPORTED_WORD, 0 },
 	{ "permit_tls_clientcerts", ARG_UNSUPPORTED, 0 },
-	{ "reject_rbl_client", ARG_UNSUPPORTED, 0 },
-	{ "reject_rbl", ARG_UNSUPPORTED, 0 },
+	{ "reject_rbl_client", ARG_UNSUPPORTED_WORD, 0 },
+	{ "reject_rbl", ARG_UNSUPPORTED_WORD, 0 },
 	{ "reject_maps_rbl", ARG_UNSUPPORTED, 0 },
-	{ "reject_rhsbl_client", ARG_UNSUPPORTED, 0 },
-	{ "reject_rhsbl_helo", ARG_UNSUPPORTED, 0 },
-	{ "reject_rhsbl_sender", ARG_UNSUPPORTED, 0 },
-	{ "reject_rhsbl_recipient", ARG_UNSUPPORTED, 0 },
-	{ "reject_rhsbl_reverse_client", ARG_UNSUPPORTED, 0 },
+	{ "reject_rhsbl_client", ARG_UNSUPPORTED_WORD, 0 },
+	{ "reject_rhsbl_helo", ARG_UNSUPPORTED_WORD, 0 },
+	{ "reject_rhsbl_sender", ARG_UNSUPPORTED_WORD, 0 },
+	{ "reject_rhsbl_recipient", ARG_UNSUPPORTED_WORD, 0 },
+	{ "reject_rhsbl_reverse_client", ARG_UNSUPPORTED_WORD, 0 },
 	{ "reject_unknown_sender_domain", ARG_UNSUPPORTED, 0 },
 	{ "reject_unknown_recipient_domain", ARG_UNSUPPORTED, 0 },
 	{ "reject_unknown_helo_hostname", ARG_UNSUPPORTED, 0 },
@@ -77,23 +77,23 @@ static const struct {
 	{ "reject_unknown_forward_client_hostname", ARG_UNSUPPORTED, 0 },
 	{ "reject_unverified_sender", ARG_UNSUPPORTED, 0 },
 	{ "reject_unverified_recipient", ARG_UNSUPPORTED, 0 },
-	{ "check_policy_service", ARG_UNSUPPORTED, 0 },
-	{ "check_client_a_access", ARG_UNSUPPORTED, 0 },
-	{ "check_client_mx_access", ARG_UNSUPPORTED, 0 },
-	{ "check_client_ns_access", ARG_UNSUPPORTED, 0 },
-	{ "check_reverse_client_hostname_a_access", ARG_UNSUPPORTED, 0 },
-	{ "check_reverse_client_hostname_mx_access", ARG_UNSUPPORTED, 0 },
-	{ "check_reverse_client_hostname_ns_access", ARG_UNSUPPORTED, 0 },
-	{ "check_helo_a_access", ARG_UNSUPPORTED, 0 },
-	{ "check_helo_mx_access", ARG_UNSUPPORTED, 0 },
-	{ "check_helo_ns_access", ARG_UNSUPPORTED, 0 },
-	{ "check_sender_a_access", ARG_UNSUPPORTED, 0 },
-	{ "check_sender_mx_access", ARG_UNSUPPORTED, 0 },
-	{ "check_sender_ns_access", ARG_UNSUPPORTED, 0 },
-	{ "check_recipient_a_access", ARG_UNSUPPORTED, 0 },
-	{ "check_recipient_mx_access", ARG_UNSUPPORTED, 0 },
-	{ "check_recipient_ns_access", ARG_UNSUPPORTED, 0 },
-	{ "check_etrn_access", ARG_UNSUPPORTED, 0 },
+	{ "check_policy_service", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_client_a_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_client_mx_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_client_ns_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_reverse_client_hostname_a_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_reverse_client_hostname_mx_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_reverse_client_hostname_ns_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_helo_a_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_helo_mx_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_helo_ns_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_sender_a_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_sender_mx_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_sender_ns_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_recipient_a_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_recipient_mx_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_recipient_ns_access", ARG_UNSUPPORTED_WORD, 0 },
+	{ "check_etrn_access", ARG_UNSUPPORTED_WORD, 0 },
 };
 
 static const char *const list_names[RESTRICT_LISTS] = {
@@ -108,6 +108,7 @@ struct compile {
 	struct restrict_op *ops;
 	size_t n, cap;
 	bool warn;
+	struct str missing;     /* names that are not supported yet: all are told at once */
 	struct err *err;
 };
 
@@ -161,6 +162,16 @@ static int unknown(struct compile *c, const char *word)
 	return -1;
 }
 
+/* What Postfix takes a bare table for. */
+static const char *access_of(const char *list)
+{
+	if (strcmp(list, list_names[RESTRICT_CLIENT]) == 0)
+		return "check_client_access";
+	if (strcmp(list, list_names[RESTRICT_HELO]) == 0)
+		return "check_helo_access";
+	return strcmp(list, list_names[RESTRICT_SENDER]) == 0 ? "check_sender_access" : "check_recipient_access";
+}
+
 static int compile_words(struct compile *c, struct span text, int depth);
 
 static int compile_class(struct compile *c, const char *word, int depth)
@@ -168,7 +179,10 @@ static int compile_class(struct compile *c, const char *word, int depth)
 	struct str text = STR_INIT(65536);
 	int rc;
 
-	if (!class_words(c->conf, word, &text))
+	if (strchr(word, ':'))
+		rc = err_set(c->err, ERR_CONF, "%s: '%s' needs the name of its restriction in front: %s %s", c->what, word,
+			     access_of(c->what), word);
+	else if (!class_words(c->conf, word, &text))
 		rc = unknown(c, word);
 	else if (depth >= MAX_DEPTH)
 		rc = err_set(c->err, ERR_CONF, "%s: restriction class '%s' contains itself or nests too deep", c->what, word);
@@ -178,7 +192,6 @@ static int compile_class(struct compile *c, const char *word, int depth)
 	return rc;
 }
 
-/* "type:name" alone is check_client_access and the like in old configurations; here it must be written out. */
 static int compile_word(struct compile *c, const char *word, struct span *rest, int depth)
 {
 	struct restrict_op op = { .name = word };
@@ -196,8 +209,13 @@ static int compile_word(struct compile *c, const char *word, struct span *rest, 
 	case ARG_WARN:
 		c->warn = true;
 		return 0;
+	case ARG_UNSUPPORTED_WORD:
+		(void)macro_word(rest, &arg);
+		/* fall through */
 	case ARG_UNSUPPORTED:
-		return err_set(c->err, ERR_CONF, "%s: restriction '%s' is not supported yet", c->what, word);
+		(void)!str_addf(&c->missing, "%s%s", c->missing.n ? ", " : "", word);
+		c->warn = false;
+		return 0;
 	case ARG_MAP:
 		if (!macro_word(rest, &arg) || span_chr(arg, ':') <= 0)
 			return err_set(c->err, ERR_CONF, "%s: '%s' needs a table type:name behind it", c->what, word);
@@ -227,7 +245,7 @@ static int compile_words(struct compile *c, struct span text, int depth)
 int restrict_compile(struct restrict_prog *out_r, struct arena *a, const struct conf *conf, const char *what,
 	const struct conf_list *words, struct err *err)
 {
-	struct compile c = { .a = a, .conf = conf, .what = what, .err = err };
+	struct compile c = { .a = a, .conf = conf, .what = what, .missing = STR_INIT(150), .err = err };
 	struct str text = STR_INIT(65536);
 	struct restrict_op *ops;
 	size_t i;
@@ -237,12 +255,15 @@ int restrict_compile(struct restrict_prog *out_r, struct arena *a, const struct 
 	for (i = 0; rc == 0 && i < words->n; i++)
 		rc = str_addf(&text, "%s ", words->v[i]);
 	rc = rc < 0 ? err_set(err, ERR_CONF, "%s: too long", what) : compile_words(&c, str_span(&text), 0);
+	if (rc == 0 && c.missing.n)
+		rc = err_set(err, ERR_CONF, "%s: not supported yet, take them out: %s", what, c.missing.p);
 	if (rc == 0 && c.n) {
 		ops = arena_alloc(a, c.n * sizeof(*ops));
 		memcpy(ops, c.ops, c.n * sizeof(*ops));
 		*out_r = (struct restrict_prog){ ops, c.n };
 	}
 	free(c.ops);
+	str_fini(&c.missing);
 	str_fini(&text);
 	return rc;
 }

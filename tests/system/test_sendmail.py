@@ -69,6 +69,10 @@ def test_sender_and_name(suite):
     assert got.startswith("Return-Path: <boss@example.com>\n")
     assert '\nFrom: "The \\"Big\\" Bøss" <boss@example.com>\n' in got
     m = mark()
+    assert sendmail(suite, "iqbal@example.com", "-f", "The Boss <boss@example.org>", "-i", text=f"Subject: {m}\n\nx\n.\ny\n").returncode == 0
+    got = fetch(suite, "iqbal@example.com", m)
+    assert got.startswith(b"Return-Path: <boss@example.org>\n") and got.endswith(b"\nx\n.\ny\n")
+    m = mark()
     assert sendmail(suite, "-f", "<>", "iqbal@example.com", text=f"Subject: {m}\n\nx\n").returncode == 0
     assert b"Return-Path: <>\n" in fetch(suite, "iqbal@example.com", m)
 
@@ -92,7 +96,9 @@ def test_exit_statuses(suite):
     for label, args, text, status in (
             ("unknown recipient", ["nobodyhere@example.com"], "x\n", 69), ("bad option", ["-Z"], "", 64),
             ("no recipient", [], "x\n", 64), ("-t without any", ["-t"], "Subject: x\n\nx\n", 65), ("-bd", ["-bd"], "", 64),
-            ("no configuration", ["-C", "/nonexistent", "a@example.com"], "x\n", 78), ("bad address", ["a b c@@"], "x\n", 65)):
+            ("no configuration", ["-C", "/nonexistent", "a@example.com"], "x\n", 78), ("bad address", ["a b c@@"], "x\n", 65),
+            ("bad sender", ["-f", "a b c@@", "iqbal@example.com"], "x\n", 65),
+            ("two senders", ["-f", "a@b.example, c@d.example", "iqbal@example.com"], "x\n", 65)):
         done = sendmail(suite, *args, text=text)
         assert done.returncode == status and b"sendmail: " in done.stderr, (label, done)
 

@@ -1,5 +1,5 @@
 @conf smtpd_recipient_restrictions = reject_rbl_client zen.example
-@badconf *smtpd_recipient_restrictions: restriction 'reject_rbl_client' is not supported yet
+@badconf *smtpd_recipient_restrictions: not supported yet, take them out: reject_rbl_client
 @conf smtpd_sender_restrictions = reject_non_fqdn_sendr
 @badconf *smtpd_sender_restrictions: unknown restriction 'reject_non_fqdn_sendr'; did you mean 'reject_non_fqdn_sender'?
 @conf smtpd_sender_restrictions = check_sender_access

@@ -109,7 +109,7 @@ static const struct {
 } wrong[] = {
 	{ "/etc/aliases", NULL, "has no type" },
 	{ "hsah:/x", NULL, "unknown table type 'hsah'; did you mean 'hash'?" },
-	{ "pgsql:/x", NULL, "unknown table type 'pgsql'" },
+	{ "pgsql:/x", NULL, "table type 'pgsql' is not built in; put its rows into a file for lmdb: (surat map) or texthash:" },
 	{ "lmdb:/nowhere/t", NULL, "table /nowhere/t.lmdb does not exist; to make it run: surat map /nowhere/t" },
 	{ "texthash:/nowhere/t", NULL, "/nowhere/t" },
 	{ "inline:a=b", NULL, "is not of the form" },

@@ -104,6 +104,8 @@ static const struct {
 	  "f:1: unknown parameter 'smtpd_tiemout'; did you mean 'smtpd_timeout'?" },
 	{ "smtp inet n - y - - smtpd -o smtpd_timeout=never", "f:1: smtpd_timeout: 'never' is not a time" },
 	{ "smtp inet n - y - - smtpd -o smtpd_banner=$nope", "f:1: smtpd_banner: '$nope' is not a known name" },
+	{ "smtp inet n - y - - smtpd -o smtpd_milters=inet:localhost:8891",
+	  "f:1: parameter 'smtpd_milters' is not supported: milters" },
 	{ "25 inet n - y - - smtpd\n25 inet n - y - - smtpd", "f:2: service '25' stands in line 1 already" },
 };
 
@@ -123,6 +125,28 @@ static void test_wrong(void **state)
 		mastercf_fini(&m);
 		conf_errors_fini(&errors);
 	}
+	conf_fini(&base);
+}
+
+/* The rows that Debian's master.cf has in comments. */
+static void test_foreign(void **state)
+{
+	static const char text[] = "submission inet n - n - - smtpd -o milter_macro_daemon_name=ORIGINATING -o smtpd_milters=\n"
+	                           "  -o smtpd_sasl_type=dovecot -o smtpd_timeout=10s -o content_filter= -o mine=1\n";
+	struct conf_errors errors = { 0 };
+	struct mastercf m;
+	struct conf base;
+
+	assert_int_equal(conf_parse(&base, "main.cf", SPAN_LIT("mine = 2\nsmtpd_banner = $mine\n"), &errors), 0);
+	assert_int_equal(mastercf_parse(&m, "f", span_z(text), &base, &errors), 0);
+	assert_int_equal(errors.n, 4);
+	assert_true(has(&errors, "warning: f:1: parameter 'milter_macro_daemon_name' has no effect: milters"));
+	assert_true(has(&errors, "warning: f:1: parameter 'content_filter' has no effect"));
+	assert_int_equal(m.v[0].n_overrides, 2);
+	assert_string_equal(m.v[0].overrides[0].name, "smtpd_timeout");
+	assert_string_equal(m.v[0].overrides[1].name, "mine");
+	mastercf_fini(&m);
+	conf_errors_fini(&errors);
 	conf_fini(&base);
 }
 
@@ -174,6 +198,7 @@ static void test_all_at_once(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_debian),
 	cmocka_unit_test(test_wrong),
+	cmocka_unit_test(test_foreign),
 	cmocka_unit_test(test_protocols),
 	cmocka_unit_test(test_all_at_once),
 };

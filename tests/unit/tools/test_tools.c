@@ -84,6 +84,9 @@ static void test_commands(void **state)
 	expect(&r, "map", TOOL_USAGE, "", "usage: surat map");
 	expect(&r, "map|-s|a|b", TOOL_USAGE, "", "usage");
 	expect(&r, "check|-x", TOOL_USAGE, "", "usage");
+	expect(&r, "check|x", TOOL_USAGE, "", "usage");
+	expect(&r, "newaliases|--help", TOOL_USAGE, "", "usage: surat newaliases");
+	expect(&r, "--version", TOOL_OK, "surat ", "");
 	expect(&r, "config|-e", TOOL_USAGE, "", "usage");
 	expect(&r, "config|-c", TOOL_USAGE, "", "missing after -c");
 	end(&r);
@@ -187,6 +190,27 @@ static const struct {
 	  "main.cf:1: alias_maps: unknown table type 'hsah'" },
 	{ "table in restrictions", "smtpd_client_restrictions = check_client_access cidr:/nowhere/c\n", rows, TOOL_OK,
 	  "smtpd_client_restrictions: cannot open table /nowhere/c" },
+	{ "table type of Postfix", "virtual_alias_maps = proxy:mysql:/etc/postfix/v.cf\n", rows, TOOL_FAILED,
+	  "main.cf:1: virtual_alias_maps: table type 'mysql' is not built in" },
+	{ "domains in a file", "mydestination = localhost, /nowhere/domains\n", rows, TOOL_FAILED,
+	  "main.cf:1: mydestination: cannot read the domains in /nowhere/domains: No such" },
+	{ "ids of POP3", "pop3_uidl_format = %m\n", rows, TOOL_FAILED, "main.cf:1: pop3_uidl_format: \"%m\"" },
+	{ "relayhost", "relayhost = [mail.isp.example]:587\n", rows, TOOL_OK,
+	  "main.cf:1: relayhost: the SMTP client is not built in yet: mail for [mail.isp.example]:587 waits in the queue" },
+	{ "no relayhost", "relayhost =\ndefault_transport = error:no\nvirtual_transport = virtual\n", rows, TOOL_OK, "" },
+	{ "lmtp", "mailbox_transport = lmtp:unix:private/dovecot-lmtp\n", rows, TOOL_OK,
+	  "main.cf:1: mailbox_transport: no agent serves 'lmtp' yet" },
+	{ "table without its restriction", "smtpd_sender_restrictions = hash:/etc/a, permit\n", rows, TOOL_FAILED,
+	  "smtpd_sender_restrictions: 'hash:/etc/a' needs the name of its restriction in front: check_sender_access hash:/etc/a" },
+	{ "restrictions to come", "smtpd_recipient_restrictions = permit_mynetworks reject_rbl_client a.example "
+	  "reject_unknown_sender_domain check_policy_service unix:x reject_unauth_destination\n", rows, TOOL_FAILED,
+	  "main.cf:1: smtpd_recipient_restrictions: not supported yet, take them out: reject_rbl_client, "
+	  "reject_unknown_sender_domain, check_policy_service" },
+	{ "Dovecot's blocks", "protocols = imap\npassdb {\n  driver = pam\n}\nservice imap-login {\ninet_listener imap {\n"
+	  "port = 0\n}\n}\nfoo = x\n", rows, TOOL_FAILED, "main.cf:10: unknown parameter 'foo'" },
+	{ "remedy for a block", "passdb {\n  driver = pam\n}\n", rows, TOOL_FAILED,
+	  "main.cf:1: 'passdb {': blocks of Dovecot are not read; write auth_passdb = users, passwd-file:/path, pam" },
+	{ "include", "!include conf.d/*.conf\n", rows, TOOL_FAILED, "main.cf:1: '!include' is not read: main.cf is one file" },
 	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
 	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
@@ -217,6 +241,7 @@ static const struct {
 	  "'A.example' stands in mydestination too" },
 	{ "mechanism for nobody", "auth_mechanisms = plain cram-md5\nauth_passdb = pam\n", rows, TOOL_OK,
 	  "no account can use cram-md5" },
+	{ "passwd-file", "auth_passdb = passwd-file:/nowhere/p\n", rows, TOOL_OK, "main.cf:1: auth_passdb: cannot read /nowhere/p" },
 	{ "unknown mechanism", "auth_mechanisms = gssapi\n", rows, TOOL_FAILED, "'gssapi' is none of" },
 };
 
