@@ -8,7 +8,9 @@
  *   @letter FOLDER SUBJECT / @cur FOLDER FLAGS SUBJECT   a letter in new/ or cur/, FOLDER on disk, INBOX for ""
  *   @sh COMMAND a shell in the Maildir; it must succeed
  *   @log TEXT   the log so far has a line with TEXT in it     @eof   the server has hung up     @close
- *   # comment; every transcript runs whole and at 1, 2 and 7 bytes at a time */
+ *   @whole      what follows is not for a session in parts
+ *   # comment; every transcript runs whole, at 1, 2 and 7 bytes at a time, and with a session in parts: parked after each
+ *   command */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +26,8 @@
 #define CLIENTS 3
 #define VARS 20
 #define LINE_MS 20000
+#define WHOLE 1000000
+#define IN_PARTS 0
 
 struct client {
 	int fd, log;
@@ -36,6 +40,7 @@ struct play {
 	const char *file;
 	unsigned line;
 	size_t chunk;
+	bool in_parts;
 	struct client clients[CLIENTS];
 	struct client *now;
 	struct str out, log;
@@ -162,7 +167,7 @@ static void open_connection(struct play *p)
 	BUG(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 || pipe2(logs, O_NONBLOCK | O_CLOEXEC) < 0);
 	p->now->fd = fds[0];
 	p->now->log = logs[0];
-	p->now->pid = fixture_serve(&p->f, fds[1], logs[1]);
+	p->now->pid = fixture_serve(&p->f, fds[1], logs[1], p->in_parts);
 	(void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
 }
 
@@ -343,9 +348,10 @@ static void directive(struct play *p, char *word)
 	}
 }
 
-static void play_line(void *arg, char *line)
+static bool play_line(void *arg, char *line)
 {
 	struct play *p = arg;
+	bool is_whole = strcmp(line, "@whole") == 0;
 	char *text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
 
 	if (line[0] == 'C' && text)
@@ -354,20 +360,23 @@ static void play_line(void *arg, char *line)
 		script_raw(&p->out, text);
 	else if (line[0] == 'S' && text)
 		want_line(p, line + 3);
-	else if (line[0] == '@')
+	else if (line[0] == '@' && !is_whole)
 		directive(p, line + 1);
-	else if (line[0] && line[0] != '#')
+	else if (line[0] && line[0] != '#' && !is_whole)
 		die(p, "unknown line", line);
 	free(text);
+	return !(is_whole && p->in_parts);
 }
 
+/* chunk IN_PARTS: all at once, but in parts. */
 static void play(const char *file, size_t chunk)
 {
 	struct play *p = xnew(struct play);
 	size_t i;
 
 	p->file = file;
-	p->chunk = chunk;
+	p->in_parts = chunk == IN_PARTS;
+	p->chunk = p->in_parts ? WHOLE : chunk;
 	str_init(&p->out, 100000000);
 	str_init(&p->log, 10000000);
 	for (i = 0; i < CLIENTS; i++) {
@@ -390,7 +399,7 @@ static void play(const char *file, size_t chunk)
 
 int main(int argc, char **argv)
 {
-	static const size_t chunks[] = { 1000000, 1, 2, 7 };
+	static const size_t chunks[] = { WHOLE, 1, 2, 7, IN_PARTS };
 
 	return script_main(argc, argv, play, chunks, ARRAY_LEN(chunks));
 }
