@@ -177,12 +177,10 @@ static void fill_envelope(struct letter *l, const struct enq_begin *m)
 
 	l->m = (struct queue_msg){
 		.id = m->qid, .arrival_ms = m->arrival_ms ? m->arrival_ms : clock_wall_ms(),
-		.held = m->flags & ENV_HOLD,
-		.flags = (uint32_t)(m->flags & 0xffff & ~(uint64_t)ENV_HOLD), .sender = arena_span(a, m->sender),
-		.envid = arena_span(a, m->envid), .client_name = arena_span(a, m->client_name),
-		.client_addr = arena_span(a, m->client_addr), .helo = arena_span(a,
-										 m->helo), .protocol = arena_span(a,
-														  m->proto),
+		.held = m->flags & ENV_HOLD, .flags = (uint32_t)(m->flags & 0xffff & ~(uint64_t)ENV_HOLD),
+		.sender = arena_span(a, m->sender), .envid = arena_span(a, m->envid),
+		.client_name = arena_span(a, m->client_name), .client_addr = arena_span(a, m->client_addr),
+		.helo = arena_span(a, m->helo), .protocol = arena_span(a, m->proto),
 		.sasl_method = arena_span(a, m->sasl_method), .sasl_user = arena_span(a, m->sasl_user),
 	};
 }

@@ -215,7 +215,8 @@ void session_log(struct session *s, const char *kind, const char *rcpt, const ch
 {
 	struct str line = STR_INIT(4000);
 	/* what the peer chose is cut: a line that does not fit would not be written, and nobody would hear of him */
-	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr, text);
+	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr,
+			  text);
 
 	if (s->txn)
 		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(span_sub(s->txn->sender, 0, 300)));
@@ -321,7 +322,8 @@ static void penalize(struct session *s)
 		log_info("too many errors after %s from %s", s->where, s->namaddr);
 		session_reply(s, 421, "4.7.0", "%s Error: too many errors", s->svc->global.myhostname);
 		session_close(s);
-	} else if (s->failed && !s->slept && s->errors > conf->smtpd_soft_error_limit && conf->smtpd_error_sleep_time_ms) {
+	} else if (s->failed && !s->slept && s->errors > conf->smtpd_soft_error_limit &&
+		   conf->smtpd_error_sleep_time_ms) {
 		s->slept = true;
 		session_sleep(s, conf->smtpd_error_sleep_time_ms, NULL);
 	}
@@ -442,7 +444,8 @@ static void arm(struct session *s)
 		uv_timer_stop(s->timer);
 	} else if (s->rearm || !uv_is_active((uv_handle_t *)s->timer)) {
 		s->rearm = false;
-		uv_timer_start(s->timer, on_timer, s->mode == SESSION_HANDSHAKE ? s->svc->conf.smtpd_starttls_timeout_ms :
+		uv_timer_start(s->timer, on_timer, s->mode == SESSION_HANDSHAKE ?
+			       s->svc->conf.smtpd_starttls_timeout_ms :
 			       s->svc->conf.smtpd_timeout_ms, 0);
 	}
 }
