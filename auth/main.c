@@ -5,7 +5,6 @@
  * auth-pam  user root; peer auth; forks a child per question; reads what PAM's modules read
  */
 #include <pwd.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,11 +17,9 @@
 #include "auth/front.h"
 #include "auth/pam.h"
 #include "auth/worker.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "svc/daemon.h"
-#include "svc/daemon_log.h"
 
 struct auth {
 	struct settings *settings;

@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "local/serve.h"
 
 #define OUTPUT_MAX 4096

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 #define BACKLOG 4096            /* the kernel cuts it to net.core.somaxconn */

@@ -4,8 +4,6 @@
  * Peers: master. Descriptor 4 is the end to read from; the lines of everybody come there, with the sender's pid from
  * the kernel. In syslog mode it starts to read at once, in file mode when the file has come.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -3,7 +3,6 @@
  * Rights: root, or one ordinary user. Peers: every daemon over its control channel, surat(1) over RUN_DIRECTORY/master.
  * Files: main.cf, master.cf, certificates and keys; RUN_DIRECTORY/master.pid.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/log.h"
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/session.h"

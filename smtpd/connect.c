@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "proto/smtp.h"
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/session.h"
@@ -59,11 +58,10 @@ static void on_counts(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 static void connected(struct session *s)
 {
 	const struct smtpd_conf *conf = &s->svc->conf;
-	struct anvil_connect m;
+	struct anvil_connect m = { span_z(s->ident) };
 
 	set_namaddr(s);
 	log_info("connect from %s", s->namaddr);
-	m.ident = span_z(arena_printf(&s->srv->loop->tick, "%s:%s", s->svc->name, s->client_addr));
 	if (!s->is_exempt && (conf->smtpd_client_connection_count_limit || conf->smtpd_client_connection_rate_limit) &&
 	    session_call(s, &s->srv->anvil, &anvil_connect_desc, &m, &anvil_counts_desc, on_counts) == 0)
 		return;

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include "auth/mechs.h"
-#include "conf/param.h"
 #include "conf/params.h"
 #include "proto/pop3.h"
 #include "proto/restrict.h"

@@ -1,9 +1,7 @@
-#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
 #include "conf/map.h"
 #include "conf/map_build.h"
 #include "conf/param.h"

@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 #include "conf/conf.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <unistd.h>
 

@@ -13,3 +13,13 @@ int map_file_changed(struct map_file *f, const char *path, struct err *err)
 	*f = (struct map_file){ .dev = st.st_dev, .ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim };
 	return 1;
 }
+
+enum map_rc map_answer(const char *found, struct str *value, struct err *err)
+{
+	if (!found)
+		return MAP_NONE;
+	if (str_addz(value, found) == 0)
+		return MAP_FOUND;
+	err_set(err, ERR_TEMP, "the value is too long");
+	return MAP_TEMP;
+}

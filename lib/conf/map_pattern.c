@@ -6,7 +6,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "base/mem.h"
 #include "conf/macro.h"
 #include "conf/map_rules.h"
 

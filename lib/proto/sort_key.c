@@ -3,7 +3,6 @@
 #include <utf8proc.h>
 
 #include "base/utf8.h"
-#include "proto/charset.h"
 #include "proto/header_decode.h"
 #include "proto/rfc822.h"
 
