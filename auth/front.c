@@ -123,9 +123,9 @@ static void end(struct job *j, enum auth_status status, struct span text, bool t
 	job_free(j, tell_worker);
 }
 
-static void end_temp(struct job *j, const char *text)
+static void end_temp(struct job *j)
 {
-	end(j, AUTH_TEMP, span_z(text), true);
+	end(j, AUTH_TEMP, SPAN_LIT("Temporary authentication failure"), true);
 }
 
 static void on_delayed(uv_timer_t *t)
@@ -174,7 +174,7 @@ static void work(struct job *j, const struct ipc_desc *d, const void *in)
 	j->state = WORKING;
 	if (j->worker->generation != j->generation ||
 	    ipc_call(&j->worker->ipc, d, in, NULL, &work_answer_desc, &j->req, on_worked, j, WORK_TIMEOUT_MS) < 0)
-		end_temp(j, "Temporary authentication failure");
+		end_temp(j);
 }
 
 static void on_pam(void *arg, enum ipc_rc rc, const void *in, int *fd)
@@ -218,7 +218,7 @@ static void on_worked(void *arg, enum ipc_rc rc, const void *in, int *fd)
 		pool_kill(j->worker, j->generation);
 	}
 	if (rc != IPC_OK) {
-		end_temp(j, "Temporary authentication failure");
+		end_temp(j);
 		return;
 	}
 	switch (a->status) {
@@ -250,7 +250,7 @@ static void begin(struct job *j)
 
 	if (!w) {
 		log_error("%s", err.msg);
-		end_temp(j, "Temporary authentication failure");
+		end_temp(j);
 		return;
 	}
 	j->worker = w;

@@ -1,7 +1,7 @@
 #include "imapd/commands.h"
 #include "imapd/fetch.h"
 
-#define SEEN_BATCH 32           /* messages whose \Seen is set together, before they are sent */
+#define BATCH 32                /* messages whose \Seen is set together, and files named, before they are sent */
 #define OUT_MAX (64u << 20)     /* bytes of one message's answer, sections aside */
 
 /* Which messages, and how far the walk has come. */
@@ -114,7 +114,7 @@ static void note_unreadable(struct fetch *f, const struct err *err)
 }
 
 /* 1 done, 0 the message is gone, -1. */
-static int fetch_file(struct fetch *f, size_t i, bool adds_flags, struct err *err)
+static int fetch_file(struct fetch *f, size_t i, const struct mailbox_name *name, bool adds_flags, struct err *err)
 {
 	struct fetch_file file = { 0 };
 	bool needs_parts = false, needs_body = f->req->kinds & BODY_KINDS;
@@ -123,7 +123,7 @@ static int fetch_file(struct fetch *f, size_t i, bool adds_flags, struct err *er
 	size_t k;
 	int rc;
 
-	file.fd = mailbox_file(f->box, i, &file.octets, err);
+	file.fd = mailbox_file_named(f->box, name, &file.octets, err);
 	rc = file.fd < 0 ? -1 : 0;
 	if (rc < 0 && err->kind == ERR_SYS) {
 		note_unreadable(f, err);
@@ -150,7 +150,7 @@ static int fetch_file(struct fetch *f, size_t i, bool adds_flags, struct err *er
 /* Marks the messages that are to be sent next. A failure does not keep a letter from being read. */
 static void set_seen(struct fetch *f, const uint32_t *sel, size_t n, bool *changed)
 {
-	uint32_t unseen[SEEN_BATCH], *modified;
+	uint32_t unseen[BATCH], *modified;
 	struct err err = ERR_INIT;
 	size_t i, k = 0, n_modified;
 
@@ -168,15 +168,18 @@ static void set_seen(struct fetch *f, const uint32_t *sel, size_t n, bool *chang
 
 static int fetch_from_files(struct fetch *f, const uint32_t *sel, size_t n, struct err *err)
 {
-	bool changed[SEEN_BATCH] = { false };
+	struct mailbox_name names[BATCH];
+	bool changed[BATCH] = { false };
 	size_t i, k, batch;
 
 	for (i = 0; i < n; i += batch) {
-		batch = n - i < SEEN_BATCH ? n - i : SEEN_BATCH;
+		batch = n - i < BATCH ? n - i : BATCH;
 		if (f->req->sets_seen && !f->box->is_read_only)
 			set_seen(f, sel + i, batch, changed);
+		if (mailbox_names(f->box, sel + i, batch, names, err) < 0)
+			return -1;
 		for (k = 0; k < batch; k++) {
-			int rc = fetch_file(f, sel[i + k], changed[k], err);
+			int rc = fetch_file(f, sel[i + k], &names[k], changed[k], err);
 
 			if (rc < 0)
 				return -1;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "svc/session_parent.h"
 
-#define OUT_ENOUGH 32768u               /* pending output that is worth a system call */
+#define OUT_ENOUGH 65536u               /* pending output that is worth a system call and waking the client */
 
 int session_end(struct session *s, const char *reason)
 {

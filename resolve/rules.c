@@ -8,6 +8,7 @@
 #include "conf/param.h"
 
 #define DOMAINS_FILE_MAX (1 << 20)
+#define LITERALS_MAX 256        /* addresses of this machine */
 
 /* ---- domain lists ---- */
 
@@ -184,12 +185,12 @@ bool rules_extension(const struct rules *r, struct span local, struct span *base
 
 /* ---- own addresses ---- */
 
-static void add_literal(struct arena *a, const char **v, size_t *n, size_t max, const struct sockaddr *sa)
+static void add_literal(struct arena *a, const char **v, size_t *n, const struct sockaddr *sa)
 {
 	char text[INET6_ADDRSTRLEN];
 	const void *ip;
 
-	if (!sa || *n == max)
+	if (!sa || *n == LITERALS_MAX)
 		return;
 	if (sa->sa_family == AF_INET)
 		ip = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
@@ -203,9 +204,8 @@ static void add_literal(struct arena *a, const char **v, size_t *n, size_t max, 
 
 int rules_literals(const struct conf *c, struct arena *a, const char *const **literals_r, size_t *n_r, struct err *err)
 {
-	enum { MAX = 256 };
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *at;
-	const char **v = arena_alloc(a, MAX * sizeof(*v));
+	const char **v = arena_alloc(a, LITERALS_MAX * sizeof(*v));
 	struct ifaddrs *own, *o;
 	struct global_conf g;
 	size_t i, n = 0;
@@ -219,7 +219,7 @@ int rules_literals(const struct conf *c, struct arena *a, const char *const **li
 			if (getifaddrs(&own) < 0)
 				return err_sys(err, "cannot list the addresses of this machine");
 			for (o = own; o; o = o->ifa_next)
-				add_literal(a, v, &n, MAX, o->ifa_addr);
+				add_literal(a, v, &n, o->ifa_addr);
 			freeifaddrs(own);
 			continue;
 		}
@@ -227,7 +227,7 @@ int rules_literals(const struct conf *c, struct arena *a, const char *const **li
 			name = "localhost";
 		if (getaddrinfo(name, NULL, &hints, &list) == 0) {
 			for (at = list; at; at = at->ai_next)
-				add_literal(a, v, &n, MAX, at->ai_addr);
+				add_literal(a, v, &n, at->ai_addr);
 			freeaddrinfo(list);
 		}
 	}

@@ -17,10 +17,11 @@ static void set_namaddr(struct session *s)
 		arena_printf(&s->arena, "%s[%s]", s->client_name, s->client_addr);
 }
 
-static void refuse(struct session *s, const char *what, const char *log, uint64_t n)
+static void refuse(struct session *s, const char *limit, uint64_t n)
 {
-	log_warn("%s: %llu from %s for service %s", log, (unsigned long long)n, s->namaddr, s->svc->name);
-	session_reply(s, 421, "4.7.0", "%s Error: %s from %s", s->svc->global.myhostname, what, s->client_addr);
+	log_warn("%s limit exceeded: %llu from %s for service %s", limit, (unsigned long long)n, s->namaddr, s->svc->name);
+	session_reply(s, 421, "4.7.0", "%s Error: too many connections from %s", s->svc->global.myhostname,
+		      s->client_addr);
 	session_close(s);
 }
 
@@ -43,9 +44,9 @@ static void on_counts(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	session_resume(s);
 	s->in_anvil = rc == IPC_OK;
 	if (s->in_anvil && conf->smtpd_client_connection_count_limit && c->count > conf->smtpd_client_connection_count_limit)
-		refuse(s, "too many connections", "Connection concurrency limit exceeded", c->count);
+		refuse(s, "Connection concurrency", c->count);
 	else if (s->in_anvil && conf->smtpd_client_connection_rate_limit && c->rate > conf->smtpd_client_connection_rate_limit)
-		refuse(s, "too many connections", "Connection rate limit exceeded", c->rate);
+		refuse(s, "Connection rate", c->rate);
 	else
 		welcome(s);
 	session_run(s);

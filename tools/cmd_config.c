@@ -109,7 +109,7 @@ static int show(struct tool *t, const struct options *o, char **names)
 
 	if (o->defaults)
 		(void)!conf_load(&c, t->config_dir, &ignored);
-	else if (tool_load(t, "config", true, &c) < 0)
+	else if (tool_load(t, "config", &c) < 0)
 		return TOOL_FAILED;
 	conf_errors_fini(&ignored);
 	p.c = &c;
@@ -263,8 +263,7 @@ static int edit(struct tool *t, const struct options *o, char **args)
 	struct err err;
 
 	/* Wrong lines elsewhere must not keep anybody from mending one. */
-	if (conf_load(&c, t->config_dir, &errors) < 0)
-		conf_errors_fini(&errors);
+	(void)!conf_load(&c, t->config_dir, &errors);
 	if (str_addf(&path, "%s/main.cf", t->config_dir) < 0)
 		status = tool_fail(t, "config", "the name of the configuration directory is too long");
 	else if (source_slurp(&text, path.p, &err) < 0)

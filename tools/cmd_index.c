@@ -243,7 +243,7 @@ static int run(struct index_cmd *c)
 	struct err err = ERR_INIT;
 	int rc;
 
-	if (tool_load(c->t, "index", true, &c->conf) < 0)
+	if (tool_load(c->t, "index", &c->conf) < 0)
 		return TOOL_FAILED;
 	if (settings_read(&c->settings, &c->conf, geteuid() == 0, &err) < 0)
 		return fail(c, &err);

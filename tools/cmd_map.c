@@ -70,8 +70,7 @@ static int build_all(struct tool *t, char **names, bool is_aliases)
 	const char *path;
 
 	/* Building needs no correct main.cf; the only question to it is which files hold aliases. */
-	if (conf_load(&c, t->config_dir, &errors) < 0)
-		conf_errors_fini(&errors);
+	(void)!conf_load(&c, t->config_dir, &errors);
 	for (; *names; names++) {
 		path = path_of(*names);
 		if (build(t, path, is_aliases || is_alias_file(&c, path) ? MAP_SYNTAX_ALIASES : MAP_SYNTAX_TABLE, "map"))
@@ -223,7 +222,7 @@ int cmd_newaliases(struct tool *t, int argc, char **argv)
 		fprintf(t->err, "usage: surat newaliases\n");
 		return TOOL_USAGE;
 	}
-	if (tool_load(t, "newaliases", true, &c) < 0)
+	if (tool_load(t, "newaliases", &c) < 0)
 		return TOOL_FAILED;
 	if (conf_expand_name(&value, &c, "alias_database", &err) < 0)
 		status = tool_fail(t, "newaliases", "alias_database: %s", err.msg);

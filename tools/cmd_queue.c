@@ -33,7 +33,7 @@ static int connect_to(struct tool *t, struct ipc *c)
 	struct arena a = { 0 };
 	struct global_conf global;
 	struct err err = ERR_INIT;
-	int fd = -1, rc = tool_load(t, "queue", true, &conf);
+	int fd = -1, rc = tool_load(t, "queue", &conf);
 
 	if (rc == 0)
 		rc = global_conf_read(&global, &conf, &a, &err);

@@ -523,7 +523,7 @@ static int run(struct user_cmd *c, size_t which)
 	struct err err = ERR_INIT;
 	int status;
 
-	if (tool_load(c->t, "user", true, &c->conf) < 0)
+	if (tool_load(c->t, "user", &c->conf) < 0)
 		return TOOL_FAILED;
 	if (settings_read(&c->settings, &c->conf, geteuid() == 0, &err) < 0)
 		return fail(c, &err);

@@ -59,7 +59,7 @@ static int ask_one(struct who *w, struct ipc *c, const char *program, const char
 	do {
 		const struct ctl_session *v;
 
-		r = ipc_call_wait(c, &tool_who_desc, &q, &tool_who_reply_desc, &a, NULL, ANSWER_LIMIT_MS, err);
+		r = ipc_call_wait(c, &tool_who_desc, &q, &tool_who_reply_desc, &a, ANSWER_LIMIT_MS, err);
 		if (r && !r->is_ok) {
 			err_set(err, ERR_TEMP, "%s: %.*s", program, SPAN_ARG(r->text));
 			r = NULL;

@@ -52,10 +52,10 @@ int tool_fail(struct tool *t, const char *name, const char *fmt, ...) PRINTF(3, 
 void tool_json(struct tool *t, json_t *j);
 json_t *tool_json_text(struct span s);
 
-/* Loads main.cf for a command that needs its values: 0, or -1 after every error was printed. With is_lenient errors
- * are printed as warnings and the values that could be read serve; only a file that cannot be read is a failure. c is
- * zeroed before and must be finished in any case. Source: tool.c */
-int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c);
+/* Loads main.cf for a command that needs its values: wrong ones are printed as warnings, and those that could be read
+ * serve; -1 only when there is no file to read, after a message. c is zeroed before and must be finished in any case.
+ * Source: tool.c */
+int tool_load(struct tool *t, const char *name, struct conf *c) WARN_UNUSED;
 
 /* The same without a word about wrong values: for commands to a running suite, which serve whatever could be read.
  * Source: tool.c */

@@ -47,7 +47,7 @@ struct tool_reply *master_client_ask(const char *run_directory, const char *comm
 
 	if (master_client_open(c, run_directory, err) < 0)
 		return NULL;
-	reply = ipc_call_wait(c, &tool_request_desc, &ask, &tool_reply_desc, a, NULL, timeout_ms, err);
+	reply = ipc_call_wait(c, &tool_request_desc, &ask, &tool_reply_desc, a, timeout_ms, err);
 	if (!keep || !reply)
 		ipc_close(c);
 	return reply;

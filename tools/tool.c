@@ -66,21 +66,19 @@ static int require_main_cf(struct tool *t, const char *name)
 	return rc;
 }
 
-int tool_load(struct tool *t, const char *name, bool is_lenient, struct conf *c)
+int tool_load(struct tool *t, const char *name, struct conf *c)
 {
 	struct conf_errors errors = { 0 };
-	int rc;
 	size_t i;
 
 	if (require_main_cf(t, name) < 0)
 		return -1;
-	rc = conf_load(c, t->config_dir, &errors);
-
+	(void)!conf_load(c, t->config_dir, &errors);
 	for (i = 0; i < errors.n; i++)
 		if (!conf_is_warning(errors.v[i]))
-			fprintf(t->err, "surat %s: %s%s\n", name, is_lenient ? "warning: " : "", errors.v[i]);
+			fprintf(t->err, "surat %s: warning: %s\n", name, errors.v[i]);
 	conf_errors_fini(&errors);
-	return is_lenient ? 0 : rc;
+	return 0;
 }
 
 int tool_load_quiet(struct tool *t, const char *name, struct conf *c)

@@ -153,12 +153,12 @@ static void parse_endpoint(struct parse *p, struct mastercf_service *s)
 		complain(p, "'%.*s' is neither a port nor the name of a service", SPAN_ARG(port));
 }
 
-static bool parse_yes_no(struct parse *p, const char *column, struct span v, bool unset)
+/* "-" is yes in all columns. */
+static bool parse_yes_no(struct parse *p, const char *column, struct span v)
 {
-	if (v.n == 1 && strchr("yn-", v.p[0]))
-		return v.p[0] == '-' ? unset : v.p[0] == 'y';
-	complain(p, "column '%s' is '%.*s', not y, n or -", column, SPAN_ARG(v));
-	return unset;
+	if (v.n != 1 || !strchr("yn-", v.p[0]))
+		complain(p, "column '%s' is '%.*s', not y, n or -", column, SPAN_ARG(v));
+	return !span_eqz(v, "n");
 }
 
 static void parse_columns(struct parse *p, struct mastercf_service *s, const struct span *col)
@@ -174,9 +174,9 @@ static void parse_columns(struct parse *p, struct mastercf_service *s, const str
 		s->type = MASTERCF_PASS;
 	else
 		complain(p, "type '%.*s' is none of inet, unix, pass and fifo", SPAN_ARG(col[1]));
-	s->is_private = parse_yes_no(p, "private", col[2], true);
-	parse_yes_no(p, "unpriv", col[3], true);
-	parse_yes_no(p, "chroot", col[4], true);
+	s->is_private = parse_yes_no(p, "private", col[2]);
+	parse_yes_no(p, "unpriv", col[3]);
+	parse_yes_no(p, "chroot", col[4]);
 	if (wakeup.n > 1 && wakeup.p[wakeup.n - 1] == '?')
 		wakeup.n--;
 	if (!span_eqz(wakeup, "-") && span_u64(wakeup, INT32_MAX, &number) < 0)

@@ -602,14 +602,12 @@ enum ipc_rc ipc_wait(struct ipc *c, struct ipc_msg *m, uint64_t timeout_ms, stru
 }
 
 void *ipc_call_wait(struct ipc *c, const struct ipc_desc *d, const void *in, const struct ipc_desc *reply,
-		    struct arena *a, int *fd_r, uint64_t timeout_ms, struct err *err)
+		    struct arena *a, uint64_t timeout_ms, struct err *err)
 {
 	uint32_t id = (uint32_t)++c->generation << 16;
 	struct ipc_msg m;
 	void *out;
 
-	if (fd_r)
-		*fd_r = -1;
 	if (put_frame(c, d, 0, id, in, NULL) < 0) {
 		err_set(err, ERR_TEMP, "channel %s: cannot send %s", c->ops->name, d->name);
 		return NULL;
@@ -625,9 +623,7 @@ void *ipc_call_wait(struct ipc *c, const struct ipc_desc *d, const void *in, con
 	} else {
 		out = ipc_decode(reply, (struct span){ arena_strndup(a, m.body.p, m.body.n), m.body.n }, a, err);
 	}
-	if (fd_r)
-		*fd_r = m.fd;
-	else if (m.fd >= 0)
+	if (m.fd >= 0)
 		close(m.fd);
 	return out;
 }

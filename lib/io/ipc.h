@@ -207,9 +207,9 @@ int ipc_flush(struct ipc *c, struct err *err) WARN_UNUSED;
  * end has err->kind ERR_NONE. Source: ipc.c */
 enum ipc_rc ipc_wait(struct ipc *c, struct ipc_msg *m, uint64_t timeout_ms, struct err *err) WARN_UNUSED;
 
-/* Sends a request and waits for its answer, decoded into a; messages that are not the answer are ERR_PROTO.
- * NULL on failure. fd_r may be NULL; else takes the descriptor that came, or -1. Source: ipc.c */
+/* Sends a request and waits for its answer, decoded into a; messages that are not the answer are ERR_PROTO, and a
+ * descriptor that comes along is closed. NULL on failure. Source: ipc.c */
 void *ipc_call_wait(struct ipc *c, const struct ipc_desc *d, const void *in, const struct ipc_desc *reply,
-		    struct arena *a, int *fd_r, uint64_t timeout_ms, struct err *err) WARN_UNUSED;
+		    struct arena *a, uint64_t timeout_ms, struct err *err) WARN_UNUSED;
 
 #endif

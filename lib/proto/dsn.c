@@ -3,8 +3,10 @@
 #include <stdarg.h>
 
 #include "base/utf8.h"
+#include "proto/date.h"
 
 #define FOLD 76         /* words of a diagnosis go on a new line after this column */
+#define INDENT "    "
 
 static const char *const actions[] = { "failed", "delayed", "delivered", "relayed", "expanded" };
 
@@ -46,22 +48,22 @@ static void put_clean(struct out *o, struct span s)
 }
 
 /* The same, folded at spaces; a word too long for a line is broken, or a line could pass RFC 5322's 998. */
-static void put_folded(struct out *o, struct span s, size_t column, const char *indent)
+static void put_folded(struct out *o, struct span s, size_t column)
 {
 	struct span word;
 	bool first = true;
 
 	while (o->rc == 0 && span_word(&s, " \t\r\n", &word)) {
 		while (word.n > 900) {
-			put(o, "\r\n%s", indent);
+			put(o, "\r\n" INDENT);
 			put_clean(o, span_sub(word, 0, 900));
 			word = span_from(word, 900);
 			column = FOLD;
 			first = false;
 		}
 		if (!first && column + 1 + word.n > FOLD) {
-			put(o, "\r\n%s", indent);
-			column = strlen(indent);
+			put(o, "\r\n" INDENT);
+			column = strlen(INDENT);
 		} else if (!first) {
 			put(o, " ");
 			column++;
@@ -81,25 +83,11 @@ static void put_field(struct out *o, const char *name, const char *type, struct 
 	put(o, "\r\n");
 }
 
-int dsn_date(struct str *out, uint64_t ms)
-{
-	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
-		"Nov", "Dec" };
-	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm))
-		return -1;
-	return str_addf(out, "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-			tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
 static void put_date(struct out *o, const char *name, uint64_t ms)
 {
 	put(o, "%s: ", name);
 	if (o->rc == 0)
-		o->rc = dsn_date(o->s, ms);
+		o->rc = date_format(o->s, (int64_t)(ms / 1000), 0);
 	put(o, "\r\n");
 }
 
@@ -175,7 +163,7 @@ static void put_words(struct out *o, const struct dsn_notice *n)
 		put(o, "Your message has not been delivered yet to one or more recipients. You do\r\n"
 		       "not need to send it again: we keep trying until\r\n");
 		if (o->rc == 0)
-			o->rc = dsn_date(o->s, n->until_ms);
+			o->rc = date_format(o->s, (int64_t)(n->until_ms / 1000), 0);
 		put(o, ".\r\n");
 		break;
 	case DSN_SUCCESS:
@@ -201,7 +189,7 @@ static void put_words(struct out *o, const struct dsn_notice *n)
 			put_clean(o, span_sub(r->mta, 0, 300));
 			put(o, " said:\r\n    ");
 		}
-		put_folded(o, r->text, 4, "    ");
+		put_folded(o, r->text, 4);
 		put(o, "\r\n");
 	}
 	put(o, "\r\n");
@@ -228,7 +216,7 @@ static void put_report_rcpt(struct out *o, const struct dsn_notice *n, const str
 	put_field(o, "Remote-MTA", "dns; ", r->mta);
 	if (r->text.n) {
 		put(o, "Diagnostic-Code: %s; ", r->mta.n ? "smtp" : "X-Surat");
-		put_folded(o, r->text, 26, "    ");
+		put_folded(o, r->text, 26);
 		put(o, "\r\n");
 	}
 	if (r->last_ms)

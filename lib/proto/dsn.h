@@ -49,9 +49,6 @@ struct dsn_notice {
  * was): try again with full = false or fewer bytes of the original. Source: dsn.c */
 int dsn_format(struct str *out, const struct dsn_notice *n) WARN_UNUSED;
 
-/* Appends "Sun, 22 Nov 2026 06:22:00 +0000" (RFC 5322 3.3) in UTC. Source: dsn.c */
-int dsn_date(struct str *out, uint64_t ms) WARN_UNUSED;
-
 /* True for a status of RFC 3463: digit 2, 4 or 5, subject and detail of at most three digits. Source: dsn.c */
 bool dsn_status_valid(struct span s);
 

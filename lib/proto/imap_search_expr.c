@@ -32,8 +32,9 @@ static struct imap_search_node *node_new(struct parser *x, enum imap_search_op o
 /* ---- values ---- */
 
 /* An astring in UTF-8. */
-static int text(struct parser *x, const char *what, struct span *v_r)
+static int text(struct parser *x, struct span *v_r)
 {
+	static const char what[] = "text to search for";
 	struct span raw;
 	struct str out;
 	int rc;
@@ -151,7 +152,7 @@ static int key_header(struct parser *x, struct imap_search_node *n, const char *
 	if (!field && (imap_parse_astring(x->p, "header field name", &n->name, x->err) < 0 ||
 	               imap_parse_sp(x->p, "text to search for", x->err) < 0))
 		return -1;
-	return text(x, "text to search for", &n->text);
+	return text(x, &n->text);
 }
 
 /* Whatever follows the key's name. */
@@ -162,7 +163,7 @@ static int key_value(struct parser *x, struct imap_search_node *n, const char *f
 		return key_header(x, n, field);
 	case IMAP_SEARCH_BODY:
 	case IMAP_SEARCH_TEXT:
-		return text(x, "text to search for", &n->text);
+		return text(x, &n->text);
 	case IMAP_SEARCH_KEYWORD:
 		return imap_parse_atom(x->p, "keyword", &n->text, x->err);
 	case IMAP_SEARCH_LARGER:

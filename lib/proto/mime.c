@@ -11,7 +11,6 @@
 
 enum { ST_HEADER_BOL, ST_HEADER, ST_BODY_BOL, ST_BODY, ST_DELIMITER };
 enum { FIELD_NAME, FIELD_KEPT, FIELD_SKIPPED };
-enum { HELD_NONE, HELD_CR, HELD_LF, HELD_CRLF };
 enum decision { DECIDE_MORE, DECIDE_LINE, DECIDE_BLANK, DECIDE_BOUNDARY };
 
 #define NAME_MAX_BYTES 1000     /* a field's name with the blanks before its colon */
@@ -46,16 +45,13 @@ static struct mime_part *add_part(struct mime *m, struct mime_part *parent)
 	return p;
 }
 
-void mime_init(struct mime *m, struct arena *a, const struct mime_limits *lim, const struct mime_events *ev, void *arg)
+void mime_init(struct mime *m, struct arena *a, const struct mime_limits *lim)
 {
 	static const struct mime_limits limits = MIME_LIMITS_DEFAULT;
-	static const struct mime_events none;
 
 	memset(m, 0, sizeof(*m));
 	m->arena = a;
 	m->lim = lim ? *lim : limits;
-	m->ev = ev ? ev : &none;
-	m->arg = arg;
 	m->line = arena_alloc(a, m->lim.boundary_max + 8);
 	m->root = add_part(m, NULL);
 }
@@ -66,20 +62,6 @@ static struct mime_size size_between(struct mime_mark from, struct mime_mark to)
 
 	s.crlf_octets = s.octets + (to.bare - from.bare);
 	return s;
-}
-
-static void emit(struct mime *m, const char *p, size_t n)
-{
-	static const struct span held[] = { { "", 0 }, { "\r", 1 }, { "\n", 1 }, { "\r\n", 2 } };
-	struct mime_part *part = m->cur;
-
-	if (!m->ev->body || part->kind == MIME_MULTIPART)
-		return;
-	if (m->held != HELD_NONE)
-		m->ev->body(m->arg, part, held[m->held]);
-	m->held = HELD_NONE;
-	if (n)
-		m->ev->body(m->arg, part, (struct span){ p, n });
 }
 
 static void field_end(struct mime *m)
@@ -97,8 +79,6 @@ static void field_end(struct mime *m)
 		value.n--;
 	while (value.n && value.p[value.n - 1] == '\r')
 		value.n--;
-	if (m->ev->header)
-		m->ev->header(m->arg, m->cur, name, value);
 	mime_header_field(m, name, value);
 }
 
@@ -143,7 +123,7 @@ static void field_bytes(struct mime *m, const char *p, size_t n)
 		return;
 	}
 	m->field_state = m->n_field + (size_t)(colon - p) > NAME_MAX_BYTES ? FIELD_SKIPPED : FIELD_KEPT;
-	if (m->field_state == FIELD_KEPT && !m->ev->header) {
+	if (m->field_state == FIELD_KEPT) {
 		struct span name = { p, (size_t)(colon - p) };
 
 		if (m->n_field) {
@@ -183,7 +163,6 @@ static void header_close(struct mime *m)
 	p->body = (struct mime_size){ m->here.octets, m->here.octets + m->here.bare, m->here.lines };  /* where it begins */
 	m->start = m->here;
 	m->state = ST_BODY_BOL;
-	m->held = HELD_NONE;
 	if (p->kind == MIME_MESSAGE)
 		add_part(m, p);
 	else if (boundary.p)
@@ -206,8 +185,6 @@ static void close_parts(struct mime *m, struct mime_part *owner, struct mime_mar
 			p->body.lines = at.lines - p->body.lines;
 		} else
 			p->body = (struct mime_size){ 0 };
-		if (m->ev->end)
-			m->ev->end(m->arg, p);
 	}
 	m->cur = owner;
 }
@@ -263,23 +240,6 @@ static void count_line_end(struct mime *m, size_t n, bool has_cr)
 	m->last_cr = false;
 }
 
-/* A piece of body: n bytes, the last of them LF or none. */
-static void body_bytes(struct mime *m, const char *p, size_t n, bool has_lf)
-{
-	size_t text = n - has_lf;
-	bool ends_in_cr = text > 0 && p[text - 1] == '\r', held_cr = m->held == HELD_CR;
-
-	text -= ends_in_cr;
-	if (text || (ends_in_cr && held_cr) || (m->held != HELD_NONE && !held_cr))
-		emit(m, p, text);
-	if (m->held == HELD_NONE)
-		held_cr = false;
-	if (has_lf)
-		m->held = ends_in_cr || held_cr ? HELD_CRLF : HELD_LF;
-	else if (ends_in_cr)
-		m->held = HELD_CR;
-}
-
 /* A piece of a line whose kind is known; at most one line end, at the end. */
 static void line_bytes(struct mime *m, const char *p, size_t n, bool has_lf)
 {
@@ -290,8 +250,7 @@ static void line_bytes(struct mime *m, const char *p, size_t n, bool has_lf)
 		if (m->state == ST_HEADER_BOL && p[0] != ' ' && p[0] != '\t')
 			field_end(m);
 		field_bytes(m, p, n);
-	} else if (m->state != ST_DELIMITER && m->ev->body)
-		body_bytes(m, p, n, has_lf);
+	}
 	if (!has_lf) {
 		m->here.octets += n;
 		m->last_cr = p[n - 1] == '\r';
@@ -317,7 +276,6 @@ static void delimiter(struct mime *m)
 	close_parts(m, m->match->owner, is_behind_header ? m->here : m->line_end);
 	if (m->match_is_final)
 		m->open = m->match->outer;
-	m->held = HELD_NONE;
 	m->state = ST_DELIMITER;
 }
 
@@ -404,38 +362,6 @@ int mime_end(struct mime *m, struct err *err)
 	}
 	if (m->state == ST_DELIMITER && !m->match_is_final)
 		add_part(m, m->match->owner);
-	if ((m->state == ST_BODY || m->state == ST_BODY_BOL) && m->held != HELD_NONE)
-		emit(m, NULL, 0);
 	close_parts(m, NULL, m->here);
 	return 0;
-}
-
-struct mime_part *mime_parse(struct arena *a, struct span text, const struct mime_limits *lim)
-{
-	struct err err = ERR_INIT;
-	struct mime m;
-
-	mime_init(&m, a, lim, NULL, NULL);
-	BUG(mime_feed(&m, text, &err) < 0 || mime_end(&m, &err) < 0);
-	return m.root;
-}
-
-const struct mime_part *mime_find(const struct mime_part *from, const unsigned *path, size_t n)
-{
-	const struct mime_part *p = from;
-	size_t i;
-
-	for (i = 0; i < n && p; i++) {
-		/* a message's parts are those of its body; a body without parts is part 1 */
-		if (p->kind == MIME_MESSAGE)
-			p = p->child;
-		if (p->kind != MIME_MULTIPART) {
-			if (path[i] != 1 || (i > 0 && p->parent && p->parent->kind != MIME_MESSAGE))
-				return NULL;
-			continue;
-		}
-		for (p = p->child; p && p->number != path[i]; p = p->next)
-			;
-	}
-	return p;
 }

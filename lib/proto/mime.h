@@ -75,14 +75,6 @@ struct mime_part {
 	struct mime_size body;          /* without the line end before a boundary */
 };
 
-/* What is called while parsing; each may be NULL. Parts of a message come in the order of their first byte. header: a
- * field, value as it stands without the last line end, cut at field_max. body: bytes of a part that has no parts. */
-struct mime_events {
-	void (*header)(void *arg, const struct mime_part *part, struct span name, struct span value);
-	void (*body)(void *arg, const struct mime_part *part, struct span bytes);
-	void (*end)(void *arg, const struct mime_part *part);
-};
-
 struct mime_boundary;
 
 struct mime_mark {
@@ -95,20 +87,18 @@ struct mime {
 	/* private */
 	struct arena *arena;
 	struct mime_limits lim;
-	const struct mime_events *ev;
-	void *arg;
 	struct mime_part *cur;
 	struct mime_boundary *open, *match;
 	struct mime_mark here, line_end, start;         /* start: of cur's header */
 	unsigned n_parts;
 	size_t stored, n_line, n_field, field_cap;
 	char *line, *field;
-	unsigned char state, held, field_state;
+	unsigned char state, field_state;
 	bool last_cr, match_is_final, is_over;
 };
 
-/* Everything the tree holds lives in a; ev may be NULL and must outlive m. lim NULL for the defaults. Source: mime.c */
-void mime_init(struct mime *m, struct arena *a, const struct mime_limits *lim, const struct mime_events *ev, void *arg);
+/* Everything the tree holds lives in a. lim NULL for the defaults. Source: mime.c */
+void mime_init(struct mime *m, struct arena *a, const struct mime_limits *lim);
 
 /* The next bytes, in chunks of any size: the result does not depend on them. -1 (ERR_PROTO) only after mime_end.
  * Source: mime.c */
@@ -117,13 +107,6 @@ int mime_feed(struct mime *m, struct span chunk, struct err *err) WARN_UNUSED;
 /* The message is over; m->root is the tree. Every sequence of bytes is a message. -1 when called twice. Source:
  * mime.c */
 int mime_end(struct mime *m, struct err *err) WARN_UNUSED;
-
-/* Both and the feed for a message in memory; spans of the tree do not point into text. Source: mime.c */
-struct mime_part *mime_parse(struct arena *a, struct span text, const struct mime_limits *lim);
-
-/* The part that IMAP calls "1.2" under from (RFC 3501 section 6.4.5), a message's own parts under its number; n
- * numbers. NULL when there is none. Source: mime.c */
-const struct mime_part *mime_find(const struct mime_part *from, const unsigned *path, size_t n);
 
 /* The first parameter of that name (ASCII case), or NULL. Source: mime_header.c */
 const struct mime_param *mime_param(const struct mime_param *list, const char *name);

@@ -35,7 +35,7 @@ struct mail_record_maker *mail_record_begin(struct arena *a)
 	struct mail_record_maker *m = arena_new(a, struct mail_record_maker);
 
 	m->arena = a;
-	mime_init(&m->mime, a, NULL, NULL, NULL);
+	mime_init(&m->mime, a, NULL);
 	return m;
 }
 

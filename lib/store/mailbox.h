@@ -12,6 +12,7 @@
 #ifndef STORE_MAILBOX_H
 #define STORE_MAILBOX_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -110,9 +111,18 @@ int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m
 /* The name of its file up to the flags, in a. ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err) WARN_UNUSED;
 
+struct mailbox_name {
+	char z[NAME_MAX + 1];
+};
+
+/* The names of the files of sel[0..n), as of now, in one look into the index; "" for one that is gone. Source:
+ * mailbox_read.c */
+int mailbox_names(struct mailbox *b, const uint32_t *sel, size_t n, struct mailbox_name *names_r, struct err *err) WARN_UNUSED;
+
 /* A descriptor of the file for the caller to close. octets_r: its size; NULL spares a system call where all is read by
  * pread(2), which refuses what is no file. ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_file(struct mailbox *b, size_t i, uint64_t *octets_r, struct err *err) WARN_UNUSED;
+int mailbox_file_named(struct mailbox *b, const struct mailbox_name *name, uint64_t *octets_r, struct err *err) WARN_UNUSED;
 
 /* Keys and body of messages, from the index; a message that has none is read and parsed, and kept. Spans live until the
  * next call of either or of mailbox_sync. ERR_PERM: it is gone. Source: mailbox_read.c */

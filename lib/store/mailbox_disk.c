@@ -67,6 +67,7 @@ struct look {
 	bool need_new, need_cur, need_all;
 	bool is_longer;                 /* the list: others have numbered messages */
 	struct maildir_scan scan;
+	int cur;                        /* borrowed */
 	struct known *k;
 	size_t n_k, cap_k, pos;
 	struct uidlist uids;            /* with need_all */
@@ -211,6 +212,7 @@ static bool match_name(void *arg, uint32_t uid, struct span name)
 	if (!e || (l->need_all && e->uid != uid))
 		return true;
 	e->uid = uid;
+	mailbox_twins_prefer(&l->scan, l->cur, e, name);
 	k->at = (uint32_t)(e - l->scan.v) + 1;
 	k->differs = e->is_new != !!(k->state & INDEX_IN_NEW) || !span_eqz(name, e->name);
 	return true;
@@ -227,6 +229,7 @@ static int match(struct disk *d, struct look *l, size_t *n_missing_r, struct err
 	uint32_t from = l->need_cur ? 1 : d->f.first_new;
 
 	l->n_k = l->pos = 0;
+	l->cur = d->md->cur;
 	*n_missing_r = 0;
 	if (from == 0)
 		return 0;
@@ -571,6 +574,9 @@ static int refresh_all(struct disk *d, struct look *l, struct err *err)
 	if (match(d, l, &n_missing, err) < 0)
 		return -1;
 	n_add = unclaimed(l, &d->arena, &add);
+	/* they are parted by a look that may give numbers */
+	if (l->scan.n_twins)
+		l->cur_time.due_s = DUE_NOW;
 	if (apply(d, l, add, n_add, err) < 0)
 		return -1;
 	if (l->uids.next_uid > d->f.uid_next)
@@ -602,6 +608,7 @@ static int refresh_part(struct disk *d, struct look *l, struct err *err)
 		if (is_sure < 0 || match(d, l, &n_missing, err) < 0)
 			return -1;
 	}
+	mailbox_twins_part(d, &l->scan);
 	n_add = unclaimed(l, &d->arena, &add);
 	rc = number_files(d, l, add, n_add, err);
 	if (rc == UIDLIST_OTHER) {

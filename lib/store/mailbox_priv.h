@@ -112,6 +112,14 @@ int mailbox_index_name(struct mail_store *s, struct index_txn *t, uint32_t folde
 		       char name[NAME_MAX + 1],
 		       struct err *err) WARN_UNUSED;
 
+/* ---- mailbox_twins.c: two files with one base name in cur/, as a backup that is put back leaves them ---- */
+
+/* e is of a message whose file the index knows as name: that one is meant, if it is there. Source: mailbox_twins.c */
+void mailbox_twins_prefer(struct maildir_scan *s, int cur, struct maildir_entry *e, struct span name);
+
+/* The others get base names of their own, and are added to s. Best effort. Source: mailbox_twins.c */
+void mailbox_twins_part(struct disk *d, struct maildir_scan *s);
+
 /* ---- mailbox_inbox.c: records that local has left ---- */
 
 /* Gives them to the messages they are of. Best effort but for the index: -1. Source: mailbox_inbox.c */

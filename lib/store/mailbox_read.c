@@ -54,9 +54,10 @@ static int open_named(const struct mailbox *b, const char *name, struct err *err
 	return fd;
 }
 
-static int find_name(struct mailbox *b, size_t i, char name[NAME_MAX + 1], struct err *err)
+int mailbox_names(struct mailbox *b, const uint32_t *sel, size_t n, struct mailbox_name *names_r, struct err *err)
 {
 	unsigned turn = 0;
+	size_t i;
 	int rc;
 
 	do {
@@ -65,36 +66,53 @@ static int find_name(struct mailbox *b, size_t i, char name[NAME_MAX + 1], struc
 
 		if (!b->p->walk && mailbox_view_read(b, &t, &f, err) < 0)
 			return -1;
-		rc = mailbox_index_name(b->store, b->p->walk ? b->p->walk : &t, f.id, b->v[i].uid, name, err);
+		for (i = 0, rc = 0; rc >= 0 && i < n; i++) {
+			rc = mailbox_index_name(b->store, b->p->walk ? b->p->walk : &t, f.id, b->v[sel[i]].uid, names_r[i].z, err);
+			if (rc == 0)
+				names_r[i].z[0] = '\0';
+		}
 		if (!b->p->walk)
 			index_end(&t);
 	} while (rc < 0 && !b->p->walk && mail_store_mend(b->store, &turn));
-	return rc == 0 ? gone(err) : rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : 0;
 }
 
-int mailbox_file(struct mailbox *b, size_t i, uint64_t *octets_r, struct err *err)
+static int find_name(struct mailbox *b, size_t i, struct mailbox_name *name_r, struct err *err)
 {
-	char name[NAME_MAX + 1];
-	int fd = find_name(b, i, name, err) < 0 ? -1 : open_named(b, name, err);
+	if (mailbox_names(b, &(uint32_t){ (uint32_t)i }, 1, name_r, err) < 0)
+		return -1;
+	return name_r->z[0] ? 0 : gone(err);
+}
+
+int mailbox_file_named(struct mailbox *b, const struct mailbox_name *name, uint64_t *octets_r, struct err *err)
+{
+	int fd = name->z[0] ? open_named(b, name->z, err) : gone(err);
 	struct stat st;
 
 	if (fd < 0 || !octets_r)
 		return fd;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
-		return err_set(err, ERR_SYS, "%s is not a file", name);
+		return err_set(err, ERR_SYS, "%s is not a file", name->z);
 	}
 	*octets_r = (uint64_t)st.st_size;
 	return fd;
 }
 
+int mailbox_file(struct mailbox *b, size_t i, uint64_t *octets_r, struct err *err)
+{
+	struct mailbox_name name;
+
+	return find_name(b, i, &name, err) < 0 ? -1 : mailbox_file_named(b, &name, octets_r, err);
+}
+
 int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err)
 {
-	char name[NAME_MAX + 1];
+	struct mailbox_name name;
 
-	if (find_name(b, i, name, err) < 0)
+	if (find_name(b, i, &name, err) < 0)
 		return -1;
-	*base_r = arena_span(a, maildir_name_base(span_z(name)));
+	*base_r = arena_span(a, maildir_name_base(span_z(name.z)));
 	return 0;
 }
 

@@ -50,7 +50,16 @@ static void grow(struct maildir_scan *s)
 	fill_slots(s);
 }
 
-static void add(struct maildir_scan *s, const char *name, bool is_new)
+static void add_twin(struct maildir_scan *s, const char *name)
+{
+	if (s->n_twins == s->cap_twins) {
+		s->cap_twins = s->cap_twins ? s->cap_twins * 2 : 8;
+		s->twins = xrealloc(s->twins, s->cap_twins * sizeof(*s->twins));
+	}
+	s->twins[s->n_twins++] = name;
+}
+
+void maildir_scan_add(struct maildir_scan *s, const char *name, bool is_new)
 {
 	struct span base = { name, base_len(name) };
 	uint64_t hash = htab_hash(base);
@@ -64,6 +73,8 @@ static void add(struct maildir_scan *s, const char *name, bool is_new)
 	}
 	if (!s->slots[at])
 		s->slots[at] = (uint32_t)++s->n;
+	else if (!is_new && !s->v[s->slots[at] - 1].is_new)
+		add_twin(s, s->v[s->slots[at] - 1].name);
 	s->v[s->slots[at] - 1] = (struct maildir_entry){
 		.name = arena_strdup(&s->arena, name), .base_n = base.n, .is_new = is_new,
 		.arrival_s = strtoull(name, NULL, 10), .hash = hash,
@@ -102,7 +113,7 @@ int maildir_scan_dir(struct maildir_scan *s, int fd, bool is_new, struct err *er
 	errno = 0;
 	while ((e = readdir(d))) {
 		if (is_letter(e))
-			add(s, e->d_name, is_new);
+			maildir_scan_add(s, e->d_name, is_new);
 		errno = 0;
 	}
 	if (errno)
@@ -123,6 +134,7 @@ void maildir_scan_fini(struct maildir_scan *s)
 {
 	free(s->v);
 	free(s->slots);
+	free(s->twins);
 	arena_fini(&s->arena);
 	*s = (struct maildir_scan){ 0 };
 }

@@ -25,6 +25,8 @@ struct maildir_scan {
 	size_t n, cap;
 	uint32_t *slots;                /* by hash of the base name: index + 1, 0: free */
 	size_t n_slots;                 /* a power of two */
+	const char **twins;             /* other names in cur/ that were seen with a base name of v */
+	size_t n_twins, cap_twins;
 };
 
 /* Adds what is in new/ and cur/ now; of two files with one base name the one seen last counts. A file that is renamed
@@ -34,6 +36,9 @@ int maildir_scan(struct maildir_scan *s, const struct maildir *md, struct err *e
 
 /* The same of one directory, a descriptor of new/ or cur/. Source: maildir_scan.c */
 int maildir_scan_dir(struct maildir_scan *s, int dir, bool is_new, struct err *err) WARN_UNUSED;
+
+/* Adds a file. Source: maildir_scan.c */
+void maildir_scan_add(struct maildir_scan *s, const char *name, bool is_new);
 void maildir_scan_fini(struct maildir_scan *s);
 
 /* Order of arrival, for qsort. Source: maildir_scan.c */

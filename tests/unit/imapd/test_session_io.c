@@ -62,19 +62,19 @@ static void test_client_that_is_gone(void **state)
 /* Little is gathered, much is sent on the way. */
 static void test_output_is_gathered(void **state)
 {
-	char *line = xcalloc(1, 20001), buf[65536];
+	char *line = xcalloc(1, 40001), buf[131072];
 	struct session s;
 	int peer = open_session(&s);
 
-	memset(line, 'x', 20000);
+	memset(line, 'x', 40000);
 	assert_int_equal(session_putf(&s, "%s", "small"), 0);
 	assert_int_equal(recv(peer, buf, sizeof(buf), MSG_DONTWAIT), -1);
 	assert_int_equal(session_putf(&s, "%s", line), 0);
 	assert_int_equal(recv(peer, buf, sizeof(buf), MSG_DONTWAIT), -1);
 	assert_int_equal(session_putf(&s, "%s", line), 0);
-	assert_int_equal(recv(peer, buf, sizeof(buf), MSG_DONTWAIT), 40005);
+	assert_int_equal(recv(peer, buf, sizeof(buf), MSG_DONTWAIT), 80005);
 	assert_memory_equal(buf, "smallxxx", 8);
-	assert_int_equal(s.out_bytes, 40005);
+	assert_int_equal(s.out_bytes, 80005);
 	session_fini(&s);
 	close(peer);
 	free(line);

@@ -215,7 +215,7 @@ static void limit_leaves_nothing(void **state)
 	}
 }
 
-static void status_and_date(void **state)
+static void status(void **state)
 {
 	static const struct { const char *s; bool ok; } rows[] = {
 		{ "5.1.1", true }, { "4.999.999", true }, { "2.0.0", true }, { "3.0.0", false }, { "5.1",
@@ -223,16 +223,12 @@ static void status_and_date(void **state)
 		{ "5..1", false }, { "5.1.1 ", false }, { "5.1234.1", false }, { "", false }, { "5.1.1.1",
 			false }, { "5.0001.1", false },
 	};
-	struct str out = STR_INIT(64);
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		if (dsn_status_valid(span_z(rows[i].s)) != rows[i].ok)
 			fail_msg("%s", rows[i].s);
 	}
-	assert_int_equal(dsn_date(&out, 1795328520000), 0);
-	assert_string_equal(out.p, "Sun, 22 Nov 2026 06:22:00 +0000");
-	str_fini(&out);
 }
 
 int main(void)
@@ -241,7 +237,7 @@ int main(void)
 		cmocka_unit_test(failure), cmocka_unit_test(kinds), cmocka_unit_test(injection),
 		cmocka_unit_test(long_words_fold),
 		cmocka_unit_test(eight_bit), cmocka_unit_test(line_ends_of_the_queue),
-		cmocka_unit_test(limit_leaves_nothing), cmocka_unit_test(status_and_date),
+		cmocka_unit_test(limit_leaves_nothing), cmocka_unit_test(status),
 	};
 
 	return cmocka_run_group_tests_name("dsn", tests, NULL, NULL);

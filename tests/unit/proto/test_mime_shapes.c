@@ -38,7 +38,7 @@ static void answer(struct span message, size_t chunk, struct str *out)
 	struct mime m;
 	size_t i;
 
-	mime_init(&m, &a, NULL, NULL, NULL);
+	mime_init(&m, &a, NULL);
 	for (i = 0; i < message.n; i += chunk)
 		assert_int_equal(mime_feed(&m, span_sub(message, i, chunk), &err), 0);
 	assert_int_equal(mime_end(&m, &err), 0);

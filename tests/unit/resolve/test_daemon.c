@@ -142,7 +142,7 @@ static const void *ask(struct fix *f, const struct ipc_desc *d, const void *in, 
 	const void *out;
 
 	assert_int_equal(ipc_flush(&f->ctl, &err), 0);
-	out = ipc_call_wait(&f->chan, d, in, reply, &f->a, NULL, 20000, &err);
+	out = ipc_call_wait(&f->chan, d, in, reply, &f->a, 20000, &err);
 	if (!out)
 		fail_msg("%s: %s", d->name, err.msg);
 	return out;

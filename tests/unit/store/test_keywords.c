@@ -157,7 +157,7 @@ static void test_dovecot(void **state)
 	assert_false(exists(UIDLIST_LOCK));
 	for (int i = 3; i < 6; i++) {
 		assert_int_equal(fstatat(dir, KEYWORDS_NAME, &before, 0), 0);
-		assert_int_equal(keywords_find(&k, dir, (struct span){ "abcdef" + i, 1 }, KEYWORDS_ADD, &err), i);
+		assert_int_equal(keywords_find(&k, dir, (struct span){ &"abcdef"[i], 1 }, KEYWORDS_ADD, &err), i);
 		assert_int_equal(fstatat(dir, KEYWORDS_NAME, &after, 0), 0);
 		assert_true(after.st_mtime > before.st_mtime);
 	}

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../proto/mime_tree.h"
 #include "base/random.h"
 #include "proto/imap_envelope.h"
 #include "store/index.h"

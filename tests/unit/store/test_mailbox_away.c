@@ -105,6 +105,7 @@ static void test_renamed_while_read(void **state)
 				fail_msg("%s, away %u times: %s, read %u times", rows[i].label, times, got, n_read);
 			assert_string_equal(view_of(b), times % 2 ? "1: 2:S 3: 4:" : "1: 2: 3: 4:");
 			assert_int_equal(records_of("2.b"), 1);
+			assert_int_equal(count_files("cur", "", NULL), 4);
 			mailbox_close(&b);
 			fixture_teardown(NULL);
 			fixture_setup(NULL);
@@ -224,6 +225,60 @@ static void test_numbered_and_gone(void **state)
 	mailbox_close(&b);
 }
 
+/* Two files with one base name in cur/: what was there stays what it was, and the other is a message of its own. */
+static void test_twins(void **state)
+{
+	static const char *const as[] = { "cur/2.b:2,S", "cur/2.b:2,F", "cur/2.b:2,RS", "cur/2.b:2,T", "cur/2.b" };
+	static const char *const want[] = {
+		"1: 2: 3: 4:S", "1: 2: 3: 4:F", "1: 2: 3: 4:RS", "1: 2: 3: 4:T", "1: 2: 3: 4:",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(as); i++) {
+		struct mailbox *b = open_three();
+		char name[NAME_MAX + 10] = "cur/";
+
+		put(as[i], "A: other\n\nx\n");
+		assert_string_equal(sync_of(b, true), "+4");
+		assert_string_equal(view_of(b), want[i]);
+		assert_string_equal(text_of("cur/2.b:2,"), "A: b\n\nx\n");
+		assert_int_equal(count_files("cur", "1", name + 4), 4);
+		assert_int_equal(records_of("2.b"), 1);
+		assert_string_equal(sync_of(b, true), "");
+		/* two that nobody has seen before */
+		put("cur/9.z:2,F", "A: z\n\nx\n");
+		put("cur/9.z:2,S", "A: z\n\nx\n");
+		assert_string_equal(sync_of(b, true), "+6");
+		assert_int_equal(records_of("9.z"), 1);
+		mailbox_close(&b);
+		fixture_teardown(NULL);
+		fixture_setup(NULL);
+	}
+}
+
+/* With the list read whole, and one file with two links. */
+static void test_twins_later(void **state)
+{
+	struct mailbox *b = open_three();
+	char one[400], two[400];
+
+	put("cur/2.b:2,S", "A: other\n\nx\n");
+	replace_list();
+	sync_of(b, true);
+	sync_of(b, true);
+	assert_string_equal(view_of(b), "1: 2: 3: 4:S");
+	assert_string_equal(text_of("cur/2.b:2,"), "A: b\n\nx\n");
+	fixture_path(one, sizeof(one), "cur/3.c:2,");
+	fixture_path(two, sizeof(two), "cur/3.c:2,S");
+	assert_int_equal(link(one, two), 0);
+	sync_of(b, true);
+	assert_int_equal(b->n, 4);
+	assert_true(exists("cur/3.c:2,") && exists("cur/3.c:2,S"));
+	drop("cur/3.c:2,");
+	sync_of(b, true);
+	assert_string_equal(view_of(b), "1: 2: 3:S 4:S");
+	mailbox_close(&b);
+}
+
 /* Old names that are new here: searched for in vain, and appended; the list is not written anew for each. */
 static void test_old_names(void **state)
 {
@@ -253,7 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_renamed_while_read), T(test_undisturbed), T(test_never_seen), T(test_put_back), T(test_named_again),
-		T(test_numbered_and_gone), T(test_old_names),
+		T(test_numbered_and_gone), T(test_twins), T(test_twins_later), T(test_old_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
