@@ -229,6 +229,10 @@ static int expand(struct macro *m, struct span in, unsigned depth)
 			if (braced(m, inside, depth) < 0)
 				return -1;
 			in = rest;
+		} else if (in.n && in.p[0] == '(' && span_cut(span_from(in, 1), ')', &inside, &rest)) {
+			if (braced(m, inside, depth) < 0)       /* $(name), an older form of ${name} */
+				return -1;
+			in = rest;
 		} else {
 			return err_set(m->err, ERR_CONF, in.n && in.p[0] == '{' ? "'}' is missing after '${'" :
 			               "'$' is followed by no name (write $$ for a dollar sign)");
@@ -255,7 +259,7 @@ void macro_names(struct span in, void (*visit)(void *arg, struct span name), voi
 			in = span_from(in, 1);
 			continue;
 		}
-		if (in.n && in.p[0] == '{')
+		if (in.n && (in.p[0] == '{' || in.p[0] == '('))
 			in = skip_blanks(span_from(in, 1));
 		n = name_len(in);
 		if (n)
