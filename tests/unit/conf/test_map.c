@@ -29,6 +29,7 @@ static const struct lookup lookups[] = {
 	{ "unix user, nothing", "unix:passwd.byname", NULL, "", MAP_NONE, "" },
 	{ "unix group", "unix:group.byname", NULL, "ROOT", MAP_FOUND, NULL },
 	{ "texthash", "texthash:", "# c\na b\nc   d e\n f\n", "c", MAP_FOUND, "d e f" },
+	{ "texthash with a byte order mark", "texthash:", "\xef\xbb\xbf" "a b\n", "a", MAP_FOUND, "b" },
 	{ "texthash folds", "texthash:", "A@X b\n", "a@x", MAP_FOUND, "b" },
 	{ "texthash, first counts", "texthash:", "a 1\na 2\n", "a", MAP_FOUND, "1" },
 	{ "texthash, quoted key", "texthash:", "\"a b\"@x 1\n", "a b@x", MAP_FOUND, "1" },
