@@ -108,7 +108,7 @@ static int init(struct daemon *d, struct err *err)
 /* The child keeps standard streams, the log and its own end, moved to where the control channel was. */
 static void become_child(struct daemon *d, const char *name, int *fd)
 {
-	daemon_child(d, name);
+	daemon_child(d, name, SIG_DFL);
 	if (dup2(*fd, DAEMON_CTL_FD) < 0 || close_range(DAEMON_LOG_FD + 1, ~0u, 0) < 0)
 		_exit(1);
 	*fd = DAEMON_CTL_FD;

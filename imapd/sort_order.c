@@ -91,6 +91,8 @@ static void load_keys(struct sort_entry *v, const struct run *r, const struct so
 	for (i = 0; i < r->n; i++) {
 		struct sort_entry *e = &v[i];
 
+		if (c->texts && i + 2 * AHEAD < r->n)
+			__builtin_prefetch(&c->texts[e[2 * AHEAD].i]);
 		if (c->texts && i + AHEAD < r->n)
 			__builtin_prefetch(c->texts[e[AHEAD].i].p + r->at);
 		e->key = c->texts ? text_key(c->texts[e->i], r->at) : sort_order_key(c->numbers[e->i]);

@@ -1,8 +1,8 @@
 #include "store/index_priv.h"
 
 #define LINE 64                 /* bytes of memory that come together */
-#define AHEAD 1024              /* some rows, of 100 to 500 bytes */
-#define AHEAD_LINES 6
+#define AHEAD 256               /* bytes: the next row or two, of 100 to 500 */
+#define AHEAD_LINES 8
 
 _Static_assert(sizeof(struct index_msg) == 64, "FORMAT of index.c goes up with it");
 

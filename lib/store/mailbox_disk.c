@@ -276,12 +276,22 @@ static int remove_known(struct disk *d, uint32_t uid, struct err *err)
 	return rc <= 0 ? rc : mailbox_index_del(d, &m, err);
 }
 
-static int add_file(struct disk *d, const struct look *l, const struct maildir_entry *e, struct err *err)
+/* The list's record of a UID; those asked for ascend, as the list does. */
+static const struct uidlist_rec *next_listed(struct look *l, uint32_t uid)
+{
+	const struct uidlist *u = &l->uids;
+
+	while (l->pos < u->n && u->v[l->pos].uid < uid)
+		l->pos++;
+	return l->pos < u->n && u->v[l->pos].uid == uid ? &u->v[l->pos] : NULL;
+}
+
+static int add_file(struct disk *d, struct look *l, const struct maildir_entry *e, struct err *err)
 {
 	struct span base = maildir_entry_base(e);
 	struct index_msg m = { .uid = e->uid, .flags = maildir_name_flags(span_z(e->name)), .size = UINT64_MAX,
 			       .vsize = UINT64_MAX, .state = e->is_new ? INDEX_IN_NEW : 0, .saved_s = time(NULL) };
-	const struct uidlist_rec *r = l->need_all ? uidlist_find(&l->uids, base) : NULL;
+	const struct uidlist_rec *r = next_listed(l, e->uid);
 	struct stat st;
 
 	m.internal_s = (int64_t)e->arrival_s;
@@ -356,6 +366,7 @@ static int apply(struct disk *d, struct look *l, struct maildir_entry **add, siz
 			return -1;
 	}
 	qsort(add, n_add, sizeof(*add), by_uid);
+	l->pos = 0;
 	for (size_t i = 0; i < n_add; i++)
 		if (add_file(d, l, add[i], err) < 0)
 			return -1;
@@ -507,11 +518,11 @@ static int keep_promises(struct disk *d, struct look *l, struct err *err)
 {
 	struct uidlist *u = &l->uids;
 
-	if (u->seen.st_ino == 0 && d->f.uidlist.ino == 0) {
+	if (u->file.ino == 0 && d->f.uidlist.ino == 0) {
 		u->validity = d->f.validity;
 		u->next_uid = 1;
 	}
-	if (u->seen.st_ino == 0 && d->f.uidlist.ino && u->validity <= d->f.validity)
+	if (u->file.ino == 0 && d->f.uidlist.ino && u->validity <= d->f.validity)
 		u->validity = d->f.validity + 1;
 	if (u->validity != d->f.validity)
 		return 0;
@@ -584,8 +595,7 @@ static int refresh_all(struct disk *d, struct look *l, struct err *err)
 	if (is_fresh)
 		guess_recent(d, add, n_add);
 	/* as it was read or written, not as it is now: others may have gone on */
-	d->f.uidlist = (struct index_file){ l->uids.seen.st_ino, (uint64_t)l->uids.seen.st_size, l->uids.seen.st_mtim.tv_sec,
-					    l->uids.seen.st_mtim.tv_nsec };
+	d->f.uidlist = l->uids.file;
 	return 0;
 }
 

@@ -401,15 +401,16 @@ pid_t daemon_fork(void)
 	return pid;
 }
 
-void daemon_child(struct daemon *d, const char *log_name)
+void daemon_child(struct daemon *d, const char *log_name, void (*on_term)(int sig))
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	struct sigaction dfl = { .sa_handler = SIG_DFL }, term = { .sa_handler = on_term };
 	sigset_t none;
 	int sig;
 
 	for (sig = 1; sig < NSIG; sig++)
 		sigaction(sig, &dfl, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGTERM, &term, NULL);
 	close(d->ctl.fd);
 	close(uv_backend_fd(&d->loop.uv));
 	daemon_log_tag(log_name);

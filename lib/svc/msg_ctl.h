@@ -48,12 +48,13 @@ IPC_STRUCT(ctl_peers, CTL_PEERS_FIELDS)
 #define CTL_STATUS_REPLY_FIELDS(S, U64, STR, LIST) U64(S, sessions)
 IPC_STRUCT(ctl_status_reply, CTL_STATUS_REPLY_FIELDS)
 
-/* master -> imapd and pop3d, a call of surat who or kick: the sessions with a process id above after, in their
- * order, of the user or with the session id match ("": all); is_kick ends them. since: seconds since 1970. */
+/* master -> imapd and pop3d, a call of surat who or kick: the sessions with a number above after, in their
+ * order, of the user or with the session id match ("": all); is_kick ends them. pid 0: it rests without a process.
+ * since: seconds since 1970. */
 #define CTL_WHO_FIELDS(S, U64, STR, LIST) U64(S, after) U64(S, is_kick) STR(S, match)
 IPC_STRUCT(ctl_who, CTL_WHO_FIELDS)
 #define CTL_SESSION_FIELDS(S, U64, STR, LIST)                                                                    \
-	STR(S, user) STR(S, service) U64(S, pid) STR(S, remote_addr) STR(S, session) U64(S, since)
+	STR(S, user) STR(S, service) U64(S, number) U64(S, pid) STR(S, remote_addr) STR(S, session) U64(S, since)
 IPC_STRUCT(ctl_session, CTL_SESSION_FIELDS)
 #define CTL_WHO_REPLY_FIELDS(S, U64, STR, LIST) U64(S, has_more) LIST(S, sessions, ctl_session)
 IPC_STRUCT(ctl_who_reply, CTL_WHO_REPLY_FIELDS)

@@ -30,7 +30,7 @@ def b64(data):
 @pytest.fixture(scope="module")
 def suite():
     """Also with a user whose password is there in clear, which CRAM-MD5 needs."""
-    i = Instance(users=USERS, settings={"disable_plaintext_auth": "yes", "login_max_failures": "3", "imap_id_log": "*",
+    i = Instance(users=USERS, settings={"disable_plaintext_auth": "yes", "login_max_failures": "3", "imap_id_log": "*", "max_idle": "0",
                                         "auth_mechanisms": "plain login cram-md5 scram-sha-256"})
     passwd = i.etc / "passwd-file"
     passwd.write_text(f"{KUNO}:{{PLAIN}}sandi\n")
@@ -69,7 +69,7 @@ class Imap(Wire):
     def pid(self, i):
         """Of the child behind a session that has logged in."""
         lines = json.loads(i.surat("who", "-j").stdout)
-        return max(lines, key=lambda s: s["since"] * 10 ** 8 + s["pid"])["pid"]
+        return max(lines, key=lambda s: (s["since"], s["pid"] or 0))["pid"]
 
 
 def scram(ask, user, password, first_is_initial):

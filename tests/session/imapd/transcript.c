@@ -8,7 +8,9 @@
  *   @letter FOLDER SUBJECT / @cur FOLDER FLAGS SUBJECT   a letter in new/ or cur/, FOLDER on disk, INBOX for ""
  *   @sh COMMAND a shell in the Maildir; it must succeed
  *   @log TEXT   the log so far has a line with TEXT in it     @eof   the server has hung up     @close
- *   # comment; every transcript runs whole and at 1, 2 and 7 bytes at a time */
+ *   @whole      what follows is not for a session in parts
+ *   # comment; every transcript runs whole, at 1, 2 and 7 bytes at a time, and with a session in parts: parked after each
+ *   command */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,6 +37,7 @@ struct play {
 	const char *file;
 	unsigned line;
 	size_t chunk;
+	bool in_parts;
 	struct client clients[CLIENTS];
 	struct client *now;
 	struct str out, log;
@@ -160,7 +163,7 @@ static void open_connection(struct play *p)
 	BUG(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 || pipe2(logs, O_NONBLOCK | O_CLOEXEC) < 0);
 	p->now->fd = fds[0];
 	p->now->log = logs[0];
-	p->now->pid = fixture_serve(&p->f, fds[1], logs[1]);
+	p->now->pid = fixture_serve(&p->f, fds[1], logs[1], p->in_parts);
 	(void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
 }
 
@@ -376,7 +379,7 @@ static void play_line(struct play *p, char *line)
 	free(text);
 }
 
-static void play(const char *file, size_t chunk)
+static void play(const char *file, size_t chunk, bool in_parts)
 {
 	struct play *p = xnew(struct play);
 	FILE *in = fopen(file, "r");
@@ -393,13 +396,17 @@ static void play(const char *file, size_t chunk)
 		str_init(&p->clients[i].in, 100000000);
 	}
 	p->now = &p->clients[1];
+	p->in_parts = in_parts;
 	BUG(!in);
 	fixture_init(&p->f);
 	while ((n = getline(&line, &cap, in)) >= 0) {
 		p->line++;
 		if (n && line[n - 1] == '\n')
 			line[n - 1] = '\0';
-		play_line(p, line);
+		if (strcmp(line, "@whole") != 0)
+			play_line(p, line);
+		else if (in_parts)
+			break;
 	}
 	fclose(in);
 	free(line);
@@ -423,7 +430,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	for (k = 1; k < argc; k++) {
 		for (i = 0; i < ARRAY_LEN(chunks); i++)
-			play(argv[k], chunks[i]);
+			play(argv[k], chunks[i], false);
+		play(argv[k], chunks[0], true);
 		printf("%s: ok\n", argv[k]);
 	}
 	return argc > 1 ? 0 : 1;

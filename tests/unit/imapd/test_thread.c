@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "base/clock.h"
+#include "imapd/intern.h"
 #include "imapd/thread.h"
 
 struct row {
@@ -167,10 +169,29 @@ static void test_hostile(void **state)
 	}
 }
 
+/* More than it was told to expect: the table grows, the numbers stay. */
+static void test_intern(void **state)
+{
+	struct intern t;
+	char text[16];
+
+	intern_init(&t, 0);
+	for (int turn = 0; turn < 2; turn++) {
+		for (uint32_t i = 0; i < 1000; i++) {
+			int n = snprintf(text, sizeof(text), "<%u@x>", i);
+
+			assert_int_equal(intern(&t, (struct span){ text, (size_t)n }), i);
+		}
+	}
+	assert_int_equal(t.n, 1000);
+	intern_fini(&t);
+	intern_fini(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_references), cmocka_unit_test(test_ordered), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_references), cmocka_unit_test(test_ordered), cmocka_unit_test(test_hostile), cmocka_unit_test(test_intern),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,19 @@ FIXTURE struct mailbox *open_box(struct mail_store *s, const char *folder, unsig
 	return b;
 }
 
+/* How many messages have no record, as the folder's numbers say. */
+FIXTURE uint32_t recordless_of(const char *folder)
+{
+	struct err err = ERR_INIT;
+	struct index_folder f;
+	struct index_txn t;
+
+	OK(index_begin(fixture_store.index, false, &t, &err));
+	assert_int_equal(index_folder_get(&t, span_z(folder), &f, &err), 1);
+	index_end(&t);
+	return f.n_recordless;
+}
+
 /* "1:S 2: 3:FRa" as the view has it, "!" behind what is gone. */
 FIXTURE const char *view_of(struct mailbox *b)
 {

@@ -494,6 +494,96 @@ static void test_read(void **state)
 	mailbox_close(&b);
 }
 
+/* The folder's number of messages without a record spares the look at each. */
+static void test_recordless(void **state)
+{
+	uint32_t all[] = { 0, 1, 2, 3 };
+	struct err err = ERR_INIT;
+	struct mailbox *b;
+
+	put_three();
+	b = open_box(&fixture_store, "", 0);
+	view_of(b);
+	assert_int_equal(recordless_of(""), 3);
+	OK(mailbox_ensure(b, all, 1, &err));
+	assert_int_equal(recordless_of(""), 2);
+	OK(mailbox_expunge(b, all, 2, &err));
+	assert_string_equal(sync_of(b, true), "-1 -1");
+	assert_int_equal(recordless_of(""), 1);
+	put("new/4.d", LETTER);
+	assert_string_equal(sync_of(b, true), "+2");
+	assert_int_equal(recordless_of(""), 2);
+	OK(mailbox_ensure(b, all, 2, &err));
+	assert_int_equal(recordless_of(""), 0);
+	drop("cur/4.d:2,");
+	assert_string_equal(sync_of(b, true), "-2");
+	assert_int_equal(recordless_of(""), 0);
+	mailbox_close(&b);
+}
+
+/* Sizes that Dovecot wrote into its list need no reading. */
+static void test_listed_sizes(void **state)
+{
+	static const uint64_t want[] = { 99, UINT64_MAX, 17, 98 };
+	struct err err = ERR_INIT;
+	struct index_msg m;
+	struct mailbox *b;
+
+	put("cur/1.a:2,", LETTER);
+	put("cur/2.b:2,", LETTER);
+	put("cur/3.c,W=17:2,", LETTER);
+	put("cur/4.d:2,", LETTER);
+	put("dovecot-uidlist", "3 V9 N20 G00112233445566778899aabbccddeeff\n5 W99 :2.b\n6 W1 :0.gone\n7 :1.a\n8 W1 :3.c,W=17\n"
+	    "9 W98 :4.d\n");
+	b = open_box(&fixture_store, "", 0);
+	view_of(b);
+	assert_int_equal(b->n, ARRAY_LEN(want));
+	for (size_t i = 0; i < b->n; i++) {
+		OK(mailbox_msg(b, i, false, &m, &err));
+		if (m.vsize != want[i])
+			fail_msg("UID %u: %llu", m.uid, (unsigned long long)m.vsize);
+	}
+	mailbox_close(&b);
+}
+
+static void test_names(void **state)
+{
+	uint32_t all[] = { 0, 1, 2 };
+	struct mailbox_name names[3];
+	struct err err = ERR_INIT;
+	char path[400], buf[10];
+	struct mailbox *b;
+	uint64_t octets;
+	int fd;
+
+	put_three();
+	b = open_box(&fixture_store, "", 0);
+	view_of(b);
+	drop("cur/2.b:2,S");
+	assert_string_equal(sync_of(b, false), "");
+	OK(mailbox_names(b, all, 3, names, &err));
+	assert_string_equal(names[0].z, "1.a,S=14:2,");
+	assert_string_equal(names[1].z, "");
+	assert_int_equal(mailbox_file_named(b, &names[1], NULL, &err), -1);
+	assert_int_equal(err.kind, ERR_PERM);
+	/* renamed since */
+	move("cur/3.c,S=14,W=17:2,FPa", "cur/3.c,S=14,W=17:2,S");
+	fd = mailbox_file_named(b, &names[2], &octets, &err);
+	assert_true(fd >= 0);
+	assert_int_equal(octets, 14);
+	close(fd);
+	/* what is no file is refused, by pread at the latest */
+	drop("cur/1.a,S=14:2,");
+	fixture_path(path, sizeof(path), "cur/1.a,S=14:2,");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(mailbox_file_named(b, &names[0], &octets, &err), -1);
+	assert_int_equal(err.kind, ERR_SYS);
+	fd = mailbox_file_named(b, &names[0], NULL, &err);
+	assert_int_equal(pread(fd, buf, sizeof(buf), 0), -1);
+	close(fd);
+	mailbox_close(&b);
+}
+
 /* What nobody can take out of the way is looked at once. */
 static void test_planted_inbox(void **state)
 {
@@ -618,7 +708,7 @@ int main(void)
 		T(test_open), T(test_nothing), T(test_read_only), T(test_status), T(test_foreign), T(test_pending_expunge),
 		T(test_unloaded), T(test_lost), T(test_new_validity), T(test_own_validity), T(test_long_list), T(test_store),
 		T(test_unchanged_since), T(test_store_races), T(test_expunge), T(test_read), T(test_renewed), T(test_renewed_unloaded),
-		T(test_memory), T(test_recent), T(test_planted_inbox),
+		T(test_memory), T(test_recordless), T(test_names), T(test_listed_sizes), T(test_recent), T(test_planted_inbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,6 +257,8 @@ static void test_copy(void **state)
 	assert_true(m.state & INDEX_HAS_RECORD);
 	OK(mailbox_msg(to, 2, false, &m, &err));
 	assert_false(m.state & INDEX_HAS_RECORD);
+	assert_int_equal(recordless_of(""), 2);
+	assert_int_equal(recordless_of(".Sent"), 3);
 	assert_int_equal(count_files(".Sent/cur", "", name), 4);
 	assert_int_equal(stat_of("cur", "1.a,S=14,W=17:2,S").st_nlink, 2);
 	/* into the folder itself */
