@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	header_filter_init(&h, &events, &whole, NULL);
 	header_filter_feed(&h, in);
 	header_filter_finish(&h);
-	BUG(!span_eq(in, str_span(&whole)));
+	/* lines of an mbox in front of the header get a name */
+	BUG(!span_eq(in, str_span(&whole)) && !(n && (data[0] == 'F' || data[0] == '>')));
 	str_reset(&whole);
 	header_filter_init(&h, &events, &whole, drop);
 	header_filter_feed(&h, in);

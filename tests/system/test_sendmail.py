@@ -51,7 +51,7 @@ def test_letter_out_of_an_mbox(suite):
         assert sendmail(suite, "-t", text=front + text).returncode == 0
         got = fetch(suite, "iqbal@example.com", m)
         head = got.split(b"\n\n")[0] + b"\n"
-        assert all(b"\nMailbox-Line: " + line.encode() + b"\n" in head for line in front.splitlines()), got
+        assert all(b"\nX-Mailbox-Line: " + line.encode() + b"\n" in head for line in front.splitlines()), got
         assert b"\nFrom: <tito@example.com>\n" in head and got.endswith(b"\n\nHalo.\n")
 
 

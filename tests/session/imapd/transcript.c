@@ -26,8 +26,7 @@
 #define CLIENTS 3
 #define VARS 20
 #define LINE_MS 20000
-#define WHOLE 1000000
-#define IN_PARTS 0
+#define IN_PARTS 999999         /* for a chunk: whole, and the session is parked after each command */
 
 struct client {
 	int fd, log;
@@ -40,7 +39,7 @@ struct play {
 	const char *file;
 	unsigned line;
 	size_t chunk;
-	bool in_parts;
+	bool in_parts, is_over;
 	struct client clients[CLIENTS];
 	struct client *now;
 	struct str out, log;
@@ -348,11 +347,15 @@ static void directive(struct play *p, char *word)
 	}
 }
 
-static bool play_line(void *arg, char *line)
+static void play_line(void *arg, char *line)
 {
 	struct play *p = arg;
-	bool is_whole = strcmp(line, "@whole") == 0;
-	char *text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
+	char *text;
+
+	p->is_over = p->is_over || (p->in_parts && strcmp(line, "@whole") == 0);
+	if (p->is_over || strcmp(line, "@whole") == 0)
+		return;
+	text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
 
 	if (line[0] == 'C' && text)
 		(void)!str_addf(&p->out, "%s\r\n", text);
@@ -360,23 +363,20 @@ static bool play_line(void *arg, char *line)
 		script_raw(&p->out, text);
 	else if (line[0] == 'S' && text)
 		want_line(p, line + 3);
-	else if (line[0] == '@' && !is_whole)
+	else if (line[0] == '@')
 		directive(p, line + 1);
-	else if (line[0] && line[0] != '#' && !is_whole)
+	else if (line[0] && line[0] != '#')
 		die(p, "unknown line", line);
 	free(text);
-	return !(is_whole && p->in_parts);
 }
 
-/* chunk IN_PARTS: all at once, but in parts. */
 static void play(const char *file, size_t chunk)
 {
 	struct play *p = xnew(struct play);
 	size_t i;
 
 	p->file = file;
-	p->in_parts = chunk == IN_PARTS;
-	p->chunk = p->in_parts ? WHOLE : chunk;
+	p->chunk = chunk;
 	str_init(&p->out, 100000000);
 	str_init(&p->log, 10000000);
 	for (i = 0; i < CLIENTS; i++) {
@@ -384,6 +384,7 @@ static void play(const char *file, size_t chunk)
 		str_init(&p->clients[i].in, 100000000);
 	}
 	p->now = &p->clients[1];
+	p->in_parts = chunk == IN_PARTS;
 	fixture_init(&p->f);
 	script_read(file, &p->line, play_line, p);
 	send_all(p);
@@ -399,7 +400,7 @@ static void play(const char *file, size_t chunk)
 
 int main(int argc, char **argv)
 {
-	static const size_t chunks[] = { WHOLE, 1, 2, 7, IN_PARTS };
+	static const size_t chunks[] = { 1000000, 1, 2, 7, IN_PARTS };
 
 	return script_main(argc, argv, play, chunks, ARRAY_LEN(chunks));
 }

@@ -92,6 +92,9 @@ static void test_virtual(void **state)
 	}
 	assert_int_equal(count_in("vmail/example.org/ani/new", NULL, NULL), 1);
 	assert_non_null(strstr(q.log, "to=<ani@example.org>, relay=virtual,"));
+	snprintf(path, sizeof(path), "%s/vmail/example.org/again/", root);
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("again@example.org", path, VMAIL) },
+				     .body = "Delivered-To: again@example.org\n\nx\n" }), DLV_SENT, "2.0.0", "maildir");
 	snprintf(path, sizeof(path), "%s/elsewhere/", root);
 	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, VMAIL) } }),
 	       DLV_DEFERRED, "4.3.5", "");
