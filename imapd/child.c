@@ -58,7 +58,8 @@ int child_serve(const struct child_start *start, int fd, struct err *err)
 {
 	struct imap_start own = {
 		.user = start->user, .home = start->home, .mail = start->mail, .index = start->index, .session = start->session,
-		.remote = start->remote, .tag = start->tag, .input = start->input, .watch_fd = start->watch_fd, .conf = start->conf,
+		.remote = start->remote, .tag = start->tag, .input = start->input, .state = start->state,
+		.watch_fd = start->watch_fd, .conf = start->conf,
 	};
 	struct mail_store store;
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "conf/params.h"
+#include "imapd/park.h"
 
 #define GATHER_MS 50                    /* after a push, what follows is gathered for so long */
 #define SILENT_MS 10                    /* after a look that told nothing, such as at our own renames */
@@ -15,12 +16,24 @@ struct idle {
 	uint64_t look_ms;               /* nobody tells of changes here, so look */
 	uint64_t still_ms;              /* a word to the client */
 	uint64_t quiet_ms;              /* then rest */
+	uint64_t park_ms;               /* then let the process go */
 	bool has_change;                /* that waits for push_ms */
 };
 
 static uint64_t next_still(const struct session *s, uint64_t now)
 {
 	return s->conf->imap_idle_notify_interval_ms ? now + s->conf->imap_idle_notify_interval_ms : UINT64_MAX;
+}
+
+static void be_quiet(const struct session *s, struct idle *d, uint64_t now)
+{
+	d->quiet_ms = now + QUIET_MS;
+	d->park_ms = s->conf->imap_hibernate_timeout_ms ? now + s->conf->imap_hibernate_timeout_ms : UINT64_MAX;
+}
+
+static bool may_park(const struct session *s, const struct idle *d)
+{
+	return s->is_resting && !d->has_change;
 }
 
 static uint64_t until(const struct session *s, const struct idle *d, uint64_t now)
@@ -31,6 +44,7 @@ static uint64_t until(const struct session *s, const struct idle *d, uint64_t no
 	at = d->has_change && d->push_ms < at ? d->push_ms : at;
 	at = !s->is_resting && d->quiet_ms < at ? d->quiet_ms : at;
 	at = s->is_resting && s->settle_ms < at ? s->settle_ms : at;
+	at = may_park(s, d) && d->park_ms < at ? d->park_ms : at;
 	at = at > now ? at - now : 0;
 	return at < HOUR_MS ? at : HOUR_MS;
 }
@@ -38,7 +52,7 @@ static uint64_t until(const struct session *s, const struct idle *d, uint64_t no
 static int push(struct session *s, struct idle *d, uint64_t now)
 {
 	d->has_change = false;
-	d->quiet_ms = now + QUIET_MS;
+	be_quiet(s, d, now);
 	s->is_resting = false;
 	if (session_sync(s, true) < 0)
 		return -1;
@@ -46,7 +60,7 @@ static int push(struct session *s, struct idle *d, uint64_t now)
 	return session_flush(s);
 }
 
-static int on_time(struct session *s, struct idle *d, uint64_t now)
+static int on_time(struct session *s, struct idle *d, struct span tag, uint64_t now)
 {
 	if (d->has_change && now >= d->push_ms && push(s, d, now) < 0)
 		return -1;
@@ -55,7 +69,7 @@ static int on_time(struct session *s, struct idle *d, uint64_t now)
 		if (session_sync(s, true) < 0)
 			return -1;
 		s->is_resting = false;
-		d->quiet_ms = now + QUIET_MS;
+		be_quiet(s, d, now);
 	}
 	if (now >= d->still_ms) {
 		d->still_ms = next_still(s, now);
@@ -64,7 +78,10 @@ static int on_time(struct session *s, struct idle *d, uint64_t now)
 	}
 	if (now >= d->quiet_ms)
 		session_rest(s);
-	return 0;
+	if (now < d->park_ms || !may_park(s, d))
+		return 0;
+	d->park_ms = UINT64_MAX;
+	return session_park(s, tag);
 }
 
 /* 1: a line came, *is_done_r; 0: not yet; -1: too long. */
@@ -84,15 +101,15 @@ static int take_line(struct session *s, bool *is_done_r)
 	}
 }
 
-static int wait_for_done(struct session *s, bool is_watched, bool *is_done_r)
+static int wait_for_done(struct session *s, bool is_watched, struct span tag, bool *is_done_r)
 {
 	uint64_t now = clock_mono_ms();
 	struct idle d = {
 		.look_ms = s->box && !is_watched ? now + s->conf->mailbox_idle_check_interval_ms : UINT64_MAX,
 		.still_ms = next_still(s, now),
-		.quiet_ms = now + QUIET_MS,
 	};
 
+	be_quiet(s, &d, now);
 	for (;;) {
 		int rc = take_line(s, is_done_r);
 
@@ -111,26 +128,33 @@ static int wait_for_done(struct session *s, bool is_watched, bool *is_done_r)
 		default:
 			break;
 		}
-		if (on_time(s, &d, clock_mono_ms()) < 0)
+		if (on_time(s, &d, tag, clock_mono_ms()) < 0)
 			return -1;
 	}
 }
 
-enum cmd_rc cmd_idle(struct session *s, struct command *c)
+enum cmd_rc cmd_idle_resume(struct session *s, struct command *c)
 {
-	struct err err = ERR_INIT;
-	bool is_done = false, is_watched;
+	bool is_done = false, is_watched = s->box && watch_set(&s->watch, s->box->md.new, s->box->md.cur) == 0;
 
-	if (imap_parse_end(&c->args, &err) < 0)
-		return session_fail(s, c, NULL, &err);
-	/* the buffer is read on below */
-	c->tag = arena_span(&s->tick, c->tag);
-	is_watched = s->box && watch_set(&s->watch, s->box->md.new, s->box->md.cur) == 0;
 	/* the watch stands before the look, so nothing falls between them */
-	if (session_putf(s, "+ idling\r\n") < 0 || session_sync(s, true) < 0 || wait_for_done(s, is_watched, &is_done) < 0)
+	if (session_sync(s, true) < 0 || wait_for_done(s, is_watched, c->tag, &is_done) < 0)
 		return CMD_END;
 	watch_clear(&s->watch);
 	if (!is_done)
 		return session_bad(s, c, "Expected DONE.");
 	return session_ok(s, c, "Idle completed.");
+}
+
+enum cmd_rc cmd_idle(struct session *s, struct command *c)
+{
+	struct err err = ERR_INIT;
+
+	if (imap_parse_end(&c->args, &err) < 0)
+		return session_fail(s, c, NULL, &err);
+	/* the buffer is read on below */
+	c->tag = arena_span(&s->tick, c->tag);
+	if (session_putf(s, "+ idling\r\n") < 0)
+		return CMD_END;
+	return cmd_idle_resume(s, c);
 }

@@ -15,4 +15,7 @@ cmd_fn cmd_append, cmd_capability, cmd_check, cmd_close, cmd_compress, cmd_copy,
 	cmd_move, cmd_namespace, cmd_noop, cmd_rename, cmd_search, cmd_select, cmd_setquota, cmd_sort, cmd_status, cmd_store,
 	cmd_subscribe, cmd_thread, cmd_unselect, cmd_unsubscribe;
 
+/* The rest of an IDLE that began in another process; c has its tag. Source: cmd_idle.c */
+enum cmd_rc cmd_idle_resume(struct session *s, struct command *c);
+
 #endif

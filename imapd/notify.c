@@ -13,14 +13,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "imapd/watch.h"
 
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define BATCH 65536             /* bytes of events in a read */
-#define BURST 8                 /* messages of a child, then it is the turn of others */
 #define MOUNTINFO_MAX (1 << 20)
 
-/* A watched folder; one for all children that have it. */
+/* A watched directory; one for all who have it. */
 struct dir {
 	int wd;
 	struct link *first;
@@ -29,20 +27,17 @@ struct dir {
 struct link {
 	struct dir *dir;                /* NULL: nothing */
 	struct link *next;
-	struct notify_client *c;
+	struct notify_watch *w;
 };
 
-struct notify_client {
+struct notify_watch {
 	struct notify *n;
-	struct notify_client *prev, *next;
-	int fd;
-	uv_poll_t poll;
+	struct notify_watch *prev, *next;
 	struct link links[2];           /* new/ and cur/ */
-	struct watch_msg owed;          /* an answer that did not fit; kind 0: none */
 	bool is_due;
+	void (*changed)(void *arg);
+	void *arg;
 };
-
-static void on_client(uv_poll_t *h, int status, int events);
 
 /* ---- folders ---- */
 
@@ -70,12 +65,6 @@ static void unlink_one(struct notify *n, struct link *l)
 		inotify_rm_watch(n->fd, d->wd);
 	}
 	free(d);
-}
-
-static void clear(struct notify_client *c)
-{
-	unlink_one(c->n, &c->links[0]);
-	unlink_one(c->n, &c->links[1]);
 }
 
 static int link_one(struct notify *n, struct link *l, int fd)
@@ -172,140 +161,46 @@ static bool is_watchable(struct notify *n, int fd)
 	return m->is_local;
 }
 
-/* ---- children ---- */
+/* ---- watches ---- */
 
-static void forget(struct notify_client *c)
+struct notify_watch *notify_watch(struct notify *n, const int fds[2], void (*changed)(void *arg), void *arg)
 {
-	clear(c);
-	if (c->next)
-		c->next->prev = c->prev;
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		c->n->clients = c->next;
-	c->n->n_clients--;
-	close(c->fd);
-	free(c);
-}
+	struct notify_watch *w;
 
-static void on_closed(uv_handle_t *h)
-{
-	forget(h->data);
-}
-
-static void end(struct notify_client *c)
-{
-	if (!uv_is_closing((uv_handle_t *)&c->poll)) {
-		clear(c);
-		uv_close((uv_handle_t *)&c->poll, on_closed);
-	}
-}
-
-/* An answer is owed until it is sent, and nothing more is read from that child. */
-static void pay(struct notify_client *c)
-{
-	ssize_t rc = c->owed.kind ? send(c->fd, &c->owed, sizeof(c->owed), MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
-
-	if (rc < 0 && errno != EAGAIN && errno != EINTR) {
-		end(c);
-		return;
-	}
-	if (rc >= 0)
-		c->owed.kind = 0;
-	uv_poll_start(&c->poll, c->owed.kind ? UV_WRITABLE : UV_READABLE, on_client);
-}
-
-/* What a child lends may be anything it has; the last close of a socket can wait for its peer. */
-static void give_back(int fd)
-{
-	const struct linger none = { 0 };
-
-	if (fd < 0)
-		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-	close(fd);
-}
-
-static bool set(struct notify_client *c, const int fds[2])
-{
-	struct notify *n = c->n;
-
-	clear(c);
 	if (n->fd < 0 || fds[1] < 0 || !is_watchable(n, fds[0]) || !is_watchable(n, fds[1]))
-		return false;
-	if (link_one(n, &c->links[0], fds[0]) == 0 && link_one(n, &c->links[1], fds[1]) == 0)
-		return true;
-	clear(c);
-	return false;
+		return NULL;
+	w = xnew(struct notify_watch);
+	*w = (struct notify_watch){ .n = n, .next = n->watches, .links = { { .w = w }, { .w = w } }, .changed = changed, .arg = arg };
+	if (w->next)
+		w->next->prev = w;
+	n->watches = w;
+	if (link_one(n, &w->links[0], fds[0]) < 0 || link_one(n, &w->links[1], fds[1]) < 0)
+		notify_end(&w);
+	return w;
 }
 
-/* 1: a message was taken; 0: none is there; -1: the child has gone. */
-static int receive(struct notify_client *c, struct watch_msg *m, int fds[2])
+void notify_give(struct notify_watch *w, void (*changed)(void *arg), void *arg)
 {
-	union {
-		char room[CMSG_SPACE(2 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { m, sizeof(*m) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room,
-			    .msg_controllen = sizeof(control.room) };
-	ssize_t n = recvmsg(c->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *cm;
-
-	fds[0] = fds[1] = -1;
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	for (cm = CMSG_FIRSTHDR(&h); cm; cm = CMSG_NXTHDR(&h, (struct cmsghdr *)(uintptr_t)cm)) {
-		if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
-			memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0) < 2 * sizeof(int) ? sizeof(int) : 2 * sizeof(int));
-	}
-	return n == sizeof(*m) && !(h.msg_flags & MSG_TRUNC) ? 1 : -1;
+	w->changed = changed;
+	w->arg = arg;
 }
 
-static void on_client(uv_poll_t *h, int status, int events)
+void notify_end(struct notify_watch **at)
 {
-	struct notify_client *c = h->data;
-	int i, rc = 1, fds[2];
+	struct notify_watch *w = *at;
 
-	if (c->owed.kind)
-		pay(c);
-	for (i = 0; i < BURST && rc > 0 && !c->owed.kind && !uv_is_closing((uv_handle_t *)h); i++) {
-		struct watch_msg m = { 0 };
-
-		rc = receive(c, &m, fds);
-		if (rc > 0 && m.kind == WATCH_SET) {
-			c->owed = (struct watch_msg){ set(c, fds) ? WATCH_ON : WATCH_OFF, m.number };
-			pay(c);
-		} else if (rc > 0 && m.kind == WATCH_CLEAR) {
-			clear(c);
-		}
-		give_back(fds[0]);
-		give_back(fds[1]);
-	}
-	if (rc < 0)
-		end(c);
-}
-
-int notify_add(struct notify *n)
-{
-	struct notify_client *c;
-	int fds[2], least = 1;
-
-	if (n->fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return -1;
-	/* a handful of packets: who does not read them knows already that something has changed */
-	(void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
-	(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
-	c = xnew(struct notify_client);
-	*c = (struct notify_client){ .n = n, .next = n->clients, .fd = fds[0], .links = { { .c = c }, { .c = c } } };
-	if (c->next)
-		c->next->prev = c;
-	n->clients = c;
-	n->n_clients++;
-	BUG(uv_poll_init(&n->loop->uv, &c->poll, c->fd) != 0);
-	c->poll.data = c;
-	uv_poll_start(&c->poll, UV_READABLE, on_client);
-	return fds[1];
+	*at = NULL;
+	if (!w)
+		return;
+	unlink_one(w->n, &w->links[0]);
+	unlink_one(w->n, &w->links[1]);
+	if (w->next)
+		w->next->prev = w->prev;
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		w->n->watches = w->next;
+	free(w);
 }
 
 /* ---- events ---- */
@@ -315,28 +210,26 @@ static void mark(const struct dir *d)
 	const struct link *l;
 
 	for (l = d->first; l; l = l->next)
-		l->c->is_due = true;
+		l->w->is_due = true;
 }
 
 static void mark_all(struct notify *n)
 {
-	struct notify_client *c;
+	struct notify_watch *w;
 
 	log_warn("inotify lost events: all sessions look for themselves; see fs.inotify.max_queued_events");
-	for (c = n->clients; c; c = c->next)
-		c->is_due = c->links[0].dir != NULL;
+	for (w = n->watches; w; w = w->next)
+		w->is_due = true;
 }
 
-/* A full socket holds events that were not taken: one more would say nothing new. */
 static void tell(struct notify *n)
 {
-	const struct watch_msg m = { WATCH_EVENT, 0 };
-	struct notify_client *c;
+	struct notify_watch *w;
 
-	for (c = n->clients; c; c = c->next) {
-		if (c->is_due)
-			(void)!send(c->fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL);
-		c->is_due = false;
+	for (w = n->watches; w; w = w->next) {
+		if (w->is_due)
+			w->changed(w->arg);
+		w->is_due = false;
 	}
 }
 
@@ -376,10 +269,7 @@ void notify_init(struct notify *n, struct loop *loop)
 
 void notify_fini(struct notify *n)
 {
-	struct notify_client *c;
-
-	for (c = n->clients; c; c = c->next)
-		end(c);
+	BUG(n->watches);
 	if (n->fd >= 0) {
 		uv_close((uv_handle_t *)&n->poll, NULL);
 		close(n->fd);

@@ -1,8 +1,7 @@
 /* notify.h: the one inotify instance of imapd's parent, for the folders that children lend it
  *
- * A child can neither block the parent nor make it grow: it has one watch of two folders, a full socket loses events
- * that say nothing new, and folders of file systems that ask elsewhere (network, FUSE) are refused before they are
- * touched.
+ * Folders of file systems that ask elsewhere (network, FUSE) are refused before they are touched: the parent would wait
+ * with them.
  */
 #ifndef IMAPD_NOTIFY_H
 #define IMAPD_NOTIFY_H
@@ -14,7 +13,7 @@
 
 #define NOTIFY_MOUNTS 16
 
-struct notify_client;
+struct notify_watch;
 
 /* A mounted file system that was looked at before. */
 struct notify_mount {
@@ -27,8 +26,7 @@ struct notify {
 	struct loop *loop;
 	int fd;                         /* inotify; -1: none to be had, nothing can be watched */
 	uv_poll_t poll;
-	struct notify_client *clients;
-	size_t n_clients;
+	struct notify_watch *watches;
 	struct htab dirs;               /* watch descriptor -> struct dir * */
 	struct notify_mount mounts[NOTIFY_MOUNTS];
 	size_t n_mounts;                /* ever seen; the oldest gives way */
@@ -38,8 +36,14 @@ struct notify {
 void notify_init(struct notify *n, struct loop *loop);
 void notify_fini(struct notify *n);
 
-/* A new child: its end of the pair, for the caller to close after the fork; -1: there is none, the child polls. All of
- * the child is forgotten when it closes its end. Source: notify.c */
-int notify_add(struct notify *n);
+/* Calls changed(arg) after anything happened in the two directories, new/ and cur/; not before it returns. The descriptors
+ * stay the caller's. NULL: they cannot be watched. changed must not end a watch. Source: notify.c */
+struct notify_watch *notify_watch(struct notify *n, const int fds[2], void (*changed)(void *arg), void *arg) WARN_UNUSED;
+
+/* Tells somebody else from now on. Source: notify.c */
+void notify_give(struct notify_watch *w, void (*changed)(void *arg), void *arg);
+
+/* Takes NULL; sets *w to NULL. Source: notify.c */
+void notify_end(struct notify_watch **w);
 
 #endif

@@ -5,8 +5,8 @@
 #include "imapd/start.h"
 #include "store/mail_store.h"
 
-/* Takes the open store and fd (of the client, or of login's relay), answers the tag that logged in and serves until
- * LOGOUT or the end of the line. Source: serve.c */
+/* Takes the open store and fd (of the client, or of login's relay) and serves, then what sessions of the same user the
+ * parent brings, until it has none or the session was parked. Source: serve.c */
 void serve_run(const struct imap_start *start, struct mail_store *store, int fd);
 
 #endif

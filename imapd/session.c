@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "conf/params.h"
+#include "imapd/commands.h"
+#include "imapd/park.h"
 #include "imapd/session_read.h"
 #include "imapd/start.h"
 
@@ -185,7 +187,7 @@ static bool add_number(const struct session *s, struct str *out, struct span wha
 }
 
 /* imap_logout_format: %i, or %{deleted}. */
-static void add_statistics(const struct session *s, struct str *out)
+void session_add_statistics(const struct session *s, struct str *out)
 {
 	struct span in = span_z(s->conf->imap_logout_format);
 
@@ -212,7 +214,7 @@ static void say_end(const struct session *s)
 	add_name(s, &line);
 	(void)!str_addf(&line, "%s%s ", s->state == SESSION_LOGOUT ? "" : "Disconnected: ",
 			s->reason ? s->reason : "Connection closed");
-	add_statistics(s, &line);
+	session_add_statistics(s, &line);
 	log_info("%s", line.p);
 	str_fini(&line);
 }
@@ -235,18 +237,34 @@ static void say_bye(struct session *s)
 	s->reason = reason;
 }
 
-void session_run(struct session *s)
+int session_begin(struct session *s)
 {
 	const char *tag = s->start->tag && s->start->tag[0] ? s->start->tag : "*";
+	struct command c = { .def = commands_find(SPAN_LIT("IDLE")) };
 
-	if (session_putf(s, "%s OK [CAPABILITY %s] Logged in\r\n", tag, session_capabilities(s)) == 0) {
-		while (session_command(s) == CMD_DONE)
-			;
-	}
+	if (!s->start->state.n)
+		return session_putf(s, "%s OK [CAPABILITY %s] Logged in\r\n", tag, session_capabilities(s));
+	if (session_unpark(s, s->start->state, &c.tag) < 0)
+		return -1;
+	return c.tag.n ? (int)cmd_idle_resume(s, &c) : 0;
+}
+
+void session_finish(struct session *s)
+{
 	say_bye(s);
 	session_unselect(s);
 	s->reader_ms = s->reader_ms < 10000 ? s->reader_ms : 10000;
 	if (!s->io.is_dead)
 		(void)!session_flush(s);
-	say_end(s);
+	if (!session_is_parked(s))
+		say_end(s);
+}
+
+void session_run(struct session *s)
+{
+	if (session_begin(s) == 0) {
+		while (session_command(s) == CMD_DONE)
+			;
+	}
+	session_finish(s);
 }

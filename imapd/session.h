@@ -36,6 +36,8 @@ struct imap_start;
 /* Why a session ended that its client did not end: session_run says BYE. */
 #define SESSION_IDLE "Inactivity"
 #define SESSION_KICKED "Disconnected by the server"
+/* It goes on elsewhere: nothing is said, nothing logged. */
+#define SESSION_PARKED "Parked"
 
 /* Caller's memory; session_init first, then store, watch and what else the caller has. */
 struct session {
@@ -55,7 +57,8 @@ struct session {
 	unsigned n_bad;                 /* commands in a row that were none */
 	const char *reason;             /* why it ended, for the log */
 	bool is_compressed, is_resting;
-	uint64_t settle_ms;             /* at rest: call session_rest again then */
+	uint64_t settle_ms;             /* at rest: call session_rest again then; UINT64_MAX: need not be */
+	uint64_t silent_ms;             /* since when the client has said nothing, on the clock that never goes back; 0: it has */
 	bool is_inside;                 /* a command has begun: the client may not take all the time of the world */
 	size_t n_announced;             /* bytes of a command up to a literal, that lie in the buffer yet */
 	uint64_t reader_ms;             /* how long the client may take nothing of what is sent */
@@ -98,9 +101,13 @@ struct cmd {
 void session_init(struct session *s, int fd, const struct imap_start *start);
 void session_fini(struct session *s);
 
-/* Serves until the end, then logs; says the tagged answer of the login first. store is open, watch is set. Source:
- * session.c */
+/* Serves until the end, then logs; says the tagged answer of the login first, or goes on where start->state says. store is
+ * open, watch is set. Source: session.c */
 void session_run(struct session *s);
+
+/* Its two ends, for tests that walk from command to command. begin: -1 when the session is over. Source: session.c */
+int session_begin(struct session *s) WARN_UNUSED;
+void session_finish(struct session *s);
 
 /* ---- output: buffered, sent when much is there or nothing more is to be read. -1: the client is gone (reason is
  * set), and the command must return CMD_END. Source: session_io.c ---- */
@@ -156,6 +163,9 @@ enum cmd_rc session_bad(struct session *s, struct command *c, const char *fmt, .
  * Source: session.c */
 enum cmd_rc session_fail(struct session *s, struct command *c, const char *code, const struct err *err);
 
+/* Appends what imap_logout_format says. Source: session.c */
+void session_add_statistics(const struct session *s, struct str *out);
+
 /* Log with the session's name in front. Source: session.c */
 void session_log_info(const struct session *s, const char *fmt, ...) PRINTF(2, 3);
 void session_log_error(const struct session *s, const struct err *err);
@@ -168,6 +178,9 @@ void session_unselect(struct session *s);
 /* Tells what mailbox_sync found: EXPUNGE or VANISHED, EXISTS, RECENT, FLAGS, FETCH (FLAGS [UID] [MODSEQ]). -1: the
  * session is over. Source: sync.c */
 int session_sync(struct session *s, bool may_expunge) WARN_UNUSED;
+
+/* The selected folder is not what the client knows: says BYE and ends the session; -1. Source: sync.c */
+int session_lost(struct session *s);
 
 /* The line "* n FETCH (...)" with the flags of box->v[i], and UID and MODSEQ where they are due (RFC 7162 section
  * 3.2.4); with_uid: the command is a UID one. Source: sync.c */

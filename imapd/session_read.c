@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "conf/params.h"
 #include "imapd/commands.h"
+#include "imapd/park.h"
+#include "svc/daemon_log.h"
 
 #define QUIET_MS 1000                   /* a session that waits so long gives back what it can */
 #define LITERAL_MS (5 * 60 * 1000u)     /* and a client in the middle of a command may wait so long */
@@ -25,35 +27,44 @@ void session_rest(struct session *s)
 	if (s->is_resting)
 		return;
 	s->is_resting = true;
+	daemon_log_flush();
 	stream_idle(&s->io);
 	malloc_trim(0);
 }
 
-/* The index wants to be written out when some time has passed. */
+/* The index wants to be written out when some time has passed; the process wants to go. */
 static int wait_at_rest(struct session *s, uint64_t deadline)
 {
-	uint64_t now = clock_mono_ms();
+	uint64_t now = clock_mono_ms(), park_ms = s->silent_ms + s->conf->imap_hibernate_timeout_ms;
 
-	for (; s->settle_ms < deadline; now = clock_mono_ms()) {
-		switch (session_wait(s, false, s->settle_ms > now ? s->settle_ms - now : 0)) {
+	for (; now < deadline; now = clock_mono_ms()) {
+		uint64_t at = s->settle_ms < park_ms ? s->settle_ms : park_ms;
+
+		at = at < deadline ? at : deadline;
+		switch (session_wait(s, false, at > now ? at - now : 0)) {
 		case WAIT_INPUT:
 			return 0;
 		case WAIT_TIME:
-			session_rest(s);
-			continue;
+			break;
 		default:
 			return -1;
 		}
+		if (at == park_ms && session_park(s, SPAN_NULL) < 0)
+			return -1;
+		park_ms = at == park_ms ? UINT64_MAX : park_ms;
+		session_rest(s);
 	}
-	return session_fill(s, deadline > now ? deadline - now : 1);
+	return session_end(s, SESSION_IDLE);
 }
 
 static int wait_for_command(struct session *s)
 {
-	uint64_t deadline = clock_mono_ms() + s->conf->imap_idle_timeout_ms;
+	uint64_t deadline;
 
 	if (stream_peek(&s->io).n)
 		return session_fill(s, LITERAL_MS);
+	s->silent_ms = s->silent_ms ? s->silent_ms : clock_mono_ms();
+	deadline = s->silent_ms + s->conf->imap_idle_timeout_ms;
 	switch (session_wait(s, false, QUIET_MS)) {
 	case WAIT_INPUT:
 		return 0;
@@ -181,6 +192,7 @@ static bool is_name_literal(const struct command *c)
 static enum cmd_rc run(struct session *s, struct command *c)
 {
 	s->is_resting = false;
+	s->silent_ms = 0;
 	return c->def->fn(s, c);
 }
 

@@ -16,6 +16,7 @@ struct imap_start {
 	const char *remote;             /* address of the client */
 	const char *tag;                /* of the command that logged in: the session answers it */
 	struct span input;              /* what the client sent behind its login */
+	struct span state;              /* n > 0: the session goes on where another process left it (park.h) */
 	int watch_fd;                   /* for watch_init */
 	const struct imapd_conf *conf;
 };

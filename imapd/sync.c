@@ -65,6 +65,12 @@ static int tell_new(struct session *s)
 	return s->enabled & ENABLED_REV2 ? 0 : session_putf(s, "* %u RECENT\r\n", s->box->now.n_recent);
 }
 
+int session_lost(struct session *s)
+{
+	(void)!session_putf(s, "* BYE The selected mailbox is no longer what it was, please log in again.\r\n");
+	return session_end(s, "Selected mailbox was lost");
+}
+
 int session_sync(struct session *s, bool may_expunge)
 {
 	struct mailbox_changes ch = { 0 };
@@ -79,10 +85,8 @@ int session_sync(struct session *s, bool may_expunge)
 		session_log_error(s, &err);
 		return 0;
 	}
-	if (ch.is_lost) {
-		(void)!session_putf(s, "* BYE The selected mailbox is no longer what it was, please log in again.\r\n");
-		return session_end(s, "Selected mailbox was lost");
-	}
+	if (ch.is_lost)
+		return session_lost(s);
 	if (tell_expunged(s, &ch) < 0 || (ch.has_new && tell_new(s) < 0) ||
 	    (ch.has_new_keywords && flags_tell(s, true) < 0))
 		return -1;

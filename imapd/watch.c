@@ -1,12 +1,11 @@
 #include "imapd/watch.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 
 #define ANSWER_MS 1000
 
@@ -23,43 +22,43 @@ static void lose(struct watch *w)
 	w->is_due = true;
 }
 
-/* One message: its kind, or 0 when none is there. Events are remembered. */
-static uint32_t take(struct watch *w, uint32_t *number_r)
+static int send_msg(struct watch *w, uint32_t kind, const int fds[2], struct span behind)
 {
-	struct watch_msg m;
-	ssize_t n = w->fd < 0 ? -1 : recv(w->fd, &m, sizeof(m), MSG_DONTWAIT);
+	struct pair_msg m = { kind, ++w->number };
 
-	if (n == 0 || (n < 0 && w->fd >= 0 && errno != EAGAIN && errno != EINTR))
+	return w->fd < 0 ? -1 : pair_send(w->fd, &m, fds, behind);
+}
+
+/* One message: its kind, or 0 when none is there. Events are remembered. A descriptor that comes along is *fd_r. */
+static uint32_t take(struct watch *w, uint32_t *number_r, int *fd_r, struct span *behind_r, char buf[PAIR_MAX])
+{
+	struct pair_msg m = { 0 };
+	int fds[2] = { -1, -1 };
+	size_t n = 0;
+	int rc = w->fd < 0 ? 0 : pair_receive(w->fd, &m, fds, buf, &n);
+
+	if (rc < 0)
 		lose(w);
-	if (n != sizeof(m))
+	if (rc <= 0)
 		return 0;
-	w->is_due |= m.kind == WATCH_EVENT;
+	w->is_due |= m.kind == PAIR_CHANGE;
 	*number_r = m.number;
+	*behind_r = (struct span){ buf, n };
+	*fd_r = fds[0];
 	return m.kind;
 }
 
-static int send_msg(struct watch *w, uint32_t kind, const int fds[2])
+/* The same, but no session can come now. */
+static uint32_t take_word(struct watch *w, uint32_t *number_r)
 {
-	struct watch_msg m = { kind, ++w->number };
-	union {
-		char room[CMSG_SPACE(2 * sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	char buf[PAIR_MAX];
+	struct span ignored;
+	int fd = -1;
+	uint32_t kind = take(w, number_r, &fd, &ignored, buf);
 
-	if (fds) {
-		struct cmsghdr *c;
-
-		h.msg_control = control.room;
-		h.msg_controllen = sizeof(control.room);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(2 * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, 2 * sizeof(int));
-	}
-	return sendmsg(w->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(m) ? 0 : -1;
+	if (fd >= 0)
+		close(fd);
+	return kind;
 }
 
 int watch_set(struct watch *w, int new_fd, int cur_fd)
@@ -68,14 +67,14 @@ int watch_set(struct watch *w, int new_fd, int cur_fd)
 	uint32_t number = 0, kind;
 
 	w->is_on = false;
-	if (w->fd < 0 || send_msg(w, WATCH_SET, (int[2]){ new_fd, cur_fd }) < 0)
+	if (send_msg(w, PAIR_WATCH, (int[2]){ new_fd, cur_fd }, SPAN_NULL) < 0)
 		return -1;
 	while (w->fd >= 0 && now < deadline) {
 		struct pollfd p = { w->fd, POLLIN, 0 };
 
-		kind = take(w, &number);
-		if ((kind == WATCH_ON || kind == WATCH_OFF) && number == w->number) {
-			w->is_on = kind == WATCH_ON;
+		kind = take_word(w, &number);
+		if ((kind == PAIR_ON || kind == PAIR_OFF) && number == w->number) {
+			w->is_on = kind == PAIR_ON;
 			return w->is_on ? 0 : -1;
 		}
 		if (kind == 0 && w->fd >= 0)
@@ -87,8 +86,8 @@ int watch_set(struct watch *w, int new_fd, int cur_fd)
 
 void watch_clear(struct watch *w)
 {
-	if (w->fd >= 0 && w->is_on)
-		(void)!send_msg(w, WATCH_CLEAR, NULL);
+	if (w->is_on)
+		(void)!send_msg(w, PAIR_UNWATCH, NULL, SPAN_NULL);
 	w->is_on = false;
 }
 
@@ -97,9 +96,57 @@ bool watch_take(struct watch *w)
 	uint32_t ignored;
 	bool is_due;
 
-	while (take(w, &ignored))
+	while (take_word(w, &ignored))
 		;
 	is_due = w->is_due;
 	w->is_due = false;
 	return is_due;
+}
+
+int watch_park(struct watch *w, int client, const struct pair_park *park, struct span words, struct span state)
+{
+	struct str behind = STR_INIT(PAIR_MAX);
+	int rc = str_add(&behind, (const char *)park, sizeof(*park));
+
+	if (rc == 0)
+		rc = str_add_span(&behind, words);
+	if (rc == 0)
+		rc = str_add_span(&behind, state);
+	if (rc == 0)
+		rc = send_msg(w, PAIR_PARK, (int[2]){ client, -1 }, str_span(&behind));
+	str_fini(&behind);
+	/* what was watched is the parent's from here on */
+	w->is_on = w->is_on && rc < 0;
+	return rc;
+}
+
+int watch_done(struct watch *w)
+{
+	return send_msg(w, PAIR_DONE, NULL, SPAN_NULL);
+}
+
+int watch_next(struct watch *w, uint64_t ms, int *client_r, struct span *begin_r, char buf[PAIR_MAX])
+{
+	struct pollfd p = { w->fd, POLLIN, 0 };
+	uint32_t number;
+	int n = poll(&p, 1, (int)ms);
+
+	if (n == 0)
+		return 0;
+	*client_r = -1;
+	/* what else comes is of the session that is over */
+	while (w->fd >= 0) {
+		uint32_t kind = take(w, &number, client_r, begin_r, buf);
+
+		if (kind == PAIR_BEGIN && *client_r >= 0)
+			return 1;
+		if (kind == 0)
+			return n < 0 || w->fd < 0 ? -1 : 0;
+	}
+	return -1;
+}
+
+void watch_refuse(struct watch *w, int client)
+{
+	(void)!send_msg(w, PAIR_REFUSE, (int[2]){ client, -1 }, SPAN_NULL);
 }

@@ -1,8 +1,5 @@
-/* watch.h: a child's side of the watcher in the parent: tells that somebody else changed the selected folder
- *
- * Over one SOCK_SEQPACKET pair: the child sends WATCH_SET with two descriptors, or WATCH_CLEAR; the parent answers a
- * SET with WATCH_ON or WATCH_OFF of the same number and later sends WATCH_EVENT, which it drops while earlier ones
- * wait.
+/* watch.h: a child's side of the pair to its parent (pair.h): is told that somebody else changed the selected folder,
+ * hands a session over that rests, and takes the next one of its user
  */
 #ifndef IMAPD_WATCH_H
 #define IMAPD_WATCH_H
@@ -10,14 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/attr.h"
-
-enum watch_kind { WATCH_SET = 1, WATCH_CLEAR, WATCH_ON, WATCH_OFF, WATCH_EVENT };
-
-struct watch_msg {
-	uint32_t kind;                  /* enum watch_kind */
-	uint32_t number;                /* of the SET */
-};
+#include "imapd/pair.h"
 
 struct watch {
 	int fd;                         /* POLLIN: watch_take has something; -1: there is no parent */
@@ -41,5 +31,17 @@ void watch_clear(struct watch *w);
 /* True when something changed since the last call, or the parent lost count. Does not block. When the parent is gone,
  * fd is -1 and is_on false afterwards. Source: watch.c */
 bool watch_take(struct watch *w);
+
+/* Gives the client away with what a process needs to go on: the parent watches the folder on, if it is watched. The
+ * caller closes its own descriptor and ends. -1: the parent does not take it. Does not block. Source: watch.c */
+int watch_park(struct watch *w, int client, const struct pair_park *park, struct span words, struct span state) WARN_UNUSED;
+
+/* The session is over. Then what the parent says: 1 the next session, *client_r its descriptor (the caller's),
+ * *begin_r its words in buf; 0 nothing within ms; -1 the end, also when a signal came. Source: watch.c */
+int watch_done(struct watch *w) WARN_UNUSED;
+int watch_next(struct watch *w, uint64_t ms, int *client_r, struct span *begin_r, char buf[PAIR_MAX]) WARN_UNUSED;
+
+/* The session that watch_next brought cannot be served here; client is the caller's. Source: watch.c */
+void watch_refuse(struct watch *w, int client);
 
 #endif

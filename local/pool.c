@@ -1,7 +1,5 @@
 #include "local/pool.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -92,7 +90,7 @@ static NORETURN void run_child(struct pool *p, const struct target *t, int fd)
 	struct arena a = { 0 };
 	struct err err = ERR_INIT;
 
-	daemon_child(p->daemon, "surat/local");
+	daemon_child(p->daemon, "surat/local", SIG_DFL);
 	if (dup2(fd, CHILD_FD) < 0)
 		_exit(1);
 	close(3);

@@ -327,7 +327,9 @@ static int one(struct serve *v, const struct child_job *job, const struct letter
 	       struct copy *last, struct child_result *res, struct err *err)
 {
 	struct forward f;
-	int looped = r->what == CHILD_FILE ? 0 : letter_has_delivered_to(l, r->delivered, err);
+	/* a virtual mailbox is the end of all ways: a letter that was there before has been sent again by somebody */
+	bool is_end = r->what == CHILD_FILE || (r->what == CHILD_BOX && r->user.n == 0);
+	int looped = is_end ? 0 : letter_has_delivered_to(l, r->delivered, err);
 
 	if (looped < 0)
 		return -1;

@@ -104,6 +104,7 @@ void attempt_begin(struct session *s, struct span mech, const struct span *initi
 	}
 	if ((m->is_plaintext || s->svc->conf.ssl == SSL_REQUIRED) && !session_may_plaintext(s)) {
 		s->tried_plaintext = true;
+		s->exposed_password = m->is_plaintext && initial;
 		s->proto->refuse(s, REFUSE_PLAINTEXT);
 		return;
 	}

@@ -153,7 +153,7 @@ static int cmd_login(struct session *s, struct imap_parse *p, struct err *err)
 	if (session_may_plaintext(s)) {
 		attempt_password(s, user, password);
 	} else {
-		s->tried_plaintext = true;
+		s->tried_plaintext = s->exposed_password = true;
 		s->proto->refuse(s, REFUSE_PLAINTEXT);
 	}
 	return 0;
@@ -330,7 +330,7 @@ static void refuse(struct session *s, enum refusal why)
 	if (why == REFUSE_NO_MECHANISM || why == REFUSE_BAD_USER)
 		s->n_bad++;
 	/* the password is out: the user should know, whatever the client shows of a NO */
-	if (why == REFUSE_PLAINTEXT)
+	if (why == REFUSE_PLAINTEXT && s->exposed_password)
 		session_put(s, "* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway. "
 			    "If anyone was listening, the password was exposed.\r\n");
 	if (texts[why][0] == '*')

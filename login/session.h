@@ -50,6 +50,7 @@ struct session {
 	bool is_counted;                /* anvil holds a connection of ours */
 	bool has_logged_in;
 	bool tried_plaintext;           /* refused outside of TLS */
+	bool exposed_password;          /* the attempt that is refused now had it on the line */
 	uint16_t n_commands, n_bad, n_attempts;
 	uint64_t started_ms;
 	char id[20];                    /* for logs: session=<id> */

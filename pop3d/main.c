@@ -15,7 +15,7 @@ struct pop3d {
 	struct pop3d_conf conf;
 };
 
-static const struct session_kind kind = { "pop3", session_parent_fork, child_serve };
+static const struct session_kind kind = { .service = "pop3", .spawn = session_parent_fork, .serve = child_serve };
 
 static void on_empty(void *arg)
 {
@@ -62,7 +62,7 @@ static void on_drain(struct daemon *d)
 
 static uint64_t sessions(struct daemon *d)
 {
-	return ((struct pop3d *)d->state)->parent.n_children;
+	return ((struct pop3d *)d->state)->parent.n_sessions;
 }
 
 static void on_who(struct daemon *d, const struct ctl_who *ask, struct ctl_who_reply *r, struct arena *a)

@@ -26,7 +26,7 @@ static void format_time(uint64_t s, char out[32])
 
 static void show(struct who *w, const struct ctl_session *s)
 {
-	char since[32];
+	char since[32], pid[24] = "-";
 
 	w->n++;
 	if (w->list) {
@@ -34,7 +34,7 @@ static void show(struct who *w, const struct ctl_session *s)
 
 		json_object_set_new(j, "user", tool_json_text(s->user));
 		json_object_set_new(j, "service", tool_json_text(s->service));
-		json_object_set_new(j, "pid", json_integer((json_int_t)s->pid));
+		json_object_set_new(j, "pid", s->pid ? json_integer((json_int_t)s->pid) : json_null());
 		json_object_set_new(j, "remote", tool_json_text(s->remote_addr));
 		json_object_set_new(j, "session", tool_json_text(s->session));
 		json_object_set_new(j, "since", json_integer((json_int_t)s->since));
@@ -42,10 +42,13 @@ static void show(struct who *w, const struct ctl_session *s)
 		return;
 	}
 	if (w->n == 1)
-		fprintf(w->t->out, "%-32s %-7s %8s %-24s %-19s  %s\n", "USER", "SERVICE", "PID", "REMOTE", "SINCE", "SESSION");
+		fprintf(w->t->out, "%-32s %-7s %8s %-24s %-19s  %s\n", "USER", "SERVICE", "PID", "REMOTE", "SINCE",
+			"SESSION");
 	format_time(s->since, since);
-	fprintf(w->t->out, "%-32.*s %-7.*s %8llu %-24.*s %-19s  %.*s\n", SPAN_ARG(s->user), SPAN_ARG(s->service),
-		(unsigned long long)s->pid, SPAN_ARG(s->remote_addr), since, SPAN_ARG(s->session));
+	if (s->pid)
+		snprintf(pid, sizeof(pid), "%llu", (unsigned long long)s->pid);
+	fprintf(w->t->out, "%-32.*s %-7.*s %8s %-24.*s %-19s  %.*s\n", SPAN_ARG(s->user), SPAN_ARG(s->service), pid,
+		SPAN_ARG(s->remote_addr), since, SPAN_ARG(s->session));
 }
 
 /* All pages of one daemon. */
@@ -68,7 +71,7 @@ static int ask_one(struct who *w, struct ipc *c, const char *program, const char
 		for (i = 0; r && i < r->sessions.n; i++)
 			show(w, &v[i]);
 		if (r && r->sessions.n)
-			q.after = v[r->sessions.n - 1].pid;
+			q.after = v[r->sessions.n - 1].number;
 	} while (r && r->has_more && r->sessions.n);
 	arena_fini(&a);
 	return r ? 0 : -1;

@@ -93,7 +93,8 @@ static int choose(struct macro *m, struct span rest, bool truth, unsigned depth)
 
 	if (macro_group(skip_blanks(text), &inside, &after)) {
 		after = skip_blanks(after);
-		if (want && after.n && after.p[0] == ':' && !macro_group(skip_blanks(span_from(after, 1)), &other, &after))
+		if (want && after.n && after.p[0] == ':' &&
+		    !macro_group(skip_blanks(span_from(after, 1)), &other, &after))
 			return err_set(m->err, ERR_CONF, "'{text}' is missing after '}:'");
 		if (skip_blanks(after).n)
 			return err_set(m->err, ERR_CONF, "unexpected '%.*s' after '}'", SPAN_ARG(after));
@@ -104,22 +105,66 @@ static int choose(struct macro *m, struct span rest, bool truth, unsigned depth)
 	return expand(m, other, depth + 1);
 }
 
-/* ${{a} == {b} ? {x} : {y}} */
+/* As numbers where both are, else as text. */
+static int order(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	uint64_t x, y;
+	int rc;
+
+	if (span_u64(a, UINT64_MAX, &x) == 0 && span_u64(b, UINT64_MAX, &y) == 0)
+		return (x > y) - (x < y);
+	rc = n ? memcmp(a.p, b.p, n) : 0;
+	return rc ? rc : (a.n > b.n) - (a.n < b.n);
+}
+
+/* "3.6" against "3.10": part by part. */
+static int order_levels(struct span a, struct span b)
+{
+	struct span x, y;
+	int rc = 0;
+
+	while (rc == 0 && (a.n || b.n)) {
+		span_cut(a, '.', &x, &a);
+		span_cut(b, '.', &y, &b);
+		rc = order(x.n ? x : SPAN_LIT("0"), y.n ? y : SPAN_LIT("0"));
+	}
+	return rc;
+}
+
+static const struct operator {
+	const char *text;               /* longer ones first */
+	bool less, equal, greater;
+} operators[] = {
+	{ "==", false, true, false }, { "!=", true, false, true }, { "<=", true, true, false },
+	{ ">=", false, true, true }, { "<", true, false, false }, { ">", false, false, true },
+};
+
+static bool holds(const struct operator *op, int rc)
+{
+	return rc < 0 ? op->less : rc > 0 ? op->greater : op->equal;
+}
+
+/* ${{a} == {b} ? {x} : {y}}; "<=level" compares versions */
 static int comparison(struct macro *m, struct span in, unsigned depth)
 {
 	struct str left = STR_INIT(MACRO_MAX), right = STR_INIT(MACRO_MAX);
 	struct span a, b, rest;
 	struct macro sub = *m;
-	bool equal = false;
+	bool is_level;
+	size_t i = 0;
 	int rc = -1;
 
 	if (!macro_group(in, &a, &rest))
 		return err_set(m->err, ERR_CONF, "'}' is missing in a comparison");
 	rest = skip_blanks(rest);
-	if (!span_starts(rest, "==") && !span_starts(rest, "!="))
-		return err_set(m->err, ERR_CONF, "only == and != compare values");
-	equal = rest.p[0] == '=';
-	if (!macro_group(skip_blanks(span_from(rest, 2)), &b, &rest))
+	while (i < ARRAY_LEN(operators) && !span_starts(rest, operators[i].text))
+		i++;
+	if (i == ARRAY_LEN(operators))
+		return err_set(m->err, ERR_CONF, "only ==, !=, <, <=, > and >= compare values");
+	rest = span_from(rest, strlen(operators[i].text));
+	is_level = span_starts(rest, "level");
+	if (!macro_group(skip_blanks(span_from(rest, is_level ? 5 : 0)), &b, &rest))
 		return err_set(m->err, ERR_CONF, "'{text}' is missing after a comparison");
 	rest = skip_blanks(rest);
 	if (!rest.n || (rest.p[0] != '?' && rest.p[0] != ':'))
@@ -130,7 +175,7 @@ static int comparison(struct macro *m, struct span in, unsigned depth)
 		rc = expand(&sub, b, depth + 1);
 	}
 	if (rc == 0)
-		rc = choose(m, rest, span_eq(str_span(&left), str_span(&right)) == equal, depth);
+		rc = choose(m, rest, holds(&operators[i], (is_level ? order_levels : order)(str_span(&left), str_span(&right))), depth);
 	str_fini(&left);
 	str_fini(&right);
 	return rc;
@@ -185,6 +230,10 @@ static int expand(struct macro *m, struct span in, unsigned depth)
 			if (braced(m, inside, depth) < 0)
 				return -1;
 			in = rest;
+		} else if (in.n && in.p[0] == '(' && span_cut(span_from(in, 1), ')', &inside, &rest)) {
+			if (braced(m, inside, depth) < 0)       /* $(name), an older form of ${name} */
+				return -1;
+			in = rest;
 		} else {
 			return err_set(m->err, ERR_CONF, in.n && in.p[0] == '{' ? "'}' is missing after '${'" :
 			               "'$' is followed by no name (write $$ for a dollar sign)");
@@ -211,7 +260,7 @@ void macro_names(struct span in, void (*visit)(void *arg, struct span name), voi
 			in = span_from(in, 1);
 			continue;
 		}
-		if (in.n && in.p[0] == '{')
+		if (in.n && (in.p[0] == '{' || in.p[0] == '('))
 			in = skip_blanks(span_from(in, 1));
 		n = name_len(in);
 		if (n)

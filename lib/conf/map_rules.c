@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "base/mem.h"
+#include "conf/macro.h"
 
 struct parse {
 	struct map_rules *r;
@@ -59,7 +60,8 @@ static int parse_rule(struct parse *p, struct span line, struct err *err)
 		return -1;
 	line = span_trim(line);
 	if (is_if == (line.n > 0))
-		return err_set(err, ERR_CONF, is_if ? "unexpected text behind the pattern of an if" : "the result is missing");
+		return err_set(err, ERR_CONF, is_if ? "unexpected text behind the pattern of an if" :
+			       "the result is missing");
 	rule = append(p);
 	rule->pattern = pattern;
 	rule->is_negated = negated;
@@ -116,11 +118,38 @@ static int refresh(struct map_rules *r, struct err *err)
 	return rc;
 }
 
+/* "{{rule}, {rule}}" instead of a file; messages count rules as lines. */
+static int parse_inline(struct map_rules *r, const char *text, struct err *err)
+{
+	struct str lines = STR_INIT(SOURCE_MAX);
+	struct span in, rest, word, rule;
+	struct source src;
+	int rc = 0;
+
+	if (!macro_group(span_z(text), &in, &rest) || rest.n)
+		return err_set(err, ERR_CONF, "'%s' is not of the form {{rule}, {rule}}", text);
+	while (rc == 0 && macro_word(&in, &word)) {
+		if (!macro_group(word, &rule, &rest) || rest.n)
+			rc = err_set(err, ERR_CONF, "rule '%.*s' is not in braces", SPAN_ARG(word));
+		else
+			rc = str_addf(&lines, "%.*s\n", SPAN_ARG(span_trim(rule))) < 0 ? err_set(err, ERR_CONF, "too many rules") : 0;
+	}
+	if (rc == 0) {
+		source_init(&src, "rule", str_span(&lines));
+		rc = parse(r, &src, err);
+		source_fini(&src);
+	}
+	str_fini(&lines);
+	return rc;
+}
+
 int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, const char *path, struct err *err)
 {
 	struct map_rules *r = *r_r = xnew(struct map_rules);
 
 	r->ops = ops;
+	if (path[0] == '{')
+		return parse_inline(r, path, err);
 	r->path = xstrdup(path);
 	return refresh(r, err);
 }

@@ -35,6 +35,8 @@ int source_open(struct source *s, const char *path, size_t max, struct err *err)
 	if (source_slurp(&s->text, path, err) < 0)
 		return -1;
 	s->rest = str_span(&s->text);
+	if (span_starts(s->rest, "\xef\xbb\xbf"))      /* what some editors put in front of UTF-8 */
+		s->rest = span_from(s->rest, 3);
 	if (span_has_nul(s->rest))
 		return err_set(err, ERR_CONF, "%s holds a NUL byte: it is not a text file", path);
 	return 0;

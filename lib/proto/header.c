@@ -100,7 +100,7 @@ static void start_byte(struct header_filter *h, char c)
 		return;
 	}
 	if (is_mailbox_line(h)) {
-		pass(h, SPAN_LIT("Mailbox-Line: "));
+		pass(h, SPAN_LIT("X-Mailbox-Line: "));
 		flush_line(h);
 		h->state = ST_REST;
 		return;

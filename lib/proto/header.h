@@ -40,7 +40,7 @@ struct header_filter {
 void header_filter_init(struct header_filter *h, const struct header_events *ev, void *arg, const char *const *drop);
 
 /* Feeds content; everything is passed to ev->bytes at last, but dropped fields; "From " lines of an mbox in front of
- * the header become fields "Mailbox-Line: From ...", as in Postfix. After the end of the header bytes go
+ * the header become fields "X-Mailbox-Line: From ...", as in Postfix. After the end of the header bytes go
  * through unlooked at. Source: header.c */
 void header_filter_feed(struct header_filter *h, struct span in);
 

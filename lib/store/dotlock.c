@@ -56,6 +56,8 @@ static bool hold(int dir, const char *name, int fd)
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		(void)!futimens(fd, times);
+	else if (errno == EWOULDBLOCK)
+		return false;           /* somebody is just about to remove it */
 	(void)!fchmod(fd, MODE);
 	return fstat(fd, &st) < 0 || is_same(dir, name, &st);
 }

@@ -13,7 +13,7 @@ static void fill_status(struct mailbox_status *st, const struct index_folder *f)
 				       .modseq = f->modseq, .bytes = f->bytes };
 }
 
-static struct mailbox *box_new(struct mail_store *s, const char *folder, unsigned flags)
+struct mailbox *mailbox_new(struct mail_store *s, const char *folder, unsigned flags)
 {
 	struct mailbox *b = xnew(struct mailbox);
 
@@ -96,7 +96,7 @@ static int measure(struct mailbox *b, struct err *err)
 
 int mailbox_open(struct mailbox **b_r, struct mail_store *s, const char *folder, unsigned flags, struct err *err)
 {
-	struct mailbox *b = box_new(s, folder, flags);
+	struct mailbox *b = mailbox_new(s, folder, flags);
 	int rc = mail_store_dir(s, folder, &b->md, err);
 
 	if (rc > 0)

@@ -32,6 +32,7 @@ struct mailbox_msg {
 	uint64_t modseq;                /* 0 after mailbox_store: others changed it too, the next mailbox_sync reports it */
 	bool is_recent;                 /* this session is the first to see it */
 	bool is_gone;                   /* expunged, and the client has not been told yet */
+	bool is_unsure;                 /* others may have changed it while the session rested: the next mailbox_sync reports it */
 };
 
 /* Numbers for SELECT and STATUS. */
@@ -71,6 +72,22 @@ int mailbox_open(struct mailbox **b_r, struct mail_store *s, const char *folder,
 
 /* Takes NULL; sets *b to NULL. Source: mailbox.c */
 void mailbox_close(struct mailbox **b);
+
+/* The view in a few words, so that another process of the same session can go on with it. Untyped numbers for whoever
+ * carries them. */
+struct mailbox_place {
+	uint64_t validity, id, generation, modseq, uid_next, n, recent_from, n_recent;
+	struct index_file keywords;
+};
+
+/* False: it cannot be said in so few words: something is known and not told yet, or holds for this process only.
+ * Source: mailbox_place.c */
+bool mailbox_place(const struct mailbox *b, struct mailbox_place *p_r) WARN_UNUSED;
+
+/* Opens a folder with the view as it was there; nothing is read of the disk until mailbox_sync, which may
+ * find it lost. 1 ok; 0 there is no such folder, or it is another one now; -1. Source: mailbox_place.c */
+int mailbox_resume(struct mailbox **b_r, struct mail_store *s, const char *folder, unsigned flags,
+		   const struct mailbox_place *place, struct err *err) WARN_UNUSED;
 
 /* STATUS without opening: brings the index up to date, moves nothing. 1, 0, -1. Source: mailbox.c */
 int mailbox_status(struct mail_store *s, const char *folder, unsigned flags, struct mailbox_status *st_r,

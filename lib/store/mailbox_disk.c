@@ -518,11 +518,11 @@ static int keep_promises(struct disk *d, struct look *l, struct err *err)
 {
 	struct uidlist *u = &l->uids;
 
-	if (u->seen.st_ino == 0 && d->f.uidlist.ino == 0) {
+	if (u->file.ino == 0 && d->f.uidlist.ino == 0) {
 		u->validity = d->f.validity;
 		u->next_uid = 1;
 	}
-	if (u->seen.st_ino == 0 && d->f.uidlist.ino && u->validity <= d->f.validity)
+	if (u->file.ino == 0 && d->f.uidlist.ino && u->validity <= d->f.validity)
 		u->validity = d->f.validity + 1;
 	if (u->validity != d->f.validity)
 		return 0;
@@ -595,8 +595,7 @@ static int refresh_all(struct disk *d, struct look *l, struct err *err)
 	if (is_fresh)
 		guess_recent(d, add, n_add);
 	/* as it was read or written, not as it is now: others may have gone on */
-	d->f.uidlist = (struct index_file){ l->uids.seen.st_ino, (uint64_t)l->uids.seen.st_size, l->uids.seen.st_mtim.tv_sec,
-					    l->uids.seen.st_mtim.tv_nsec };
+	d->f.uidlist = l->uids.file;
 	return 0;
 }
 

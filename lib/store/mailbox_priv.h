@@ -19,6 +19,7 @@ struct mailbox_private {
 	size_t cap;
 	size_t n_gone;                  /* messages of the view that are gone and not told */
 	bool is_lost;
+	bool is_resumed;                /* the client knows UIDs and flags of a view that is not loaded yet */
 	unsigned look;                  /* enum disk_flags of a look at the disk */
 	struct index_txn *walk;         /* open while mailbox_walk calls */
 	struct arena changes;           /* of the last sync */
@@ -48,6 +49,11 @@ struct disk {
 	bool is_unseen_unsure;          /* first_unseen is to be looked for from first_unseen_uid on */
 	struct arena arena;
 };
+
+/* ---- mailbox.c ---- */
+
+/* A folder with nothing in it yet; mailbox_close frees it. Source: mailbox.c */
+struct mailbox *mailbox_new(struct mail_store *s, const char *folder, unsigned flags);
 
 /* ---- mailbox_disk.c ---- */
 

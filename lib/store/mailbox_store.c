@@ -104,14 +104,14 @@ static int store_one(struct disk *d, struct mailbox_msg *v, struct change *c, st
 	if (rc <= 0)
 		return rc;
 	if (apply(c, x.m.flags) == x.m.flags) {
-		v->modseq = v->flags == x.m.flags ? v->modseq : 0;
+		v->modseq = v->flags == x.m.flags && !v->is_unsure ? v->modseq : 0;
 		v->flags = x.m.flags;
 		return 0;
 	}
 	rc = set_name(d, &x, c, &flags, err);
 	if (rc <= 0)
 		return rc;
-	is_known = v->flags == x.m.flags && flags == apply(c, x.m.flags);
+	is_known = !v->is_unsure && v->flags == x.m.flags && flags == apply(c, x.m.flags);
 	c->met_others = c->met_others || !is_known;
 	x.m.state &= ~(uint32_t)INDEX_IN_NEW;
 	if (mail_store_idx(d->store, index_part_put(d->t, d->f.id, v->uid, INDEX_NAME, span_z(x.name), err)) < 0 ||

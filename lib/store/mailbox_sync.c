@@ -61,12 +61,13 @@ static bool compare(void *arg, const struct index_msg *m)
 		return true;
 	v = &b->v[w->at++];
 	/* an index that was made anew within the same millisecond may give a modseq again */
-	if (v->modseq == m->modseq && (!w->is_rebuilt || v->flags == m->flags))
+	if (!v->is_unsure && v->modseq == m->modseq && (!w->is_rebuilt || v->flags == m->flags))
 		return true;
-	if (!w->is_rebuilt || v->flags != m->flags || v->modseq == 0)
+	if (!w->is_rebuilt || v->flags != m->flags || v->modseq == 0 || v->is_unsure)
 		w->changed[w->n_changed++] = v->uid;
 	v->modseq = m->modseq;
 	v->flags = m->flags;
+	v->is_unsure = false;
 	return true;
 }
 
@@ -184,6 +185,10 @@ static int sync_once(struct mailbox *b, struct walking *w, struct err *err)
 	} else if ((f.modseq != p->modseq || w->is_rebuilt) && !follow_unloaded(b, &f, &claim, w->is_rebuilt)) {
 		if (!b->is_loaded)
 			rc = mailbox_view_load(b, &t, &f, err);
+		if (p->is_lost) {
+			index_end(&t);
+			return 0;
+		}
 		/* what was rebuilt was loaded from the new one */
 		w->is_rebuilt = w->is_rebuilt && (f.id != p->id || index_generation(b->store->index) != p->generation);
 		if (rc == 0)

@@ -17,14 +17,14 @@ void mailbox_twins_prefer(struct maildir_scan *s, int cur, struct maildir_entry 
 {
 	struct stat st;
 
-	if (e->is_new || span_eqz(name, e->name))
+	if (span_eqz(name, e->name))
 		return;
-	for (size_t i = 0; i < s->n_twins; i++) {
-		const char *twin = s->twins[i];
+	for (uint32_t i = e->twin; i; i = s->twins[i - 1].next) {
+		const char *twin = s->twins[i - 1].name;
 
 		if (!span_eqz(name, twin) || !are_two(cur, twin, e->name, &st))
 			continue;
-		s->twins[i] = e->name;
+		s->twins[i - 1].name = e->name;
 		e->name = twin;
 		return;
 	}
@@ -33,7 +33,7 @@ void mailbox_twins_prefer(struct maildir_scan *s, int cur, struct maildir_entry 
 void mailbox_twins_part(struct disk *d, struct maildir_scan *s)
 {
 	for (size_t i = 0; i < s->n_twins; i++) {
-		const char *twin = s->twins[i], *info = strchr(twin, ':');
+		const char *twin = s->twins[i].name, *info = strchr(twin, ':');
 		struct span base = { twin, info ? (size_t)(info - twin) : strlen(twin) };
 		const struct maildir_entry *e = maildir_scan_find(s, base);
 		char fresh[256], to[NAME_MAX + 1];

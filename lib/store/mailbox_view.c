@@ -74,6 +74,7 @@ static bool load_one(void *arg, const struct index_msg *m)
 	/* changed since the view's moment: the next sync tells it */
 	v->modseq = m->modseq <= p->modseq || l->is_rebuilt ? m->modseq : p->modseq;
 	v->is_recent = m->uid >= p->recent_from;
+	v->is_unsure = p->is_resumed && (l->is_rebuilt || m->modseq > p->modseq);
 	return true;
 }
 
@@ -93,6 +94,7 @@ static void load_gone(void *arg, uint32_t uid)
 		return;
 	v = mailbox_view_push(b);
 	v->uid = uid;
+	v->is_recent = uid >= b->p->recent_from;
 	v->is_gone = true;
 }
 
@@ -130,7 +132,9 @@ int mailbox_view_load(struct mailbox *b, struct index_txn *t, const struct index
 		goto fail;
 	if (b->n > p->n_gone)
 		qsort(b->v, b->n, sizeof(*b->v), by_uid);
-	if (b->n < n)
+	/* the client knows which of them are gone, and nobody else does */
+	p->is_lost = p->is_lost || (b->n != n && p->is_resumed);
+	if (b->n < n && !p->is_lost)
 		load_ghosts(b, n);
 	if (b->n != n) {
 		err_set(err, ERR_TEMP, "the folder has changed too much since it was selected");

@@ -50,19 +50,22 @@ static void grow(struct maildir_scan *s)
 	fill_slots(s);
 }
 
-static void add_twin(struct maildir_scan *s, const char *name)
+/* What e was called so far; its number. */
+static uint32_t add_twin(struct maildir_scan *s, const struct maildir_entry *e)
 {
 	if (s->n_twins == s->cap_twins) {
 		s->cap_twins = s->cap_twins ? s->cap_twins * 2 : 8;
 		s->twins = xrealloc(s->twins, s->cap_twins * sizeof(*s->twins));
 	}
-	s->twins[s->n_twins++] = name;
+	s->twins[s->n_twins++] = (struct maildir_twin){ e->name, e->twin };
+	return (uint32_t)s->n_twins;
 }
 
 void maildir_scan_add(struct maildir_scan *s, const char *name, bool is_new)
 {
 	struct span base = { name, base_len(name) };
 	uint64_t hash = htab_hash(base);
+	uint32_t twin = 0;
 	size_t at;
 
 	grow(s);
@@ -74,10 +77,10 @@ void maildir_scan_add(struct maildir_scan *s, const char *name, bool is_new)
 	if (!s->slots[at])
 		s->slots[at] = (uint32_t)++s->n;
 	else if (!is_new && !s->v[s->slots[at] - 1].is_new)
-		add_twin(s, s->v[s->slots[at] - 1].name);
+		twin = add_twin(s, &s->v[s->slots[at] - 1]);
 	s->v[s->slots[at] - 1] = (struct maildir_entry){
 		.name = arena_strdup(&s->arena, name), .base_n = base.n, .is_new = is_new,
-		.arrival_s = strtoull(name, NULL, 10), .hash = hash,
+		.arrival_s = strtoull(name, NULL, 10), .hash = hash, .twin = twin,
 	};
 }
 

@@ -16,6 +16,13 @@ struct maildir_entry {
 	uint32_t uid;                   /* 0 until uidlist_sync has set it */
 	uint64_t arrival_s;             /* as the name tells it */
 	uint64_t hash;                  /* of the base name */
+	uint32_t twin;                  /* index + 1 of the last of its twins, 0: none */
+};
+
+/* Another name in cur/ that was seen with the base name of an entry. */
+struct maildir_twin {
+	const char *name;
+	uint32_t next;                  /* of the same entry, index + 1 */
 };
 
 /* Caller's memory; zeroed is empty. */
@@ -25,7 +32,7 @@ struct maildir_scan {
 	size_t n, cap;
 	uint32_t *slots;                /* by hash of the base name: index + 1, 0: free */
 	size_t n_slots;                 /* a power of two */
-	const char **twins;             /* other names in cur/ that were seen with a base name of v */
+	struct maildir_twin *twins;
 	size_t n_twins, cap_twins;
 };
 

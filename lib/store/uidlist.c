@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -239,19 +240,19 @@ static int load(struct uidlist *u, struct err *err)
 		return err_sys(err, "cannot open " UIDLIST_NAME);
 	forget(u);
 	u->must_rewrite = fd < 0;
-	u->seen = (struct stat){ 0 };
+	u->file = (struct index_file){ 0 };
 	if (fd < 0) {
 		renew(u);
 		return 0;
 	}
-	if (fstat(fd, &u->seen) < 0) {
+	if (uidlist_fstat(fd, &u->file, &u->mode) < 0) {
 		rc = err_sys(err, "cannot read " UIDLIST_NAME);
-	} else if (!S_ISREG(u->seen.st_mode) || u->seen.st_size > TEXT_MAX) {
+	} else if (!S_ISREG(u->mode) || u->file.size > TEXT_MAX) {
 		rc = err_set(err, ERR_SYS, UIDLIST_NAME " is not a file that can be read");
 	} else {
-		char *p = arena_alloc(&u->arena, (size_t)u->seen.st_size + 1);
+		char *p = arena_alloc(&u->arena, u->file.size + 1);
 
-		if (uidlist_read_all(fd, 0, p, (size_t)u->seen.st_size, &text.n) < 0)
+		if (uidlist_read_all(fd, 0, p, u->file.size, &text.n) < 0)
 			rc = err_sys(err, "cannot read " UIDLIST_NAME);
 		text.p = p;
 	}
@@ -267,12 +268,10 @@ static int load(struct uidlist *u, struct err *err)
 
 static bool is_changed(const struct uidlist *u)
 {
-	struct stat st;
+	struct index_file now;
+	struct err err = ERR_INIT;
 
-	if (fstatat(u->dir, UIDLIST_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return u->seen.st_ino != 0;
-	return st.st_ino != u->seen.st_ino || st.st_size != u->seen.st_size ||
-	       st.st_mtim.tv_sec != u->seen.st_mtim.tv_sec || st.st_mtim.tv_nsec != u->seen.st_mtim.tv_nsec;
+	return uidlist_stat(u->dir, &now, &err) < 0 || !uidlist_same(&now, &u->file);
 }
 
 int uidlist_open(struct uidlist *u, int dir, struct err *err)
@@ -294,8 +293,8 @@ static int rewrite(struct uidlist *u, int lock)
 	struct str text = STR_INIT(TEXT_MAX);
 	int rc = uidlist_format(u, &text), saved;
 
-	if (rc == 0 && u->seen.st_ino)
-		(void)!fchmod(lock, u->seen.st_mode & 0666);
+	if (rc == 0 && u->file.ino)
+		(void)!fchmod(lock, u->mode & 0666);
 	if (rc == 0)
 		rc = write_all(lock, str_span(&text));
 	if (rc == 0)
@@ -310,7 +309,7 @@ static int rewrite(struct uidlist *u, int lock)
 		return -1;
 	}
 	(void)!fsync(u->dir);
-	(void)!fstat(lock, &u->seen);
+	(void)!uidlist_fstat(lock, &u->file, &u->mode);
 	close(lock);
 	u->has_past = true;
 	u->must_rewrite = u->has_new_sizes = false;
@@ -334,9 +333,9 @@ static int append(struct uidlist *u, size_t first)
 	saved = errno;
 	str_fini(&text);
 	if (rc == 0) {
-		(void)!fstat(fd, &u->seen);
+		(void)!uidlist_fstat(fd, &u->file, &u->mode);
 	} else if (fd >= 0) {
-		(void)!ftruncate(fd, u->seen.st_size);
+		(void)!ftruncate(fd, (off_t)u->file.size);
 	}
 	if (fd >= 0)
 		close(fd);

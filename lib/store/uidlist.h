@@ -19,7 +19,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -51,7 +51,8 @@ struct uidlist {
 	struct uidlist_rec *v;          /* by UID */
 	size_t n, cap;
 	struct htab by_base;            /* -> index + 1 */
-	struct stat seen;               /* of the file that was read */
+	struct index_file file;         /* as it was read or written last; ino 0: there was none */
+	mode_t mode;
 	bool must_rewrite;              /* no file, an old version, or a broken one */
 	bool is_volatile;               /* it could not be written: UIDs are good for this session only */
 	bool has_new_sizes;
@@ -114,7 +115,8 @@ enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlis
 /* Whether a record may have a POP3 id, a migration's: read through, but not parsed. Source: uidlist_extend.c */
 bool uidlist_has_pop3_ids(int dir);
 
-/* The file as it is now; zeroed: there is none. Source: uidlist_extend.c */
+/* The file as it is now; zeroed: there is none. ino tells it from one that had the number of its inode before it: a
+ * rewritten list often gets that of the last but one. Source: uidlist_extend.c */
 int uidlist_stat(int dir, struct index_file *f_r, struct err *err) WARN_UNUSED;
 bool uidlist_same(const struct index_file *a, const struct index_file *b);
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/write_all.h"
@@ -11,9 +12,23 @@
 #define RECORD_MAX 1024
 #define OLD_MAX 16                      /* more to search for: read it all */
 
-static struct index_file file_of(const struct stat *st)
+static int look(int dir, const char *name, struct index_file *f_r, mode_t *mode_r)
 {
-	return (struct index_file){ st->st_ino, (uint64_t)st->st_size, st->st_mtim.tv_sec, st->st_mtim.tv_nsec };
+	struct statx x;
+
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+		return -1;
+	*f_r = (struct index_file){ x.stx_ino, x.stx_size, x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec };
+	/* the time of its birth, as far as there is one */
+	if (x.stx_mask & STATX_BTIME)
+		f_r->ino ^= ((uint64_t)x.stx_btime.tv_sec << 30 | x.stx_btime.tv_nsec) * UINT64_C(0x9e3779b97f4a7c15);
+	*mode_r = x.stx_mode;
+	return 0;
+}
+
+int uidlist_fstat(int fd, struct index_file *f_r, mode_t *mode_r)
+{
+	return look(fd, "", f_r, mode_r);
 }
 
 bool uidlist_same(const struct index_file *a, const struct index_file *b)
@@ -23,13 +38,11 @@ bool uidlist_same(const struct index_file *a, const struct index_file *b)
 
 int uidlist_stat(int dir, struct index_file *f_r, struct err *err)
 {
-	struct stat st;
+	mode_t mode;
 
 	*f_r = (struct index_file){ 0 };
-	if (fstatat(dir, UIDLIST_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "cannot look at " UIDLIST_NAME);
-	*f_r = file_of(&st);
-	return 0;
+	return look(dir, UIDLIST_NAME, f_r, &mode) == 0 || errno == ENOENT ? 0 :
+									     err_sys(err, "cannot look at " UIDLIST_NAME);
 }
 
 bool uidlist_has_pop3_ids(int dir)
@@ -180,18 +193,17 @@ enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlis
 	int fd = openat(dir, UIDLIST_NAME, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	enum uidlist_rc rc = UIDLIST_DONE;
 	struct index_file now;
-	struct stat st;
+	mode_t mode;
 
 	if (fd < 0 && (errno == ENOENT || errno == ELOOP))
 		return UIDLIST_OTHER;
-	if (fd < 0 || fstat(fd, &st) < 0) {
+	if (fd < 0 || uidlist_fstat(fd, &now, &mode) < 0) {
 		err_sys(err, "cannot open " UIDLIST_NAME);
 		if (fd >= 0)
 			close(fd);
 		return UIDLIST_FAILED;
 	}
-	now = file_of(&st);
-	if (!S_ISREG(st.st_mode) || now.ino != note->file.ino || now.size < note->file.size)
+	if (!S_ISREG(mode) || now.ino != note->file.ino || now.size < note->file.size)
 		rc = UIDLIST_OTHER;
 	else if (now.size > note->file.size)
 		rc = read_tail(fd, now.size, note, v, n, err);
@@ -201,8 +213,8 @@ enum uidlist_rc uidlist_extend(int dir, struct uidlist_note *note, struct uidlis
 		rc = search(fd, now.size, v, n, err);
 	if (rc == UIDLIST_DONE)
 		rc = number(fd, now.size, note, v, n, err);
-	if (rc == UIDLIST_DONE && fstat(fd, &st) == 0)
-		note->file = file_of(&st);
+	if (rc == UIDLIST_DONE && uidlist_fstat(fd, &now, &mode) == 0)
+		note->file = now;
 	close(fd);
 	return rc;
 }

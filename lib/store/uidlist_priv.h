@@ -8,6 +8,9 @@
 
 #define UIDLIST_UID_LAST 4294967000u    /* beyond, the mailbox is numbered anew */
 
+/* What uidlist_stat tells of an open file, and its mode. -1 with errno. Source: uidlist_extend.c */
+int uidlist_fstat(int fd, struct index_file *f_r, mode_t *mode_r) WARN_UNUSED;
+
 /* Adds the record of a line; false: it is not one that may stay. Source: uidlist.c */
 bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old);
 

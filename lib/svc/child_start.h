@@ -22,6 +22,7 @@ struct child_start {
 	const char *remote;             /* address of the client */
 	const char *tag;                /* of the IMAP command that logged in, or "" */
 	struct span input;              /* what the client sent behind its login */
+	struct span state;              /* what the session left when it came to rest, or n 0: it begins */
 	uint64_t instance;              /* drawn by master at its start */
 	int watch_fd;                   /* end of the parent's watcher, -1: none */
 	bool had_crash;                 /* the last session on this mailbox died by a signal */

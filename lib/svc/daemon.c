@@ -219,8 +219,10 @@ static void on_peers(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 }
 
 static const struct ipc_rule ctl_rules[] = {
-	{ &ctl_conf_desc, ~0u, on_conf },       { &ctl_cert_desc, ~0u, on_cert },     { &ctl_channel_desc, ~0u, on_channel },
-	{ &ctl_listen_desc, ~0u, on_listen },   { &ctl_reload_desc, ~0u, on_reload }, { &ctl_drain_desc, ~0u, on_drain },
+	{ &ctl_conf_desc, ~0u, on_conf },       { &ctl_cert_desc, ~0u, on_cert },
+	{ &ctl_channel_desc, ~0u, on_channel },
+	{ &ctl_listen_desc, ~0u, on_listen },   { &ctl_reload_desc, ~0u, on_reload },
+	{ &ctl_drain_desc, ~0u, on_drain },
 	{ &ctl_status_desc, ~0u, on_status },   { &ctl_peers_desc, ~0u, on_peers },
 	{ &ctl_who_desc, ~0u, on_who },
 };
@@ -401,15 +403,16 @@ pid_t daemon_fork(void)
 	return pid;
 }
 
-void daemon_child(struct daemon *d, const char *log_name)
+void daemon_child(struct daemon *d, const char *log_name, void (*on_term)(int sig))
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	struct sigaction dfl = { .sa_handler = SIG_DFL }, term = { .sa_handler = on_term };
 	sigset_t none;
 	int sig;
 
 	for (sig = 1; sig < NSIG; sig++)
 		sigaction(sig, &dfl, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGTERM, &term, NULL);
 	close(d->ctl.fd);
 	close(uv_backend_fd(&d->loop.uv));
 	daemon_log_tag(log_name);

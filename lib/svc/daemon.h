@@ -95,7 +95,7 @@ int daemon_overlay(struct daemon *d, struct conf *out_r, struct span overrides, 
 pid_t daemon_fork(void);
 
 /* In a child of daemon_fork: forgets the loop's descriptors, control channel and signal handlers; the log socket stays.
- * Unblocks signals. Never touches libuv. Source: daemon.c */
-void daemon_child(struct daemon *d, const char *log_name);
+ * Unblocks signals; on_term: what SIGTERM does, or SIG_DFL. Never touches libuv. Source: daemon.c */
+void daemon_child(struct daemon *d, const char *log_name, void (*on_term)(int sig));
 
 #endif

@@ -30,7 +30,8 @@ IPC_STRUCT(ctl_channel, CTL_CHANNEL_FIELDS)
 
 /* master -> daemon with a listening socket. service: name as in master.cf; address: for logs; overrides: "name = value"
  * lines from -o; max_sessions: of this worker, 0 for no limit; is_unix: a named socket. */
-#define CTL_LISTEN_FIELDS(S, U64, STR, LIST) STR(S, service) STR(S, address) STR(S, overrides) U64(S, max_sessions) U64(S, is_unix)
+#define CTL_LISTEN_FIELDS(S, U64, STR, LIST)                                                                     \
+	STR(S, service) STR(S, address) STR(S, overrides) U64(S, max_sessions) U64(S, is_unix)
 IPC_STRUCT(ctl_listen, CTL_LISTEN_FIELDS)
 
 extern const struct ipc_desc ctl_reload_desc;   /* use the last CONF from now on */
@@ -48,12 +49,13 @@ IPC_STRUCT(ctl_peers, CTL_PEERS_FIELDS)
 #define CTL_STATUS_REPLY_FIELDS(S, U64, STR, LIST) U64(S, sessions)
 IPC_STRUCT(ctl_status_reply, CTL_STATUS_REPLY_FIELDS)
 
-/* master -> imapd and pop3d, a call of surat who or kick: the sessions with a process id above after, in their
- * order, of the user or with the session id match ("": all); is_kick ends them. since: seconds since 1970. */
+/* master -> imapd and pop3d, a call of surat who or kick: the sessions with a number above after, in their
+ * order, of the user or with the session id match ("": all); is_kick ends them. pid 0: it rests without a process.
+ * since: seconds since 1970. */
 #define CTL_WHO_FIELDS(S, U64, STR, LIST) U64(S, after) U64(S, is_kick) STR(S, match)
 IPC_STRUCT(ctl_who, CTL_WHO_FIELDS)
 #define CTL_SESSION_FIELDS(S, U64, STR, LIST)                                                                    \
-	STR(S, user) STR(S, service) U64(S, pid) STR(S, remote_addr) STR(S, session) U64(S, since)
+	STR(S, user) STR(S, service) U64(S, number) U64(S, pid) STR(S, remote_addr) STR(S, session) U64(S, since)
 IPC_STRUCT(ctl_session, CTL_SESSION_FIELDS)
 #define CTL_WHO_REPLY_FIELDS(S, U64, STR, LIST) U64(S, has_more) LIST(S, sessions, ctl_session)
 IPC_STRUCT(ctl_who_reply, CTL_WHO_REPLY_FIELDS)

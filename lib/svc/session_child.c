@@ -12,20 +12,30 @@
 #define WATCH_FD 6
 #define LAST_WORDS_S 10
 
-static volatile sig_atomic_t was_told_to_end;
+static volatile sig_atomic_t was_told_to_end, has_client;
 
 /* As if the client had gone: the session ends in good order, or it is ended. */
 static void on_term(int sig)
 {
 	was_told_to_end = 1;
-	shutdown(CLIENT_FD, SHUT_RD);
+	if (has_client)
+		shutdown(CLIENT_FD, SHUT_RD);
 	alarm(LAST_WORDS_S);
+}
+
+/* CLIENT_FD is what it shall be, and a signal may have come before. */
+static void settle_client(void)
+{
+	has_client = 1;
+	if (was_told_to_end)
+		shutdown(CLIENT_FD, SHUT_RD);
 }
 
 /* Two descriptors to fixed numbers, whatever they are now; all others but the log's go. */
 static int settle_fds(int fd, int *watch_fd)
 {
-	int client = fcntl(fd, F_DUPFD, WATCH_FD + 1), watch = *watch_fd < 0 ? -1 : fcntl(*watch_fd, F_DUPFD, WATCH_FD + 1);
+	int client = fcntl(fd, F_DUPFD, WATCH_FD + 1), watch = *watch_fd < 0 ? -1 :
+		fcntl(*watch_fd, F_DUPFD, WATCH_FD + 1);
 
 	if (client < 0 || dup2(client, CLIENT_FD) < 0 || (watch >= 0 && dup2(watch, WATCH_FD) < 0))
 		return -1;
@@ -37,14 +47,13 @@ static int settle_fds(int fd, int *watch_fd)
 
 NORETURN static void child_run(struct session_parent *p, struct child_start *start, int fd)
 {
-	struct sigaction term = { .sa_handler = on_term };
 	struct err err = ERR_INIT;
 	int rc = 0;
 
-	daemon_child(p->daemon, start->log_tag);
+	daemon_child(p->daemon, start->log_tag, on_term);
 	if (settle_fds(fd, &start->watch_fd) < 0)
 		_exit(1);
-	sigaction(SIGTERM, &term, NULL);
+	settle_client();
 	if (p->kind->serve(start, CLIENT_FD, &err) < 0) {
 		log_error("%s(%s)<%d><%s>: %s", p->kind->service, start->user, (int)getpid(), start->session, err.msg);
 		rc = 1;
@@ -53,13 +62,26 @@ NORETURN static void child_run(struct session_parent *p, struct child_start *sta
 	_exit(rc);
 }
 
-pid_t session_parent_fork(struct session_parent *p, struct child_start *start, int fd, struct err *err)
+int session_parent_fork(struct session_parent *p, struct parent_session *s, int fd, struct err *err)
 {
 	pid_t pid = daemon_fork();
 
 	if (pid == 0)
-		child_run(p, start, fd);
-	return pid < 0 ? err_sys(err, "cannot fork a process for a session") : pid;
+		child_run(p, &s->start, fd);
+	if (pid < 0)
+		return err_sys(err, "cannot fork a process for a session");
+	(void)session_parent_adopt(p, s, pid);
+	return 0;
+}
+
+int session_child_client(int fd)
+{
+	int rc = fd < 0 ? -1 : dup2(fd, CLIENT_FD);
+
+	if (fd >= 0 && fd != CLIENT_FD)
+		close(fd);
+	settle_client();
+	return rc;
 }
 
 bool session_child_must_end(void)

@@ -17,9 +17,7 @@
 #include "svc/msg_session.h"
 
 #define TICKET_TIMEOUT_MS 30000
-#define CRASHED_MAX 10000       /* Maildirs that are remembered as suspect */
-#define PAGE 100                /* sessions in an answer to surat who: fits a frame */
-#define FIELD_MAX 320           /* of a name or an address in it */
+#define START_CHUNK 512         /* what is known of a session usually fits */
 
 struct session_front {
 	struct session_front *next;
@@ -39,181 +37,6 @@ struct session_request {
 	struct child_start start;
 	struct ipc_req ticket;
 };
-
-struct count {
-	uint64_t n;
-};
-
-struct session_child {
-	struct session_child *next;
-	pid_t pid;
-	char *user, *session, *remote, *mail;
-	uint64_t since_ms;              /* wall clock */
-};
-
-/* ---- children ---- */
-
-static struct count *count_of(const struct session_parent *p, const char *user, const char *remote, struct str *key)
-{
-	str_reset(key);
-	(void)str_addf(key, "%s\n%s", user, remote);
-	return htab_get(&p->per_user, str_span(key));
-}
-
-static void count_one(struct session_parent *p, const char *user, const char *remote)
-{
-	struct str key = STR_INIT(4096);
-	struct count *c = count_of(p, user, remote, &key);
-
-	if (!c) {
-		c = xnew(struct count);
-		htab_put(&p->per_user, str_span(&key), c);
-	}
-	c->n++;
-	str_fini(&key);
-}
-
-static void discount(struct session_parent *p, const char *user, const char *remote)
-{
-	struct str key = STR_INIT(4096);
-	struct count *c = count_of(p, user, remote, &key);
-
-	if (c && --c->n == 0) {
-		htab_del(&p->per_user, str_span(&key));
-		free(c);
-	}
-	str_fini(&key);
-}
-
-static bool is_at_limit(const struct session_parent *p, const struct child_start *st)
-{
-	struct str key = STR_INIT(4096);
-	const struct count *c = count_of(p, st->user, st->remote, &key);
-
-	str_fini(&key);
-	return p->max_per_user && c && c->n >= p->max_per_user;
-}
-
-static void remember(struct session_parent *p, pid_t pid, const struct child_start *start)
-{
-	struct session_child *ch = xnew(struct session_child);
-
-	count_one(p, start->user, start->remote);
-	ch->pid = pid;
-	ch->user = xstrdup(start->user);
-	ch->session = xstrdup(start->session);
-	ch->remote = xstrdup(start->remote);
-	ch->mail = xstrdup(start->mail);
-	ch->since_ms = clock_wall_ms();
-	ch->next = p->children;
-	p->children = ch;
-	p->n_children++;
-}
-
-static void forget(struct session_parent *p, struct session_child *ch)
-{
-	discount(p, ch->user, ch->remote);
-	free(ch->user);
-	free(ch->session);
-	free(ch->remote);
-	free(ch->mail);
-	free(ch);
-}
-
-/* "imap(tito)<12><session>: what" */
-static const char *label(const struct session_parent *p, const struct session_child *ch, struct str *out)
-{
-	str_reset(out);
-	(void)str_addf(out, "%s(%s)<%d><%s>", p->kind->service, ch->user, (int)ch->pid, ch->session);
-	return out->p;
-}
-
-static void tell_if_empty(struct session_parent *p)
-{
-	if (p->is_draining && p->n_children == 0 && !p->requests && p->on_empty)
-		p->on_empty(p->on_empty_arg);
-}
-
-void session_parent_reap(struct session_parent *p, pid_t pid, int status)
-{
-	struct session_child **at = &p->children, *ch;
-	struct str name = STR_INIT(2000);
-
-	while (*at && (*at)->pid != pid)
-		at = &(*at)->next;
-	ch = *at;
-	if (!ch)
-		return;
-	*at = ch->next;
-	if (WIFSIGNALED(status)) {
-		log_error("%s: killed by signal %d (%s)", label(p, ch, &name), WTERMSIG(status), strsignal(WTERMSIG(status)));
-		if (p->crashed.n < CRASHED_MAX)
-			htab_put(&p->crashed, span_z(ch->mail), p);
-	}
-	str_fini(&name);
-	forget(p, ch);
-	p->n_children--;
-	tell_if_empty(p);
-}
-
-static void on_sigchld(uv_signal_t *h, int signum)
-{
-	struct session_parent *p = h->data;
-	pid_t pid;
-	int status;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		session_parent_reap(p, pid, status);
-}
-
-/* ---- surat who and kick ---- */
-
-static int by_pid(const void *a, const void *b)
-{
-	const struct session_child *const *x = a, *const *y = b;
-
-	return ((*x)->pid > (*y)->pid) - ((*x)->pid < (*y)->pid);
-}
-
-static bool is_meant(const struct ctl_who *ask, const struct session_child *ch)
-{
-	return (uint64_t)ch->pid > ask->after &&
-	       (ask->match.n == 0 || span_eqz(ask->match, ch->user) || span_eqz(ask->match, ch->session));
-}
-
-static void kick(const struct session_parent *p, const struct session_child *ch)
-{
-	struct str name = STR_INIT(2000);
-
-	log_info("%s: kicked by the administrator", label(p, ch, &name));
-	str_fini(&name);
-	if (kill(ch->pid, SIGTERM) < 0)
-		log_error("cannot end process %d: %m", (int)ch->pid);
-}
-
-void session_parent_who(struct session_parent *p, const struct ctl_who *ask, struct ctl_who_reply *r, struct arena *a)
-{
-	const struct session_child *ch, **v = arena_alloc(a, (p->n_children + 1) * sizeof(*v));
-	struct ctl_session *out = arena_alloc(a, PAGE * sizeof(*out));
-	size_t i, n = 0;
-
-	for (ch = p->children; ch; ch = ch->next) {
-		if (is_meant(ask, ch))
-			v[n++] = ch;
-	}
-	qsort(v, n, sizeof(*v), by_pid);
-	r->has_more = n > PAGE;
-	r->sessions = (struct ipc_list){ out, n < PAGE ? n : PAGE };
-	for (i = 0; i < r->sessions.n; i++) {
-		out[i] = (struct ctl_session){
-			.user = span_sub(span_z(v[i]->user), 0, FIELD_MAX), .service = span_z(p->kind->service),
-			.pid = (uint64_t)v[i]->pid, .remote_addr = span_sub(span_z(v[i]->remote), 0, FIELD_MAX),
-			.session = span_sub(span_z(v[i]->session), 0, FIELD_MAX), .since = v[i]->since_ms / 1000,
-		};
-		if (ask->is_kick)
-			kick(p, v[i]);
-	}
-}
 
 /* ---- requests ---- */
 
@@ -247,7 +70,7 @@ static void refuse(struct session_request *r, enum msg_status status, struct spa
 
 	answer(r, status, 0, text, NULL);
 	end_request(r);
-	tell_if_empty(p);
+	session_parent_check_empty(p);
 }
 
 /* Of a pair login gets one end and relays; the child has the other. */
@@ -268,20 +91,19 @@ static int make_pair(struct session_request *r, int *login_fd, struct err *err)
 static void start_session(struct session_request *r)
 {
 	struct session_parent *p = r->p;
+	struct parent_session *s = session_parent_begin(p, &r->start, &r->arena);
 	struct err err = ERR_INIT;
 	int login_fd;
-	pid_t pid;
 
-	pid = make_pair(r, &login_fd, &err) < 0 ? -1 : p->kind->spawn(p, &r->start, r->fd, &err);
-	if (pid < 0) {
+	if (make_pair(r, &login_fd, &err) < 0 || session_parent_serve(p, s, r->fd, &err) < 0) {
 		log_error("%s", err.msg);
 		if (login_fd >= 0)
 			close(login_fd);
+		session_parent_end(p, s);
 		refuse(r, MSG_TEMP, SPAN_LIT("Internal error: no process for the session."));
 		return;
 	}
-	remember(p, pid, &r->start);
-	answer(r, MSG_OK, pid, SPAN_NULL, &login_fd);
+	answer(r, MSG_OK, s->process->pid, SPAN_NULL, &login_fd);
 	end_request(r);
 }
 
@@ -300,12 +122,6 @@ static void fill_start(struct session_request *r, const struct ticket_user *u)
 	st->quota = u->quota;
 	st->instance = r->p->daemon ? r->p->daemon->instance : 0;
 	st->watch_fd = -1;
-	st->had_crash = htab_del(&r->p->crashed, span_z(st->mail)) != NULL;
-	st->changes_user = r->p->is_root;
-	st->is_sandboxed = r->p->is_sandboxed;
-	st->calls = r->p->calls;
-	st->log_tag = r->p->log_tag;
-	st->conf = r->p->conf;
 }
 
 static void on_user(void *arg, enum ipc_rc rc, const void *reply, int *fd)
@@ -329,7 +145,7 @@ static void on_user(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 		return;
 	}
 	fill_start(r, u);
-	if (is_at_limit(p, &r->start)) {
+	if (session_parent_is_full(p, &r->start)) {
 		log_info("%s(%s)<%s>: too many connections from %s (mail_max_userip_connections=%llu)", p->kind->service,
 			 r->start.user, r->start.session, r->start.remote, (unsigned long long)p->max_per_user);
 		refuse(r, MSG_TEMP, SPAN_LIT("Maximum number of connections from user+IP exceeded "
@@ -337,6 +153,15 @@ static void on_user(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 		return;
 	}
 	start_session(r);
+}
+
+static void on_sigchld(uv_signal_t *h, int signum)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		session_parent_reap(h->data, pid, status);
 }
 
 static void on_start(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
@@ -349,6 +174,7 @@ static void on_start(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 
 	*r = (struct session_request){ .p = p, .front = f, .id = id, .fd = *fd, .is_tls = m->is_tls != 0 };
 	*fd = -1;
+	arena_init(&r->arena, START_CHUNK);
 	r->start.session = arena_strndup(&r->arena, m->session.p, m->session.n);
 	r->start.input = arena_span(&r->arena, m->input);
 	r->start.remote = arena_strndup(&r->arena, m->remote_addr.p, m->remote_addr.n);
@@ -417,12 +243,10 @@ void session_parent_fini(struct session_parent *p)
 		end_request(p->requests);
 	while (p->fronts)
 		free_front(p->fronts);
-	while (p->children) {
-		struct session_child *ch = p->children;
-
-		p->children = ch->next;
-		forget(p, ch);
-	}
+	while (p->sessions)
+		session_parent_end(p, p->sessions);
+	while (p->processes)
+		session_parent_reap(p, p->processes->pid, 0);
 	htab_fini(&p->per_user);
 	htab_fini(&p->crashed);
 	sandbox_calls_free(p->calls);
@@ -468,5 +292,5 @@ void session_parent_attach(struct session_parent *p, enum channel_kind kind, int
 void session_parent_drain(struct session_parent *p)
 {
 	p->is_draining = true;
-	tell_if_empty(p);
+	session_parent_check_empty(p);
 }

@@ -104,7 +104,7 @@ class Session(Imap):
     codes = ("EXPUNGEISSUED",)          # of NO that is no failure
     actions = [("fetch", 20), ("fetch_all", 3), ("fetch_changed", 5), ("store", 25), ("append", 8), ("copy", 4), ("move", 3),
                ("expunge", 5), ("expunge_all", 1), ("close", 0.5), ("search", 4), ("status", 3), ("noop", 14), ("idle", 4),
-               ("reselect", 2), ("reconnect", 2)]
+               ("reselect", 2), ("reconnect", 2), ("rest", 3)]
 
     def __init__(self, world, seed, n=0):
         self.world, self.rng, self.n_client = world, random.Random(f"{seed}/{n}"), n
@@ -506,6 +506,10 @@ class Session(Imap):
         self.send(b"DONE\r\n")
         got = self.finish(tag)
         assert got.startswith("OK"), got
+
+    def do_rest(self):
+        """Says nothing for so long that the session gives up its process (imap_hibernate_timeout)."""
+        time.sleep(1 + self.rng.random() * 0.7)
 
     def do_reselect(self):
         self.select(self.rng.choice(FOLDERS), self.rng.choice(["", "(CONDSTORE)"]))

@@ -76,7 +76,7 @@ def configure(i):
 
 @pytest.fixture
 def instance():
-    with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50}) as i:
+    with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50, "imap_hibernate_timeout": "1s"}) as i:
         i.wait_ready()
         configure(i)
         yield i

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(not IS_ROOT, reason="looks into processes of oth
 def suite():
     settings = {"login_client_connection_count_limit": 0, "auth_failure_delay": "0s", "imap_append_limit": str(APPEND_LIMIT),
                 "mail_max_userip_connections": str(PER_USER), "worker_processes": 1, "imap_memory_limit": f"{MEMORY_MIB}M",
-                "auth_mechanisms": "plain login scram-sha-256"}
+                "auth_mechanisms": "plain login scram-sha-256", "max_idle": "0"}
     with Instance(users=USERS, settings=settings) as i:
         i.wait_ready()
         for user in USERS:
@@ -396,7 +396,7 @@ def test_flood_of_sessions(suite):
                 c.s.sendall(f"a LOGIN {TITO} {USERS[TITO]}\r\n".encode())
                 open_.append(c)
             got = [c.f.readline() for c in open_]
-            assert sum(g.startswith(b"a OK") for g in got) == PER_USER and len(children(suite)) == PER_USER + 1, got
+            assert sum(g.startswith(b"a OK") for g in got) == PER_USER and len(children(suite)) in (PER_USER, PER_USER + 1), got
             assert all(g.startswith(b"a NO [UNAVAILABLE]") for g in got if not g.startswith(b"a OK"))
             assert look()[0] - kib < 2000
             for c in open_:

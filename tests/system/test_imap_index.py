@@ -14,6 +14,8 @@ from instance import IS_ROOT, Instance, wait_for
 USER, PASSWORD = "tito@example.com", "rahasia-1"
 SEED = int(os.environ.get("SURAT_RANDOM_SEED", "7"))
 N = 40
+# an index is clean as soon as its last session has ended
+SETTINGS = {"mail_max_userip_connections": 50, "max_idle": "0"}
 
 
 def start(i):
@@ -145,7 +147,7 @@ DAMAGE = {
 
 @pytest.fixture(scope="module")
 def world():
-    with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50}) as i:
+    with Instance(users={USER: PASSWORD}, settings=SETTINGS) as i:
         w = start(i)
         yield w
         assert " panic" not in i.log_text()
@@ -252,7 +254,7 @@ def tmpfs():
 @pytest.mark.parametrize("size", ["4k", "40k", "64k", "160k", "400k"])
 def test_full_disk(tmpfs, size):
     """The index has so much room and no more, and at last none at all."""
-    i = Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50})
+    i = Instance(users={USER: PASSWORD}, settings=SETTINGS)
     i.settings["mail_location"] = f"maildir:~/Maildir:INDEX={i.dir}/idx/%u"
     i.write_config()
     owner = i.settings["mail_uid"], i.settings["mail_gid"]
@@ -275,7 +277,7 @@ def test_full_disk(tmpfs, size):
 
 
 def test_read_only_index(tmpfs):
-    i = Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50})
+    i = Instance(users={USER: PASSWORD}, settings=SETTINGS)
     i.settings["mail_location"] = f"maildir:~/Maildir:INDEX={i.dir}/idx/%u"
     i.write_config()
     owner = i.settings["mail_uid"], i.settings["mail_gid"]
@@ -303,7 +305,7 @@ def test_read_only_index(tmpfs):
 @pytest.mark.parametrize("what", ["as it was written", "an older one", "zeros", "data scratched much", "data cut to 8192"])
 def test_power_cut(what):
     """All processes die at once, and of what was written without a sync the disk has any part."""
-    with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50}) as i:
+    with Instance(users={USER: PASSWORD}, settings=SETTINGS) as i:
         w = start(i)
         truth(w)
         index = index_of(w)

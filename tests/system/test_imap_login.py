@@ -1,7 +1,6 @@
 """IMAP up to the login, and what holds a session: TLS, mechanisms, refusals, limits, rights, who and kick; POP3 beside it."""
 import base64
 import contextlib
-import hashlib
 import hmac
 import imaplib
 import json
@@ -10,12 +9,11 @@ import poplib
 import pwd
 import re
 import signal
-import socket
 import ssl
 
 import pytest
 from instance import IS_ROOT, Instance, wait_for
-from wire import Wire, anonymous, descriptors, trusting
+from wire import Wire, anonymous, b64, descriptors, scram, trusting
 
 TITO, IQBAL, KUNO = "tito@example.com", "iqbal@example.com", "kuno@example.com"
 USERS = {TITO: "secret-tito", IQBAL: "secret-iqbal"}
@@ -23,14 +21,10 @@ FIRST = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE"
 STRANGER = "127.0.0.2"          # not the server's address, so not a secured client
 
 
-def b64(data):
-    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
-
-
 @pytest.fixture(scope="module")
 def suite():
     """Also with a user whose password is there in clear, which CRAM-MD5 needs."""
-    i = Instance(users=USERS, settings={"disable_plaintext_auth": "yes", "login_max_failures": "3", "imap_id_log": "*",
+    i = Instance(users=USERS, settings={"disable_plaintext_auth": "yes", "login_max_failures": "3", "imap_id_log": "*", "max_idle": "0",
                                         "auth_mechanisms": "plain login cram-md5 scram-sha-256"})
     passwd = i.etc / "passwd-file"
     passwd.write_text(f"{KUNO}:{{PLAIN}}sandi\n")
@@ -48,11 +42,7 @@ class Imap(Wire):
     """Lines of IMAP, from any address of the loopback."""
 
     def __init__(self, i, service="imap", source="127.0.0.1", greet=True):
-        self.s = socket.create_connection(("127.0.0.1", i.port(service)), timeout=20, source_address=(source, 0))
-        if service == "imaps":
-            self.s = trusting().wrap_socket(self.s)
-        self.f = self.s.makefile("rb")
-        self.banner = self.reply() if greet else None
+        super().__init__(i, service, greet, source=source, is_tls=service == "imaps")
 
     def tagged(self, line, tag="a"):
         """Sends tag and line; returns the tagged answer without its tag, and what came before it."""
@@ -69,24 +59,7 @@ class Imap(Wire):
     def pid(self, i):
         """Of the child behind a session that has logged in."""
         lines = json.loads(i.surat("who", "-j").stdout)
-        return max(lines, key=lambda s: s["since"] * 10 ** 8 + s["pid"])["pid"]
-
-
-def scram(ask, user, password, first_is_initial):
-    """SCRAM-SHA-256 (RFC 7677); ask sends a line and returns the challenge, decoded, or the final answer."""
-    first = f"n={user},r=abcdefgh"
-    server = ask(b64("n,," + first)) if first_is_initial is None else first_is_initial(b64("n,," + first))
-    part = dict(p.split("=", 1) for p in server.split(","))
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(part["s"]), int(part["i"]))
-    key = hmac.digest(salted, b"Client Key", "sha256")
-    final = f"c=biws,r={part['r']}"
-    whole = f"{first},{server},{final}".encode()
-    proof = bytes(a ^ b for a, b in zip(key, hmac.digest(hashlib.sha256(key).digest(), whole, "sha256")))
-    answer = ask(b64(f"{final},p={b64(proof)}"))
-    if answer.startswith("v="):
-        assert answer == "v=" + b64(hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), whole, "sha256"))
-        answer = ask("")
-    return answer
+        return max(lines, key=lambda s: (s["since"], s["pid"] or 0))["pid"]
 
 
 # ---- TLS and capabilities ----

@@ -347,7 +347,7 @@ def play(world, seconds, seed):
 
 
 def test_random_sessions():
-    with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50}) as i:
+    with Instance(users={USER: PASSWORD}, settings={"mail_max_userip_connections": 50, "imap_hibernate_timeout": "1s"}) as i:
         i.wait_ready()
         world = World(i, USER, PASSWORD, SEED)
         try:

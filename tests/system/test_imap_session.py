@@ -18,7 +18,7 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def suite():
-    with Instance(users={TITO: "secret-tito"}, settings={"imap_append_limit": "200000"}) as i:
+    with Instance(users={TITO: "secret-tito"}, settings={"imap_append_limit": "200000", "max_idle": "0"}) as i:
         i.wait_ready()
         yield i
 

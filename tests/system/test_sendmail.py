@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from instance import BUILD, IS_ROOT, Instance, wait_for
+from instance import BUILD, IS_ROOT, Instance
 from letters import fetch, letter, mark, sendmail, wait_file, wait_queue_empty
 
 OTHER = "nobody" if IS_ROOT else None
@@ -51,7 +51,7 @@ def test_letter_out_of_an_mbox(suite):
         assert sendmail(suite, "-t", text=front + text).returncode == 0
         got = fetch(suite, "iqbal@example.com", m)
         head = got.split(b"\n\n")[0] + b"\n"
-        assert all(b"\nMailbox-Line: " + line.encode() + b"\n" in head for line in front.splitlines()), got
+        assert all(b"\nX-Mailbox-Line: " + line.encode() + b"\n" in head for line in front.splitlines()), got
         assert b"\nFrom: <tito@example.com>\n" in head and got.endswith(b"\n\nHalo.\n")
 
 

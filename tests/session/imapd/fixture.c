@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "imapd/park.h"
+#include "imapd/session_read.h"
 
 #define CHILD_FD 3
 
@@ -90,7 +92,8 @@ void fixture_letter(struct fixture *f, const char *folder, const char *flags, co
 
 static void open_store(struct fixture *f, struct session *s)
 {
-	struct mail_store_options opt = { .home = f->root, .mail = f->start.mail, .index = f->start.index, .host = "host",
+	struct mail_store_options opt = { .home = f->root, .mail = f->start.mail, .index = f->start.index,
+					  .host = "host",
 					  .instance = 7, .quota = f->quota };
 	struct err err = ERR_INIT;
 
@@ -105,24 +108,85 @@ static void to_fd(void *arg, enum log_level level, const char *line)
 	dprintf(*(int *)arg, "%s\n", line);
 }
 
-pid_t fixture_serve(struct fixture *f, int fd, int log_fd)
+static void serve_whole(struct fixture *f)
 {
-	static struct session s;
+	struct session s;
+
+	session_init(&s, CHILD_FD, &f->start);
+	open_store(f, &s);
+	session_run(&s);
+	session_fini(&s);
+	mail_store_close(&s.store);
+}
+
+/* What the session left; its client has the same number again. False: it is over. */
+static bool take_parked(const struct session *s, int parent, struct arena *a, struct span *state_r)
+{
+	struct pair_park park;
+	struct pair_msg m;
+	char behind[PAIR_MAX];
+	int fds[2];
+	size_t n;
+
+	if (!session_is_parked(s))
+		return false;
+	do
+		BUG(pair_receive(parent, &m, fds, behind, &n) != 1);
+	while (m.kind != PAIR_PARK);
+	BUG(n < sizeof(park) || fds[0] < 0);
+	memcpy(&park, behind, sizeof(park));
+	BUG(dup2(fds[0], CHILD_FD) < 0);
+	if (fds[0] != CHILD_FD)
+		close(fds[0]);
+	*state_r = span_from(arena_span(a, (struct span){ behind, n }), sizeof(park) + (size_t)park.words_n);
+	return true;
+}
+
+/* As if every command were answered by a process of its own. */
+static void serve_in_parts(struct fixture *f)
+{
+	struct imap_start start = f->start;
+	struct session s = { 0 };
+	bool lives = true;
+	int pair[2];
+
+	BUG(pair_new(pair) < 0);
+	while (lives) {
+		session_init(&s, CHILD_FD, &start);
+		open_store(f, &s);
+		watch_init(&s.watch, pair[1]);
+		if (session_begin(&s) == 0) {
+			while (session_command(&s) == CMD_DONE) {
+				if (session_flush(&s) < 0 || session_park(&s, SPAN_NULL) < 0)
+					break;
+			}
+		}
+		session_finish(&s);
+		/* the session has closed its descriptor by then, the parent's copy takes its number */
+		session_fini(&s);
+		mail_store_close(&s.store);
+		lives = take_parked(&s, pair[0], &f->arena, &start.state);
+		start.input = SPAN_NULL;
+	}
+}
+
+pid_t fixture_serve(struct fixture *f, int fd, int log_fd, bool in_parts)
+{
 	pid_t pid = fork();
 
 	BUG(pid < 0);
 	if (pid == 0) {
 		/* no other end of any pair, or nobody would see a hang-up */
-		BUG(dup2(fd, 100) < 0 || dup2(log_fd, 101) < 0 || dup2(100, CHILD_FD) < 0 || dup2(101, CHILD_FD + 1) < 0);
+		BUG(dup2(fd, 100) < 0 || dup2(log_fd, 101) < 0 || dup2(100, CHILD_FD) < 0 ||
+		    dup2(101, CHILD_FD + 1) < 0);
 		closefrom(CHILD_FD + 2);
 		log_fd = CHILD_FD + 1;
 		signal(SIGPIPE, SIG_IGN);
 		log_set_sink(to_fd, &log_fd);
-		session_init(&s, CHILD_FD, &f->start);
-		open_store(f, &s);
-		session_run(&s);
-		session_fini(&s);
-		mail_store_close(&s.store);
+		if (in_parts)
+			serve_in_parts(f);
+		else
+			serve_whole(f);
 		_exit(0);       /* exit would move the transcript's file position, which is shared */
 	}
 	close(fd);

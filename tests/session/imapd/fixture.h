@@ -27,8 +27,9 @@ void fixture_empty(struct fixture *f);
 /* A letter "Subject: SUBJECT" in new/ (flags NULL) or cur/ (":2,FLAGS") of a folder as on disk: "" or ".Sent". */
 void fixture_letter(struct fixture *f, const char *folder, const char *flags, const char *subject);
 
-/* Serves fd in a new process whose log goes to log_fd; both are taken. */
-pid_t fixture_serve(struct fixture *f, int fd, int log_fd);
+/* Serves fd in a new process whose log goes to log_fd; both are taken. in_parts: the session is parked after every command,
+ * if it can be. */
+pid_t fixture_serve(struct fixture *f, int fd, int log_fd, bool in_parts);
 
 /* Serves input in this process, chunk bytes at a time; what the client would read is appended to output. */
 void fixture_replay(struct fixture *f, struct span input, size_t chunk, struct str *output);

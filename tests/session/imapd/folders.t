@@ -97,6 +97,37 @@ C: d6 STATUS gone (UIDVALIDITY)
 S: * STATUS gone (UIDVALIDITY <#new>)
 S: d6 OK <*>
 @sh test <=new> -gt <=old>
+# the selected folder may be called otherwise, or the one above it
+C: d7 CREATE up.sel
+S: d7 OK <*>
+C: d8 EXAMINE up.sel
+S: * FLAGS <*>
+S: * OK <*>
+S: * 0 EXISTS
+S: * 0 RECENT
+S: * OK [UIDVALIDITY <#>] <*>
+S: * OK [UIDNEXT 1] <*>
+S: * OK [HIGHESTMODSEQ <#>] <*>
+S: d8 OK <*>
+C: d9 RENAME up.sel up.self
+S: d9 OK <*>
+C: d10 FETCH 1 UID
+S: d10 BAD <*>
+C: d11 EXAMINE up.self
+S: * FLAGS <*>
+S: * OK <*>
+S: * 0 EXISTS
+S: * 0 RECENT
+S: * OK [UIDVALIDITY <#>] <*>
+S: * OK [UIDNEXT 1] <*>
+S: * OK [HIGHESTMODSEQ <#>] <*>
+S: d11 OK <*>
+C: d12 RENAME up down
+S: d12 OK <*>
+C: d13 CHECK
+S: d13 BAD <*>
+C: d14 DELETE down.self
+S: d14 OK <*>
 # RENAME
 @letter .gone letter
 C: e1 CREATE gone.kid.grandkid

@@ -30,6 +30,8 @@ S: a3 OK <*>
 C: a4 IDLE
 S: + idling
 @wait 1200
+# a session in parts is told all flags anew
+@whole
 @sh rm -rf surat-index
 C: DONE
 S: a4 OK <*>

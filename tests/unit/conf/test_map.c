@@ -29,6 +29,7 @@ static const struct lookup lookups[] = {
 	{ "unix user, nothing", "unix:passwd.byname", NULL, "", MAP_NONE, "" },
 	{ "unix group", "unix:group.byname", NULL, "ROOT", MAP_FOUND, NULL },
 	{ "texthash", "texthash:", "# c\na b\nc   d e\n f\n", "c", MAP_FOUND, "d e f" },
+	{ "texthash with a byte order mark", "texthash:", "\xef\xbb\xbf" "a b\n", "a", MAP_FOUND, "b" },
 	{ "texthash folds", "texthash:", "A@X b\n", "a@x", MAP_FOUND, "b" },
 	{ "texthash, first counts", "texthash:", "a 1\na 2\n", "a", MAP_FOUND, "1" },
 	{ "texthash, quoted key", "texthash:", "\"a b\"@x 1\n", "a b@x", MAP_FOUND, "1" },
@@ -49,7 +50,8 @@ static const struct lookup lookups[] = {
 	{ "pcre, if skipped", "pcre:", "if /@x$/\n/^a/ 1\nendif\n/./ 2\n", "a@y", MAP_FOUND, "2" },
 	{ "pcre, if not", "pcre:", "if !/@x$/\n/^a/ 1\nendif\n", "a@y", MAP_FOUND, "1" },
 	{ "pcre, nested if", "pcre:", "if /a/\nif /b/\n/c/ 1\nendif\n/c/ 2\nendif\n/./ 3\n", "ac", MAP_FOUND, "2" },
-	{ "pcre, costly match", "pcre:", "/^(a+)+$/ x\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", MAP_TEMP, "" },
+	{ "pcre, costly match", "pcre:", "/^(a+)+$/ x\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+	  MAP_TEMP, "" },
 	{ "pcre, dot matches newline unless s", "pcre:", "/^a.b$/ x\n", "a\nb", MAP_FOUND, "x" },
 	{ "pcre, flags", "pcre:", "/^a b c$/xs x\n", "ABC", MAP_FOUND, "x" },
 	{ "cidr", "cidr:", "10.0.0.0/8 in\n0.0.0.0/0 out\n", "10.1.1.1", MAP_FOUND, "in" },
@@ -61,6 +63,9 @@ static const struct lookup lookups[] = {
 	{ "cidr, if not", "cidr:", "if !10.0.0.0/8\n0.0.0.0/0 b\nendif\n", "10.1.2.3", MAP_NONE, "" },
 	{ "cidr, a name", "cidr:", "0.0.0.0/0 b\n", "example.com", MAP_NONE, "" },
 	{ "cidr, a network", "cidr:", "0.0.0.0/0 b\n", "10.0.0.0/8", MAP_NONE, "" },
+	{ "cidr inline", "cidr:{ {10.0.0.0/8 in}, {0.0.0.0/0 REJECT no way} }", NULL, "192.0.2.1", MAP_FOUND, "REJECT no way" },
+	{ "pcre inline", "pcre:{{/^a{2}$/ two} {/./ other}}", NULL, "aa", MAP_FOUND, "two" },
+	{ "regexp inline, if", "regexp:{{if /x/}, {/^a/ 1}, {endif}, {/./ 2}}", NULL, "ab", MAP_FOUND, "2" },
 	{ "cidr, no groups", "cidr:", "0.0.0.0/0 $1\n", "1.2.3.4", MAP_FOUND, "$1" },
 };
 
@@ -116,6 +121,9 @@ static const struct {
 	{ "inline:{}", NULL, "is empty" },
 	{ "inline:{a}", NULL, "key=value" },
 	{ "inline:{a=1, A=2}", NULL, "twice" },
+	{ "cidr:{10.0.0.0/8 in}", NULL, "is not in braces" },
+	{ "cidr:{{10.0.0.0/8 in}", NULL, "is not of the form {{rule}, {rule}}" },
+	{ "cidr:{{10.0.0.0/8 in}, {10.0.0.1/8 in}}", NULL, "rule:2: " },
 	{ "unionmap:static:a", NULL, "is not of the form" },
 	{ "unionmap:{}", NULL, "no table" },
 	{ "unionmap:{static:a, nope:b}", NULL, "unknown table type 'nope'" },
@@ -133,7 +141,8 @@ static const struct {
 	{ "pcre:", "if /a/ x\nendif\n", "unexpected text behind the pattern" },
 	{ "regexp:", "/[/ x\n", "table:1: in pattern" },
 	{ "regexp:", "/a/s x\n", "'s' is no flag" },
-	{ "cidr:", "10.0.0.1/8 x\n", "table:1: '10.0.0.1/8' has bits set behind the prefix; the network is 10.0.0.0/8" },
+	{ "cidr:", "10.0.0.1/8 x\n",
+	  "table:1: '10.0.0.1/8' has bits set behind the prefix; the network is 10.0.0.0/8" },
 	{ "cidr:", "a.example x\n", "neither an address" },
 };
 

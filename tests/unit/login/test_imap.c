@@ -40,7 +40,8 @@ static const struct rig_script scripts[] = {
 	  "Aborted login (tried to use disallowed plaintext auth): user=<>, rip=203.0.113.9, lip=192.0.2.25, session=<" },
 	{ "ssl = required", "imap", "disable_plaintext_auth = no\nssl = required\n", REMOTE,
 	  "S: * OK [CAPABILITY " BASE " STARTTLS LOGINDISABLED] Surat ready.\n"
-	  "C: a AUTHENTICATE CRAM-MD5\n" ALERT "S: a" PRIVACY, NULL },
+	  "C: a AUTHENTICATE CRAM-MD5\nS: a" PRIVACY "C: b LOGIN x y\n" ALERT "S: b" PRIVACY
+		"C: c AUTHENTICATE PLAIN\nS: c" PRIVACY, NULL },
 	{ "no TLS to start", "imap", "ssl = no\n", REMOTE,
 	  "S: * OK [CAPABILITY " BASE " LOGINDISABLED AUTH=CRAM-MD5] Surat ready.\n"
 	  "C: a STARTTLS\nS: a BAD TLS support isn't enabled.\n", NULL },

@@ -152,6 +152,26 @@ static void test_replaced(void **state)
 	assert_int_equal(uidlist_extend(dir, &note, &v, 1, &err), UIDLIST_OTHER);
 }
 
+/* Another file with the inode of the one that we know, as when it is rewritten twice; and longer, a line ending there. */
+static void test_inode_again(void **state)
+{
+	struct uidlist_new v[] = { { SPAN_LIT("c"), 0, false }, { SPAN_LIT("d"), 0, false } };
+	struct uidlist_note note;
+	struct err err = ERR_INIT;
+	struct stat before, after;
+	int dir = fixture_store.root.fd, n = 0;
+
+	do {
+		put(UIDLIST_NAME, LIST);
+		note = note_of_list();
+		assert_int_equal(fstatat(dir, UIDLIST_NAME, &before, 0), 0);
+		drop(UIDLIST_NAME);
+		put(UIDLIST_NAME, "3 V10 N8 G0123456789abcdef0123456789abcdef\n3 :1.a\n7 :3.c\n8 :c\n");
+		assert_int_equal(fstatat(dir, UIDLIST_NAME, &after, 0), 0);
+	} while (before.st_ino != after.st_ino && n++ < 20);
+	assert_int_equal(uidlist_extend(dir, &note, v, 2, &err), UIDLIST_OTHER);
+}
+
 static void test_full_disk(void **state)
 {
 	struct uidlist_new v = { SPAN_LIT("c"), 0 };
@@ -193,7 +213,7 @@ static void test_pop3_ids(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_extend), T(test_old), T(test_replaced), T(test_full_disk), T(test_pop3_ids) };
+	const struct CMUnitTest tests[] = { T(test_extend), T(test_old), T(test_replaced), T(test_inode_again), T(test_full_disk), T(test_pop3_ids) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

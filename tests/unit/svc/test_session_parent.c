@@ -57,8 +57,9 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 static const struct ipc_ops auth_ops = { "auth", auth_rules, 1, on_lost, NULL };
 static const struct ipc_ops login_ops = { "login", NULL, 0, on_lost, NULL };
 
-static pid_t fake_spawn(struct session_parent *p, struct child_start *start, int fd, struct err *err)
+static int fake_spawn(struct session_parent *p, struct parent_session *s, int fd, struct err *err)
 {
+	const struct child_start *start = &s->start;
 	struct rig *g = rig;
 
 	if (g->spawn_fails)
@@ -71,7 +72,8 @@ static pid_t fake_spawn(struct session_parent *p, struct child_start *start, int
 		if (pid == 0)
 			for (;;)
 				pause();
-		return pid;
+		(void)session_parent_adopt(p, s, pid);
+		return 0;
 	}
 	snprintf(g->seen_user, sizeof(g->seen_user), "%s", start->user);
 	snprintf(g->seen_mail, sizeof(g->seen_mail), "%s", start->mail);
@@ -79,10 +81,22 @@ static pid_t fake_spawn(struct session_parent *p, struct child_start *start, int
 	if (g->child_fd >= 0)
 		close(g->child_fd);
 	g->child_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return 1000000 + (pid_t)g->n_spawned;
+	(void)session_parent_adopt(p, s, 1000000 + (pid_t)g->n_spawned);
+	return 0;
 }
 
-static const struct session_kind pop3 = { "pop3", fake_spawn, NULL };
+/* One that rested is served again, or cannot be. */
+static int fake_wake(struct session_parent *p, struct parent_session *s)
+{
+	struct err err = ERR_INIT;
+
+	if (session_parent_serve(p, s, rig->child_fd, &err) == 0)
+		return 0;
+	session_parent_end(p, s);
+	return -1;
+}
+
+static const struct session_kind pop3 = { .service = "pop3", .spawn = fake_spawn, .wake = fake_wake };
 
 static void on_log(void *arg, enum log_level level, const char *line)
 {
@@ -209,7 +223,7 @@ static void test_plain(void **state)
 	g->child_fd = -1;
 	assert_int_equal(read(client, &(char){ 0 }, 1), 0);
 	close(client);
-	assert_int_equal(g->p.n_children, 1);
+	assert_int_equal(g->p.n_sessions, 1);
 }
 
 static void test_tls(void **state)
@@ -272,9 +286,9 @@ static void test_limit(void **state)
 	session_parent_reap(&g->p, 1000001, 0);
 	ask(g, true, "192.0.2.1", NULL);
 	assert_int_equal(g->status, MSG_OK);
-	assert_int_equal(g->p.n_children, 3);
+	assert_int_equal(g->p.n_sessions, 3);
 	session_parent_reap(&g->p, 4242, 0);
-	assert_int_equal(g->p.n_children, 3);
+	assert_int_equal(g->p.n_sessions, 3);
 }
 
 static void test_failures(void **state)
@@ -285,7 +299,7 @@ static void test_failures(void **state)
 	g->spawn_fails = true;
 	ask(g, true, "192.0.2.1", NULL);
 	assert_int_equal(g->status, MSG_TEMP);
-	assert_int_equal(g->p.n_children, 0);
+	assert_int_equal(g->p.n_sessions, 0);
 	assert_non_null(strstr(g->log.p, "no more processes"));
 	g->spawn_fails = false;
 	/* auth dies while it is asked, and is away afterwards */
@@ -400,11 +414,11 @@ static void test_who(void **state)
 		assert_int_equal(v[i].pid, 1000001 + i);
 	assert_true(span_eqz(v[0].user, "iqbal") && span_eqz(v[0].service, "pop3") && span_eqz(v[0].remote_addr, "192.0.2.1") &&
 		    span_eqz(v[0].session, "S1") && v[0].since > 1700000000);
-	assert_int_equal(who(g, 1000200, false, "", &r), 30);
+	assert_int_equal(who(g, 200, false, "", &r), 30);
 	assert_false(r.has_more);
 	assert_int_equal(who(g, 0, false, "tito", &r), 100);
 	assert_true(r.has_more);
-	assert_int_equal(who(g, 1000200, false, "tito", &r), 15);
+	assert_int_equal(who(g, 200, false, "tito", &r), 15);
 	assert_int_equal(who(g, 0, false, "S1", &r), 100);
 	assert_int_equal(who(g, 0, false, "tit", &r), 0);
 }
@@ -427,6 +441,42 @@ static void test_kick(void **state)
 	assert_non_null(strstr(g->log.p, "><S1>: kicked by the administrator"));
 	session_parent_reap(&g->p, pid, 0);
 	assert_int_equal(who(g, 0, false, "", &r), 0);
+}
+
+/* The process of the only session goes, and the session rests. */
+static void rest(struct rig *g)
+{
+	struct parent_session *s = g->p.sessions;
+	pid_t pid = s->process->pid;
+
+	s->process->session = NULL;
+	s->process = NULL;
+	session_parent_reap(&g->p, pid, 0);
+}
+
+static void test_rest(void **state)
+{
+	struct rig *g = *state;
+	const struct ctl_session *v;
+	struct ctl_who_reply r;
+
+	ask(g, true, "192.0.2.1", NULL);
+	rest(g);
+	/* it counts, and is seen */
+	assert_int_equal(g->p.n_sessions, 1);
+	assert_null(g->p.processes);
+	assert_int_equal(who(g, 0, false, "", &r), 1);
+	v = r.sessions.v;
+	assert_int_equal(v[0].pid, 0);
+	/* a kick gives it a process first */
+	g->spawn_forks = true;
+	assert_int_equal(who(g, 0, true, "tito", &r), 1);
+	assert_int_equal(g->n_spawned, 2);
+	assert_int_equal(waitpid(g->p.sessions->process->pid, &(int){ 0 }, 0), g->p.sessions->process->pid);
+	rest(g);
+	g->spawn_fails = true;
+	(void)who(g, 0, true, "tito", &r);
+	assert_int_equal(g->p.n_sessions, 0);
 }
 
 static void on_empty(void *arg)
@@ -455,7 +505,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_plain), T(test_tls), T(test_refusals), T(test_limit), T(test_failures), T(test_login_goes),
-		T(test_garbage), T(test_crash), T(test_who), T(test_kick), T(test_drain),
+		T(test_garbage), T(test_crash), T(test_who), T(test_kick), T(test_rest), T(test_drain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The watcher: both ends in one process, the child's calls in a thread because they wait for the parent. */
+/* Children and their parent: both ends of each pair in one process, the child's calls in a thread because they wait. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,12 +18,21 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "imapd/notify.h"
 #include "imapd/watch.h"
+#include "imapd/worker.h"
 
 struct rig {
 	struct loop loop;
 	struct notify n;
+	struct session_parent p;
+	struct workers ws;
+	pid_t last_pid;
+	struct parent_session *parked;
+	struct notify_watch *parked_watch;
+	int parked_fd;
+	char parked_words[100], parked_state[100];
+	bool saw_change;
+	int served_fd;                  /* of a session that needs a process of its own */
 	char root[64];
 	int new, cur;
 	char log[2000];
@@ -36,12 +45,43 @@ static void on_log(void *arg, enum log_level level, const char *line)
 	snprintf(g->log, sizeof(g->log), "%s", line);
 }
 
+static void on_park(void *arg, struct parent_session *s, int client, const struct pair_park *park, struct span words,
+		    struct span text, struct notify_watch *watch)
+{
+	struct rig *g = arg;
+
+	assert_null(s->process);
+	g->parked = s;
+	g->parked_fd = client;
+	g->parked_watch = watch;
+	snprintf(g->parked_words, sizeof(g->parked_words), "%.*s", SPAN_ARG(words));
+	snprintf(g->parked_state, sizeof(g->parked_state), "%.*s", SPAN_ARG(text));
+}
+
+static struct rig *rig;
+
+static int fake_spawn(struct session_parent *p, struct parent_session *s, int fd, struct err *err)
+{
+	rig->served_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	(void)session_parent_adopt(p, s, ++rig->last_pid);
+	return 0;
+}
+
+static void on_reaped(struct session_parent *p, struct session_process *pr)
+{
+	workers_reaped(pr);
+}
+
+static const struct session_kind kind = { .service = "imap", .spawn = fake_spawn, .reaped = on_reaped };
+
 static int setup(void **state)
 {
 	struct rig *g = calloc(1, sizeof(*g));
 	struct err err = ERR_INIT;
 	char path[100];
 
+	rig = g;
+	g->served_fd = -1;
 	snprintf(g->root, sizeof(g->root), "/tmp/imaplogin-notify-XXXXXX");
 	assert_non_null(mkdtemp(g->root));
 	snprintf(path, sizeof(path), "%s/new", g->root);
@@ -52,8 +92,11 @@ static int setup(void **state)
 	g->cur = open(path, O_RDONLY | O_DIRECTORY);
 	log_set_sink(on_log, g);
 	assert_int_equal(loop_init(&g->loop, &err), 0);
+	session_parent_init(&g->p, &kind, NULL, &g->loop);
 	notify_init(&g->n, &g->loop);
 	assert_true(g->n.fd >= 0);
+	workers_init(&g->ws, &g->p, &g->n, on_park, g);
+	workers_configure(&g->ws, 60000, 3);
 	*state = g;
 	return 0;
 }
@@ -75,9 +118,12 @@ static int teardown(void **state)
 {
 	struct rig *g = *state;
 
+	workers_fini(&g->ws);
+	spin(g);
+	assert_null(g->ws.list);
+	session_parent_fini(&g->p);
 	notify_fini(&g->n);
 	spin(g);
-	assert_null(g->n.clients);
 	loop_fini(&g->loop);
 	close(g->new);
 	close(g->cur);
@@ -116,12 +162,32 @@ static int set(struct rig *g, struct watch *w, int new, int cur)
 	return c.rc;
 }
 
+static struct parent_session *begin(struct rig *g, const char *user)
+{
+	struct child_start start = { .user = user, .system_user = "", .home = "/home", .mail = "/home/Maildir", .index = "",
+				     .session = "S1", .remote = "192.0.2.1", .tag = "a1", .watch_fd = -1 };
+	struct arena a = { 0 };
+
+	return session_parent_begin(&g->p, &start, &a);
+}
+
 static void open_child(struct rig *g, struct watch *w)
 {
-	int fd = notify_add(&g->n);
+	int fds[2];
 
-	assert_true(fd >= 0);
-	watch_init(w, fd);
+	assert_int_equal(pair_new(fds), 0);
+	workers_add(&g->ws, session_parent_adopt(&g->p, begin(g, "tito"), ++g->last_pid), fds[0]);
+	watch_init(w, fds[1]);
+}
+
+static size_t n_workers(const struct rig *g)
+{
+	const struct session_process *pr;
+	size_t n = 0;
+
+	for (pr = g->p.processes; pr; pr = pr->next)
+		n += pr->own != NULL;
+	return n;
 }
 
 static void touch(const struct rig *g, const char *name)
@@ -203,7 +269,7 @@ static void test_shared(void **state)
 		assert_int_equal(set(g, &w[i], g->new, g->cur), 0);
 	}
 	assert_int_equal(g->n.dirs.n, 2);
-	assert_int_equal(g->n.n_clients, 3);
+	assert_int_equal(n_workers(g), 3);
 	touch(g, "new/1");
 	for (i = 0; i < 3; i++)
 		assert_true(wakes(g, &w[i]));
@@ -211,7 +277,7 @@ static void test_shared(void **state)
 	close(w[0].fd);
 	watch_clear(&w[1]);
 	spin(g);
-	assert_int_equal(g->n.n_clients, 2);
+	assert_int_equal(n_workers(g), 2);
 	assert_int_equal(g->n.dirs.n, 2);
 	touch(g, "new/2");
 	assert_false(wakes(g, &w[1]));
@@ -219,7 +285,7 @@ static void test_shared(void **state)
 	close(w[1].fd);
 	close(w[2].fd);
 	spin(g);
-	assert_int_equal(g->n.n_clients, 0);
+	assert_int_equal(n_workers(g), 0);
 	assert_int_equal(g->n.dirs.n, 0);
 }
 
@@ -270,8 +336,8 @@ static size_t open_fds(void)
 static void test_garbage(void **state)
 {
 	static const struct { const char *label; size_t n; uint32_t kind; bool lives; } rows[] = {
-		{ "short", 3, 0, false }, { "long", 100, WATCH_SET, false }, { "unknown kind", 8, 77, true },
-		{ "SET without descriptors", 8, WATCH_SET, true }, { "empty", 0, 0, false },
+		{ "short", 3, 0, false }, { "too long", 8 + PAIR_MAX + 8, PAIR_WATCH, false }, { "unknown kind", 8, 77, true },
+		{ "SET without descriptors", 8, PAIR_WATCH, true }, { "empty", 0, 0, false },
 	};
 	struct rig *g = *state;
 	struct watch good;
@@ -281,14 +347,14 @@ static void test_garbage(void **state)
 	assert_int_equal(set(g, &good, g->new, g->cur), 0);
 	before = open_fds();
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		uint32_t raw[25] = { rows[i].kind, 5 };
+		uint32_t raw[PAIR_MAX / 4 + 4] = { rows[i].kind, 5 };
 		struct watch w;
 
 		open_child(g, &w);
 		assert_int_equal(send(w.fd, raw, rows[i].n, MSG_NOSIGNAL), rows[i].n);
 		spin(g);
-		if (g->n.n_clients != (rows[i].lives ? 2 : 1))
-			fail_msg("%s: %zu children", rows[i].label, g->n.n_clients);
+		if (n_workers(g) != (rows[i].lives ? 2 : 1))
+			fail_msg("%s: %zu children", rows[i].label, n_workers(g));
 		(void)watch_take(&w);
 		assert_int_equal(w.fd >= 0, rows[i].lives);
 		if (w.fd >= 0)
@@ -309,7 +375,7 @@ static void test_many_fds(void **state)
 		char room[CMSG_SPACE(10 * sizeof(int))];
 		struct cmsghdr align;
 	} control = { 0 };
-	struct watch_msg m = { WATCH_SET, 1 };
+	struct pair_msg m = { PAIR_WATCH, 1 };
 	struct iovec iov = { &m, sizeof(m) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
@@ -351,7 +417,7 @@ static void test_deaf(void **state)
 		move(g, name, NULL);
 		loop_turn(&g->loop, false);
 	}
-	for (n = 0; recv(w.fd, &(struct watch_msg){ 0 }, sizeof(struct watch_msg), MSG_DONTWAIT) > 0; n++)
+	for (n = 0; recv(w.fd, &(struct pair_msg){ 0 }, sizeof(struct pair_msg), MSG_DONTWAIT) > 0; n++)
 		;
 	assert_in_range(n, 1, 20);
 	close(w.fd);
@@ -361,7 +427,7 @@ static void test_deaf(void **state)
 static void test_asks_only(void **state)
 {
 	struct rig *g = *state;
-	struct watch_msg m = { WATCH_SET, 1 };
+	struct pair_msg m = { PAIR_WATCH, 1 };
 	struct watch w, good;
 	int i, n = 0;
 
@@ -437,7 +503,7 @@ static void test_parent_gone(void **state)
 
 	open_child(g, &w);
 	assert_int_equal(set(g, &w, g->new, g->cur), 0);
-	notify_fini(&g->n);
+	workers_fini(&g->ws);
 	spin(g);
 	assert_true(watch_take(&w));
 	assert_int_equal(w.fd, -1);
@@ -462,12 +528,230 @@ static void test_mute_parent(void **state)
 	close(w.fd);
 }
 
+/* ---- sessions that end, come and rest ---- */
+
+static struct session_process *process_of(const struct rig *g)
+{
+	return g->p.processes;
+}
+
+/* A pair whose one end is a client's connection; the caller closes both. */
+static void connect_client(int fds[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+}
+
+static void test_next(void **state)
+{
+	struct rig *g = *state;
+	struct pair_begin *b;
+	struct parent_session *s;
+	struct arena a = { 0 };
+	struct err err = ERR_INIT;
+	struct span words;
+	char buf[PAIR_MAX];
+	struct watch w;
+	int client, fds[2];
+
+	connect_client(fds);
+	open_child(g, &w);
+	assert_int_equal(watch_done(&w), 0);
+	spin(g);
+	assert_int_equal(g->p.n_sessions, 0);
+	assert_int_equal(g->ws.n_waiting, 1);
+	assert_int_equal(watch_next(&w, 0, &client, &words, buf), 0);
+	/* another user's does not come here */
+	s = begin(g, "iqbal");
+	assert_null(s->process);
+	session_parent_end(&g->p, s);
+	s = begin(g, "tito");
+	s->start.input = SPAN_LIT("a2 NOOP\r\n");
+	assert_int_equal(workers_serve(&g->ws, s, fds[0], &err), 0);
+	assert_ptr_equal(s->process, process_of(g));
+	assert_int_equal(g->ws.n_waiting, 0);
+	assert_int_equal(watch_next(&w, 1000, &client, &words, buf), 1);
+	b = ipc_decode(&pair_begin_desc, words, &a, &err);
+	assert_non_null(b);
+	assert_true(span_eqz(b->session, "S1") && span_eqz(b->tag, "a1") && span_eqz(b->remote, "192.0.2.1") &&
+		    span_eqz(b->input, "a2 NOOP\r\n") && b->state.n == 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(read(client, buf, 1), 1);
+	close(client);
+	/* the third is the last: max_use */
+	assert_int_equal(watch_done(&w), 0);
+	spin(g);
+	assert_int_equal(workers_serve(&g->ws, begin(g, "tito"), fds[0], &err), 0);
+	assert_int_equal(watch_next(&w, 1000, &client, &words, buf), 1);
+	close(client);
+	assert_int_equal(watch_done(&w), 0);
+	spin(g);
+	assert_int_equal(g->ws.n_waiting, 0);
+	assert_int_equal(watch_next(&w, 1000, &client, &words, buf), -1);
+	assert_int_equal(w.fd, -1);
+	arena_fini(&a);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Why a child that is done does not wait. */
+static void test_dismissed(void **state)
+{
+	static const struct { const char *label; bool drains, reloads, has_zero_idle, waits; } rows[] = {
+		{ "waits", .waits = true }, { "the suite stops", .drains = true }, { "a reload", .reloads = true },
+		{ "max_idle = 0", .has_zero_idle = true },
+	};
+	struct rig *g = *state;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct watch w;
+
+		workers_configure(&g->ws, rows[i].has_zero_idle ? 0 : 60000, 3);
+		open_child(g, &w);
+		g->p.is_draining = rows[i].drains;
+		if (rows[i].reloads)
+			workers_configure(&g->ws, 60000, 3);
+		assert_int_equal(watch_done(&w), 0);
+		spin(g);
+		if (n_workers(g) != rows[i].waits)
+			fail_msg("%s", rows[i].label);
+		g->p.is_draining = false;
+		/* and those that wait already */
+		workers_dismiss(&g->ws);
+		spin(g);
+		assert_int_equal(n_workers(g), 0);
+		close(w.fd);
+	}
+}
+
+static void test_many_wait(void **state)
+{
+	struct rig *g = *state;
+	struct watch w[102];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(w); i++) {
+		open_child(g, &w[i]);
+		assert_int_equal(watch_done(&w[i]), 0);
+		spin(g);
+	}
+	assert_int_equal(g->ws.n_waiting, 100);
+	for (i = 0; i < ARRAY_LEN(w); i++) {
+		(void)watch_take(&w[i]);
+		if ((w[i].fd < 0) != (i < 2))
+			fail_msg("child %zu", i);
+		if (w[i].fd >= 0)
+			close(w[i].fd);
+	}
+}
+
+/* The session goes on elsewhere, and the watch with it. */
+static void test_park(void **state)
+{
+	struct rig *g = *state;
+	const struct pair_park park = { .wake_ms = 5, .still_ms = 7, .words_n = 4 };
+	struct watch w;
+	int fds[2];
+
+	connect_client(fds);
+	open_child(g, &w);
+	assert_int_equal(set(g, &w, g->new, g->cur), 0);
+	assert_int_equal(watch_park(&w, fds[0], &park, SPAN_LIT("in=1"), SPAN_LIT("state")), 0);
+	assert_false(w.is_on);
+	close(fds[0]);
+	spin(g);
+	assert_non_null(g->parked);
+	assert_int_equal(g->p.n_sessions, 1);
+	assert_string_equal(g->parked_words, "in=1");
+	assert_string_equal(g->parked_state, "state");
+	assert_int_equal(g->n.dirs.n, 2);
+	(void)watch_take(&w);
+	assert_int_equal(w.fd, -1);
+	session_parent_reap(&g->p, g->last_pid, 0);
+	assert_int_equal(g->p.n_sessions, 1);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(read(g->parked_fd, &(char){ 0 }, 1), 1);
+	notify_end(&g->parked_watch);
+	close(g->parked_fd);
+	close(fds[1]);
+}
+
+/* What is no session to hold leaves all as it was. */
+static void test_bad_park(void **state)
+{
+	struct rig *g = *state;
+	const struct pair_park park = { .words_n = 0 }, lies = { .words_n = 1 << 20 };
+	struct watch w;
+	size_t before;
+	int fds[2], datagrams[2];
+
+	connect_client(fds);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, datagrams), 0);
+	open_child(g, &w);
+	before = open_fds();
+	assert_int_equal(watch_park(&w, datagrams[0], &park, SPAN_NULL, SPAN_NULL), 0);
+	assert_int_equal(watch_park(&w, g->new, &park, SPAN_NULL, SPAN_NULL), 0);
+	assert_int_equal(watch_park(&w, fds[0], &lies, SPAN_LIT("in"), SPAN_NULL), 0);
+	assert_int_equal(pair_send(w.fd, &(struct pair_msg){ PAIR_PARK, 0 }, (int[2]){ fds[0], -1 }, SPAN_LIT("short")), 0);
+	spin(g);
+	assert_null(g->parked);
+	assert_non_null(g->p.sessions->process);
+	assert_int_equal(open_fds(), before);
+	/* one that serves nobody has nothing to give away */
+	assert_int_equal(watch_done(&w), 0);
+	spin(g);
+	assert_int_equal(watch_park(&w, fds[0], &park, SPAN_NULL, SPAN_NULL), 0);
+	watch_refuse(&w, fds[0]);
+	spin(g);
+	assert_null(g->parked);
+	assert_int_equal(g->served_fd, -1);
+	assert_int_equal(open_fds(), before - 1);
+	close(w.fd);
+	close(fds[0]);
+	close(fds[1]);
+	close(datagrams[0]);
+	close(datagrams[1]);
+}
+
+static void test_refuse(void **state)
+{
+	struct rig *g = *state;
+	struct err err = ERR_INIT;
+	struct parent_session *s;
+	struct span words;
+	char buf[PAIR_MAX];
+	struct watch w;
+	int client, fds[2];
+
+	connect_client(fds);
+	open_child(g, &w);
+	assert_int_equal(watch_done(&w), 0);
+	spin(g);
+	s = begin(g, "tito");
+	assert_int_equal(workers_serve(&g->ws, s, fds[0], &err), 0);
+	close(fds[0]);
+	assert_int_equal(watch_next(&w, 1000, &client, &words, buf), 1);
+	watch_refuse(&w, client);
+	close(client);
+	spin(g);
+	/* a new process serves it */
+	assert_true(g->served_fd >= 0);
+	assert_int_equal(s->process->pid, g->last_pid);
+	assert_int_equal(g->p.n_sessions, 1);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(read(g->served_fd, buf, 1), 1);
+	close(g->served_fd);
+	close(fds[1]);
+	close(w.fd);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_events), T(test_shared), T(test_refusals), T(test_garbage), T(test_many_fds), T(test_deaf),
 		T(test_asks_only), T(test_overflow), T(test_removed), T(test_parent_gone), T(test_mute_parent),
+		T(test_next), T(test_dismissed), T(test_many_wait), T(test_park), T(test_bad_park), T(test_refuse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

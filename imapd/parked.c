@@ -1,0 +1,199 @@
+#include "imapd/parked.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define DAY_MS (24 * 3600 * 1000u)
+
+struct parked {
+	struct parking *pk;
+	struct parked *prev, *next;
+	struct parent_session *s;
+	int fd;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	uint8_t n_handles;
+	bool is_due;                    /* something has changed in the folder */
+	struct notify_watch *watch;
+	uint64_t wake_ms, still_ms, next_still_ms;
+	size_t words_n, n;
+	char bytes[];                   /* words, then the state */
+};
+
+/* ---- the end of its rest ---- */
+
+static void on_closed(uv_handle_t *h)
+{
+	struct parked *p = h->data;
+
+	if (--p->n_handles > 0)
+		return;
+	close(p->fd);
+	free(p);
+}
+
+static void end(struct parked *p)
+{
+	notify_end(&p->watch);
+	if (p->next)
+		p->next->prev = p->prev;
+	if (p->prev)
+		p->prev->next = p->next;
+	else
+		p->pk->list = p->next;
+	p->pk->n--;
+	uv_close((uv_handle_t *)&p->poll, on_closed);
+	uv_close((uv_handle_t *)&p->timer, on_closed);
+}
+
+static struct span state_of(const struct parked *p)
+{
+	return (struct span){ p->bytes + p->words_n, p->n - p->words_n };
+}
+
+/* The session is over; why is for the log. */
+static void end_session(struct parked *p, const char *why)
+{
+	struct session_parent *parent = p->pk->parent;
+	struct parent_session *s = p->s;
+	struct str name = STR_INIT(2000);
+
+	log_info("%s: Disconnected: %s %.*s", session_parent_label(parent, s, &name), why, (int)p->words_n, p->bytes);
+	str_fini(&name);
+	end(p);
+	session_parent_end(parent, s);
+	session_parent_check_empty(parent);
+}
+
+static int wake(struct parked *p)
+{
+	struct parent_session *s = p->s;
+	struct err err = ERR_INIT;
+	int rc;
+
+	s->start.input = SPAN_NULL;
+	s->start.state = state_of(p);
+	rc = session_parent_serve(p->pk->parent, s, p->fd, &err);
+	s->start.state = SPAN_NULL;
+	if (rc < 0) {
+		log_error("%s", err.msg);
+		end_session(p, "no process for the session");
+		return -1;
+	}
+	s->parked = NULL;
+	end(p);
+	return 0;
+}
+
+int parking_wake(struct parking *pk, struct parent_session *s)
+{
+	return s->parked ? wake(s->parked) : -1;
+}
+
+/* ---- its rest ---- */
+
+static bool say(const struct parked *p, const char *line)
+{
+	return send(p->fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)strlen(line);
+}
+
+static void on_timer(uv_timer_t *t);
+
+static void arm(struct parked *p, uint64_t now)
+{
+	uint64_t at = p->wake_ms < p->next_still_ms ? p->wake_ms : p->next_still_ms;
+
+	at = at > now ? at - now : 0;
+	uv_timer_start(&p->timer, on_timer, at < DAY_MS ? at : DAY_MS, 0);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	struct parked *p = t->data;
+	uint64_t now = clock_mono_ms();
+
+	/* a client that does not take these few bytes is the business of a process */
+	if (p->is_due || now >= p->wake_ms || (now >= p->next_still_ms && !say(p, "* OK Still here\r\n"))) {
+		(void)!wake(p);
+		return;
+	}
+	if (now >= p->next_still_ms)
+		p->next_still_ms = now + p->still_ms;
+	arm(p, now);
+}
+
+/* Forks happen in a turn of their own: the walk over all watches goes on behind this. */
+static void on_change(void *arg)
+{
+	struct parked *p = arg;
+
+	p->is_due = true;
+	uv_timer_start(&p->timer, on_timer, 0, 0);
+}
+
+static void on_client(uv_poll_t *h, int status, int events)
+{
+	struct parked *p = h->data;
+	int n = 0;
+
+	if ((events & UV_DISCONNECT) && ioctl(p->fd, FIONREAD, &n) == 0 && n == 0)
+		end_session(p, "Connection closed");
+	else
+		(void)!wake(p);
+}
+
+void parking_take(void *arg, struct parent_session *s, int client, const struct pair_park *park, struct span words,
+		  struct span state, struct notify_watch *watch)
+{
+	struct parking *pk = arg;
+	uint64_t now = clock_mono_ms();
+	struct parked *p = xcalloc(1, sizeof(*p) + words.n + state.n);
+
+	p->pk = pk;
+	p->s = s;
+	s->parked = p;
+	p->fd = client;
+	p->watch = watch;
+	if (watch)
+		notify_give(watch, on_change, p);
+	p->wake_ms = park->wake_ms;
+	p->still_ms = park->still_ms;
+	p->next_still_ms = park->still_ms ? now + park->still_ms : UINT64_MAX;
+	p->words_n = words.n;
+	p->n = words.n + state.n;
+	memcpy(p->bytes, words.p, words.n);
+	memcpy(p->bytes + words.n, state.p, state.n);
+	p->next = pk->list;
+	if (p->next)
+		p->next->prev = p;
+	pk->list = p;
+	pk->n++;
+	p->n_handles = 2;
+	p->poll.data = p->timer.data = p;
+	uv_timer_init(&pk->parent->loop->uv, &p->timer);
+	BUG(uv_poll_init(&pk->parent->loop->uv, &p->poll, client) != 0);
+	uv_poll_start(&p->poll, UV_READABLE | UV_DISCONNECT, on_client);
+	arm(p, now);
+}
+
+/* ---- all of them ---- */
+
+void parking_init(struct parking *pk, struct session_parent *p)
+{
+	*pk = (struct parking){ .parent = p };
+}
+
+void parking_close(struct parking *pk)
+{
+	while (pk->list) {
+		(void)!say(pk->list, "* BYE [UNAVAILABLE] Disconnected by the server.\r\n");
+		end_session(pk->list, "Disconnected by the server");
+	}
+}

@@ -1,0 +1,367 @@
+#include "imapd/worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define BURST 8                 /* messages of a child, then it is the turn of others */
+#define WAITING_MAX 100
+
+struct worker {
+	struct workers *ws;
+	struct worker *prev, *next;
+	struct session_process *process;
+	int fd;
+	uv_poll_t poll;
+	uv_timer_t idle;
+	uint8_t n_handles;
+	bool is_waiting, is_ending;
+	struct notify_watch *watch;
+	struct pair_msg owed;           /* an answer that did not fit; kind 0: none */
+	uint64_t n_served, n_dismissals;
+};
+
+static void on_pair(uv_poll_t *h, int status, int events);
+
+/* ---- its end ---- */
+
+static void on_closed(uv_handle_t *h)
+{
+	struct worker *w = h->data;
+
+	if (--w->n_handles > 0)
+		return;
+	if (w->next)
+		w->next->prev = w->prev;
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		w->ws->list = w->next;
+	close(w->fd);
+	free(w);
+}
+
+/* Of the pair: the process sees it, and ends when it serves nobody. */
+static void end(struct worker *w)
+{
+	if (w->is_ending)
+		return;
+	w->is_ending = true;
+	w->ws->n_waiting -= w->is_waiting;
+	w->is_waiting = false;
+	if (w->process)
+		w->process->own = NULL;
+	w->process = NULL;
+	notify_end(&w->watch);
+	uv_close((uv_handle_t *)&w->poll, on_closed);
+	uv_close((uv_handle_t *)&w->idle, on_closed);
+}
+
+void workers_reaped(struct session_process *pr)
+{
+	if (pr->own)
+		end(pr->own);
+}
+
+void workers_dismiss(struct workers *ws)
+{
+	struct worker *w;
+
+	ws->n_dismissals++;
+	for (w = ws->list; w; w = w->next) {
+		if (w->is_waiting)
+			end(w);
+	}
+}
+
+void workers_configure(struct workers *ws, uint64_t max_idle_ms, uint64_t max_use)
+{
+	ws->max_idle_ms = max_idle_ms;
+	ws->max_use = max_use;
+	workers_dismiss(ws);
+}
+
+/* ---- waiting ---- */
+
+static void on_idle(uv_timer_t *t)
+{
+	end(t->data);
+}
+
+static void end_oldest(struct workers *ws)
+{
+	struct worker *w, *oldest = NULL;
+
+	for (w = ws->list; w; w = w->next) {
+		if (w->is_waiting)
+			oldest = w;
+	}
+	if (oldest)
+		end(oldest);
+}
+
+static void wait_for_next(struct worker *w)
+{
+	struct workers *ws = w->ws;
+
+	if (ws->parent->is_draining || !ws->max_idle_ms || w->n_served >= ws->max_use || w->n_dismissals != ws->n_dismissals) {
+		end(w);
+		return;
+	}
+	if (ws->n_waiting >= WAITING_MAX)
+		end_oldest(ws);
+	w->is_waiting = true;
+	ws->n_waiting++;
+	uv_timer_start(&w->idle, on_idle, ws->max_idle_ms, 0);
+}
+
+/* ---- what a child says ---- */
+
+/* What a child lends may be anything it has; the last close of a socket can wait for its peer. */
+static void give_back(int fd)
+{
+	const struct linger none = { 0 };
+
+	if (fd < 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	close(fd);
+}
+
+/* An answer is owed until it is sent, and nothing more is read from that child. */
+static void pay(struct worker *w)
+{
+	int rc = w->owed.kind ? pair_send(w->fd, &w->owed, NULL, SPAN_NULL) : 0;
+
+	if (rc < 0 && errno != EAGAIN && errno != EINTR) {
+		end(w);
+		return;
+	}
+	if (rc == 0)
+		w->owed.kind = 0;
+	uv_poll_start(&w->poll, w->owed.kind ? UV_WRITABLE : UV_READABLE, on_pair);
+}
+
+/* A full socket holds events that were not taken: one more would say nothing new. */
+static void on_change(void *arg)
+{
+	const struct pair_msg m = { PAIR_CHANGE, 0 };
+	struct worker *w = arg;
+
+	(void)!pair_send(w->fd, &m, NULL, SPAN_NULL);
+}
+
+/* The session has no process any more. */
+static struct parent_session *take_session(struct worker *w)
+{
+	struct parent_session *s = w->process->session;
+
+	w->process->session = NULL;
+	if (s)
+		s->process = NULL;
+	return s;
+}
+
+static void done(struct worker *w)
+{
+	struct parent_session *s = take_session(w);
+
+	notify_end(&w->watch);
+	if (s)
+		session_parent_end(w->ws->parent, s);
+	wait_for_next(w);
+}
+
+static bool is_stream_socket(int fd)
+{
+	int type = 0;
+	socklen_t size = sizeof(type);
+
+	return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+/* Takes *client when it is one. */
+static void park(struct worker *w, int *client, struct span behind)
+{
+	struct pair_park head;
+	struct notify_watch *watch = w->watch;
+	struct parent_session *s;
+
+	if (behind.n < sizeof(head) || !is_stream_socket(*client))
+		return;
+	memcpy(&head, behind.p, sizeof(head));
+	behind = span_from(behind, sizeof(head));
+	if (head.words_n > behind.n)
+		return;
+	s = take_session(w);
+	if (!s)
+		return;
+	w->watch = NULL;
+	w->ws->park(w->ws->park_arg, s, *client, &head, span_sub(behind, 0, (size_t)head.words_n),
+		    span_from(behind, (size_t)head.words_n), watch);
+	*client = -1;
+	end(w);
+}
+
+/* Another process serves what this one could not. */
+static void refuse(struct worker *w, int client)
+{
+	struct session_parent *p = w->ws->parent;
+	struct parent_session *s = take_session(w);
+	struct err err = ERR_INIT;
+
+	end(w);
+	if (!s || (is_stream_socket(client) && session_parent_serve(p, s, client, &err) == 0))
+		return;
+	log_error("%s", err.msg);
+	session_parent_end(p, s);
+}
+
+static void obey(struct worker *w, const struct pair_msg *m, int fds[2], struct span behind)
+{
+	switch (m->kind) {
+	case PAIR_WATCH:
+		notify_end(&w->watch);
+		w->watch = notify_watch(w->ws->notify, fds, on_change, w);
+		w->owed = (struct pair_msg){ w->watch ? PAIR_ON : PAIR_OFF, m->number };
+		pay(w);
+		break;
+	case PAIR_UNWATCH:
+		notify_end(&w->watch);
+		break;
+	case PAIR_PARK:
+		park(w, &fds[0], behind);
+		break;
+	case PAIR_DONE:
+		done(w);
+		break;
+	case PAIR_REFUSE:
+		refuse(w, fds[0]);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_pair(uv_poll_t *h, int status, int events)
+{
+	struct worker *w = h->data;
+	int i, rc = 1, fds[2];
+
+	if (w->owed.kind)
+		pay(w);
+	for (i = 0; i < BURST && rc > 0 && !w->owed.kind && !w->is_ending; i++) {
+		struct pair_msg m = { 0 };
+		char behind[PAIR_MAX];
+		size_t n;
+
+		rc = pair_receive(w->fd, &m, fds, behind, &n);
+		if (rc > 0)
+			obey(w, &m, fds, (struct span){ behind, n });
+		give_back(fds[0]);
+		give_back(fds[1]);
+	}
+	if (rc < 0)
+		end(w);
+}
+
+/* ---- serving ---- */
+
+void workers_add(struct workers *ws, struct session_process *pr, int fd)
+{
+	struct worker *w = xnew(struct worker);
+
+	w->ws = ws;
+	w->process = pr;
+	pr->own = w;
+	w->fd = fd;
+	w->n_served = 1;
+	w->n_dismissals = ws->n_dismissals;
+	w->next = ws->list;
+	if (w->next)
+		w->next->prev = w;
+	ws->list = w;
+	w->n_handles = 2;
+	w->poll.data = w->idle.data = w;
+	uv_timer_init(&ws->parent->loop->uv, &w->idle);
+	BUG(uv_poll_init(&ws->parent->loop->uv, &w->poll, fd) != 0);
+	uv_poll_start(&w->poll, UV_READABLE, on_pair);
+}
+
+static int fork_one(struct workers *ws, struct parent_session *s, int fd, struct err *err)
+{
+	int rc, fds[2] = { -1, -1 };
+
+	if (pair_new(fds) < 0)
+		log_warn("cannot make a socketpair (%m): a session looks for new mail every few seconds");
+	s->start.watch_fd = fds[1];
+	rc = session_parent_fork(ws->parent, s, fd, err);
+	s->start.watch_fd = -1;
+	if (fds[1] >= 0)
+		close(fds[1]);
+	if (rc == 0 && fds[0] >= 0)
+		workers_add(ws, s->process, fds[0]);
+	else if (fds[0] >= 0)
+		close(fds[0]);
+	return rc;
+}
+
+static bool is_of(const struct worker *w, const struct child_start *st)
+{
+	const struct child_start *who = &w->process->who;
+
+	return who->uid == st->uid && who->gid == st->gid && who->quota == st->quota && strcmp(who->user, st->user) == 0 &&
+	       strcmp(who->system_user, st->system_user) == 0 && strcmp(who->home, st->home) == 0 &&
+	       strcmp(who->mail, st->mail) == 0 && strcmp(who->index, st->index) == 0;
+}
+
+/* False: another process must serve it. */
+static bool begin(struct worker *w, struct parent_session *s, int fd)
+{
+	const struct child_start *st = &s->start;
+	const struct pair_msg m = { PAIR_BEGIN, 0 };
+	struct pair_begin words = { .session = span_z(st->session), .remote = span_z(st->remote), .tag = span_z(st->tag),
+				    .input = st->input, .state = st->state };
+	struct str behind = STR_INIT(PAIR_MAX);
+	bool is_sent = ipc_encode(&behind, &pair_begin_desc, &words) == 0 &&
+		       pair_send(w->fd, &m, (int[2]){ fd, -1 }, str_span(&behind)) == 0;
+
+	str_fini(&behind);
+	if (!is_sent)
+		return false;
+	w->is_waiting = false;
+	w->ws->n_waiting--;
+	w->n_served++;
+	uv_timer_stop(&w->idle);
+	w->process->session = s;
+	s->process = w->process;
+	return true;
+}
+
+int workers_serve(struct workers *ws, struct parent_session *s, int fd, struct err *err)
+{
+	struct worker *w;
+
+	for (w = s->start.had_crash ? NULL : ws->list; w; w = w->next) {
+		if (w->is_waiting && is_of(w, &s->start) && begin(w, s, fd))
+			return 0;
+	}
+	return fork_one(ws, s, fd, err);
+}
+
+void workers_init(struct workers *ws, struct session_parent *p, struct notify *n, worker_park_fn *park_fn, void *park_arg)
+{
+	*ws = (struct workers){ .parent = p, .notify = n, .park = park_fn, .park_arg = park_arg };
+}
+
+void workers_fini(struct workers *ws)
+{
+	struct worker *w;
+
+	for (w = ws->list; w; w = w->next)
+		end(w);
+}
