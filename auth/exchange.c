@@ -203,7 +203,8 @@ static void finish_mailbox(struct exchange *x, struct work_answer *out_r)
 		return;
 	}
 	if (!settings_allow_ids(s, a->uid, a->gid)) {
-		log_error("%s: uid %u, gid %u is not allowed to have a mailbox: see first_valid_uid and first_valid_gid",
+		log_error("%s: uid %u, gid %u is not allowed to have a mailbox: see first_valid_uid "
+			  "and first_valid_gid",
 			  a->name, a->uid, a->gid);
 		refuse(out_r, WORK_REFUSED, "This account has no mailbox");
 		return;
@@ -265,7 +266,8 @@ static void take_result(struct exchange *x, int rc, const char *out, unsigned n,
 	if (rc == SASL_CONTINUE) {
 		*out_r = (struct work_answer){ .status = WORK_CONTINUE, .challenge = { n ? out : NULL, n } };
 	} else if (rc == SASL_OK && password.n > 0 && x->names.full) {
-		finish_check(x, passdb_check(x->chain, &x->walk, &x->names, password, x->who, &x->arena, &x->user), out_r);
+		finish_check(x, passdb_check(x->chain, &x->walk, &x->names, password, x->who, &x->arena, &x->user),
+			     out_r);
 	} else if (rc == SASL_OK && x->is_found) {
 		finish(x, out_r);
 	} else if (x->had_temp) {

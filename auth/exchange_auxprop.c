@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -25,7 +24,8 @@ static void to_sasl_cram(const unsigned char in[32], unsigned char out[32])
 
 static int hex_value(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static bool unhex(struct span in, unsigned char *out, size_t n)
@@ -64,8 +64,8 @@ static void derived_salt(const struct exchange *x, unsigned char salt[32])
 {
 	unsigned n;
 
-	HMAC(EVP_sha256(), x->seed, (int)strlen(x->seed), (const unsigned char *)x->names.full, strlen(x->names.full), salt,
-	     &n);
+	HMAC(EVP_sha256(), x->seed, (int)strlen(x->seed), (const unsigned char *)x->names.full, strlen(x->names.full),
+	     salt, &n);
 }
 
 static int put_b64(struct str *out, const void *p, size_t n)

@@ -5,7 +5,6 @@
  * auth-pam  user root; peer auth; forks a child per question; reads what PAM's modules read
  */
 #include <pwd.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,11 +17,9 @@
 #include "auth/front.h"
 #include "auth/pam.h"
 #include "auth/worker.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "svc/daemon.h"
-#include "svc/daemon_log.h"
 
 struct auth {
 	struct settings *settings;
@@ -47,7 +44,8 @@ static int read_settings(struct daemon *d, struct settings **s_r, struct err *er
 	passdb_close(&chain);
 	for (i = 0; rc == 0 && i < s->auth.auth_mechanisms.n; i++) {
 		if (!exchange_mech(span_z(s->auth.auth_mechanisms.v[i])))
-			rc = err_set(err, ERR_CONF, "auth_mechanisms: \"%s\" is none of plain, login, cram-md5, scram-sha-1, "
+			rc = err_set(err, ERR_CONF,
+				     "auth_mechanisms: \"%s\" is none of plain, login, cram-md5, scram-sha-1, "
 				     "scram-sha-256", s->auth.auth_mechanisms.v[i]);
 	}
 	if (rc < 0) {
@@ -228,7 +226,8 @@ static uint64_t pam_sessions(struct daemon *d)
 int main(int argc, char **argv)
 {
 	static const struct daemon_ops auth_ops = {
-		.name = "auth", .init = init, .start = start, .channel = channel, .reload = reload, .sessions = sessions,
+		.name = "auth", .init = init, .start = start, .channel = channel, .reload = reload,
+		.sessions = sessions,
 	};
 	static const struct daemon_ops pam_ops = {
 		.name = "auth-pam", .init = pam_init, .start = pam_start_serving, .channel = pam_channel,

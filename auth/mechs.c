@@ -75,7 +75,9 @@ void mechs_check(struct passdb_chain *c, struct conf_errors *errors)
 		return;
 	for (i = 0; i < mechs->n && i < ARRAY_LEN(v.serves); i++) {
 		if (!v.serves[i] && !is_mech(mechs->v[i], "plain") && !is_mech(mechs->v[i], "login"))
-			conf_error(errors, "warning: auth_mechanisms: no account can use %s: none has a verifier for it; set the "
+			conf_error(errors,
+				   "warning: auth_mechanisms: no account can use %s: none has a verifier for it; "
+				   "set the "
 				   "passwords again with \"surat user passwd\"", mechs->v[i]);
 	}
 }

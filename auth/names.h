@@ -7,7 +7,7 @@
 /* In the arena; NULL where there is none. All folded. */
 struct names {
 	const char *full;               /* user@domain; the bare name when no realm is known */
-	const char *bare;               /* the part before @, when the domain is the default realm or in mydestination */
+	const char *bare;               /* the part before @, if the domain is the default realm or in mydestination */
 	const char *unix_name;           /* the same, only without a domain or when it is in mydestination */
 };
 

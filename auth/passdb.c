@@ -215,7 +215,8 @@ static enum passdb_rc system_user(const struct names *n, struct arena *arena, st
 }
 
 enum passdb_rc passdb_after_pam(struct passdb_chain *c, struct passdb_walk *w, enum passdb_rc pam,
-				const struct names *n, struct span password, const char *who, struct arena *arena, struct passdb_user *user_r)
+				const struct names *n, struct span password, const char *who, struct arena *arena,
+				struct passdb_user *user_r)
 {
 	if (pam == PASSDB_OK)
 		pam = system_user(n, arena, user_r);

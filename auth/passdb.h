@@ -55,7 +55,8 @@ enum map_rc passdb_find(struct passdb_chain *c, const struct names *n, struct ar
 enum passdb_rc passdb_check(struct passdb_chain *c, struct passdb_walk *w, const struct names *n, struct span password,
 			    const char *who, struct arena *arena, struct passdb_user *user_r);
 enum passdb_rc passdb_after_pam(struct passdb_chain *c, struct passdb_walk *w, enum passdb_rc pam,
-				const struct names *n, struct span password, const char *who, struct arena *arena, struct passdb_user *user_r);
+				const struct names *n, struct span password, const char *who, struct arena *arena,
+				struct passdb_user *user_r);
 
 /* The data of the first verifier of that scheme among the lines; false when there is none. Source: passdb.c */
 bool passdb_pick(struct span secrets, const char *scheme, struct span *data_r);

@@ -41,7 +41,8 @@ static void reap(struct pool_worker *w, bool is_crash)
 	} else if (is_crash && WIFSIGNALED(status)) {
 		log_error("worker %d died of signal %d; its exchanges fail for now", (int)w->pid, WTERMSIG(status));
 	} else if (is_crash) {
-		log_error("worker %d left with status %d; its exchanges fail for now", (int)w->pid, WEXITSTATUS(status));
+		log_error("worker %d left with status %d; its exchanges fail for now", (int)w->pid,
+			  WEXITSTATUS(status));
 	}
 	w->pid = 0;
 	w->generation++;

@@ -41,7 +41,8 @@ static enum scheme_rc verify_plain(const struct scheme *s, struct span data, str
 	size_t n;
 
 	/* Hashed first, so that not even the length of the stored word shows. */
-	if (scheme_digest("SHA256", data, SPAN_NULL, a, &n) < 0 || scheme_digest("SHA256", password, SPAN_NULL, b, &n) < 0)
+	if (scheme_digest("SHA256", data, SPAN_NULL, a, &n) < 0 ||
+	    scheme_digest("SHA256", password, SPAN_NULL, b, &n) < 0)
 		return bad(err, s);
 	return CRYPTO_memcmp(a, b, sizeof(a)) == 0 ? SCHEME_MATCH : SCHEME_MISMATCH;
 }
@@ -253,8 +254,8 @@ static int generate_argon2(struct str *out, struct span password, struct err *er
 	int rc;
 
 	random_bytes(salt, sizeof(salt));
-	rc = argon2id_hash_encoded(SCHEME_ARGON2_PASSES, SCHEME_ARGON2_KIB, 1, password.p, password.n, salt, sizeof(salt),
-				   32, encoded, sizeof(encoded));
+	rc = argon2id_hash_encoded(SCHEME_ARGON2_PASSES, SCHEME_ARGON2_KIB, 1, password.p, password.n, salt,
+				   sizeof(salt), 32, encoded, sizeof(encoded));
 	if (rc != ARGON2_OK)
 		return err_set(err, ERR_TEMP, "ARGON2ID: %s", argon2_error_message(rc));
 	return str_addf(out, "{ARGON2ID}%s", encoded);
@@ -318,8 +319,8 @@ void scheme_dummy(struct span password)
 {
 	static const unsigned char salt[16] = "no such account";
 	unsigned char hash[32];
-	int rc = argon2id_hash_raw(SCHEME_ARGON2_PASSES, SCHEME_ARGON2_KIB, 1, password.p, password.n, salt, sizeof(salt),
-				   hash, sizeof(hash));
+	int rc = argon2id_hash_raw(SCHEME_ARGON2_PASSES, SCHEME_ARGON2_KIB, 1, password.p, password.n, salt,
+				   sizeof(salt), hash, sizeof(hash));
 
 	(void)rc;       /* only the time it takes matters */
 }

@@ -43,8 +43,8 @@ static int derive(struct keys *k, const EVP_MD *md, struct span password, struct
 
 	k->n = (size_t)n;
 	ok = prepare(&prepared, password) == 0 &&
-	     PKCS5_PBKDF2_HMAC(prepared.p, (int)prepared.n, (const unsigned char *)salt.p, (int)salt.n, (int)rounds, md, n,
-			       salted) &&
+	     PKCS5_PBKDF2_HMAC(prepared.p, (int)prepared.n, (const unsigned char *)salt.p, (int)salt.n, (int)rounds, md,
+			       n, salted) &&
 	     HMAC(md, salted, n, (const unsigned char *)"Client Key", 10, client, &len) &&
 	     EVP_Digest(client, (size_t)n, k->stored, &len, md, NULL) &&
 	     HMAC(md, salted, n, (const unsigned char *)"Server Key", 10, k->server, &len);

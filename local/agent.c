@@ -140,7 +140,8 @@ static void on_result(struct job *j, size_t slot, const struct dlv_rcpt_result *
 		return;
 	}
 	if (word == POOL_COMMAND && r->target.mailbox_transport.n) {
-		target_pass((const struct dlv_rcpt *)j->m->rcpts.v + slot, r->target.mailbox_transport, &j->arena, &both);
+		target_pass((const struct dlv_rcpt *)j->m->rcpts.v + slot, r->target.mailbox_transport, &j->arena,
+			    &both);
 		settle(j, slot, &both);
 		return;
 	}
@@ -150,8 +151,8 @@ static void on_result(struct job *j, size_t slot, const struct dlv_rcpt_result *
 		pool_submit(&j->agent->pool, new_work(j, slot));
 		return;
 	}
-	/* What .forward named beside the user waited for mailbox_command; a user it refuses becomes a recipient like them, to
-	 * be returned alone. */
+	/* What .forward named beside the user waited for mailbox_command; a user it refuses becomes a recipient like
+	 * them, to be returned alone. */
 	if (r->target.what == CHILD_COMMAND && res->status != DLV_DEFERRED && r->result.news.n) {
 		const struct dlv_rcpt *asked = (const struct dlv_rcpt *)j->m->rcpts.v + slot;
 

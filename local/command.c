@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "local/serve.h"
 
 #define OUTPUT_MAX 4096
@@ -171,7 +170,8 @@ static int run_command(const struct settings *s, const struct command_user *u, c
 	if (rc > 0)
 		return err_dsn(err, ERR_PERM, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARG(r->delivered));
 	run.head = letter_head(a, l, r, LETTER_FROM_LINE | (delivered_to ? LETTER_DELIVERED_TO : 0) |
-				(conf_list_has(&s->local.prepend_delivered_header, SPAN_LIT("forward")) ? LETTER_CHAIN : 0));
+				(conf_list_has(&s->local.prepend_delivered_header, SPAN_LIT("forward")) ? LETTER_CHAIN :
+				 0));
 	if (start(&run, s, u, command_argv(s, r->address, &is_shell, a), command_env(s, u, l, r, a), err) < 0)
 		return -1;
 	rc = converse(&run, clock_mono_ms() + s->local.command_time_limit_ms, &status, err);

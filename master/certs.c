@@ -81,9 +81,11 @@ static void add_pair(struct certs *cs, const char *program, const char *name, co
 static void add_smtpd(struct certs *cs, const struct smtpd_conf *s, const char *service, struct conf_errors *errors)
 {
 	if (s->smtpd_tls_chain_files.n)
-		add(cs, "smtpd", "smtpd_tls_cert_file", service, s->smtpd_tls_chain_files.v, s->smtpd_tls_chain_files.n, errors);
+		add(cs, "smtpd", "smtpd_tls_cert_file", service, s->smtpd_tls_chain_files.v, s->smtpd_tls_chain_files.n,
+		    errors);
 	else
-		add_pair(cs, "smtpd", "smtpd_tls_cert_file", service, s->smtpd_tls_cert_file, s->smtpd_tls_key_file, errors);
+		add_pair(cs, "smtpd", "smtpd_tls_cert_file", service, s->smtpd_tls_cert_file, s->smtpd_tls_key_file,
+			 errors);
 }
 
 static bool overrides_certs(const struct mastercf_service *s)

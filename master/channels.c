@@ -77,8 +77,8 @@ void channels_connect(struct proc *p)
 static void lend_listener(struct proc *p, const struct listener *l)
 {
 	uint64_t n = p->program->is_per_core ? p->m->config->n_workers : 1;
-	struct ctl_listen msg = { span_z(l->service), span_z(l->key), span_z(l->overrides), (l->max_sessions + n - 1) / n,
-				  l->is_unix };
+	struct ctl_listen msg = { span_z(l->service), span_z(l->key), span_z(l->overrides),
+				  (l->max_sessions + n - 1) / n, l->is_unix };
 	int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
 
 	if (fd < 0 || ipc_send(&p->ctl, &ctl_listen_desc, &msg, &fd) < 0)

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 #define BACKLOG 4096            /* the kernel cuts it to net.core.somaxconn */
@@ -43,7 +42,8 @@ static void complete(struct listener *n, const struct opening *o)
 
 	for (i = 0; i < s->n_overrides; i++) {
 		if (str_addf(&text, "%s = %s\n", s->overrides[i].name, s->overrides[i].value) < 0)
-			conf_error(o->errors, "%s:%u: the options of service %s are too long", o->c->services.file, s->line, s->name);
+			conf_error(o->errors, "%s:%u: the options of service %s are too long", o->c->services.file,
+				   s->line, s->name);
 	}
 	n->overrides = str_detach(&text);
 	n->max_sessions = s->max_sessions == 0 ? o->c->master.default_process_limit
@@ -132,17 +132,20 @@ static void explain(const struct opening *o, const char *address)
 
 	if (errno == EADDRINUSE)
 		conf_error(o->errors,
-			   "%s:%u: service %s: %s is in use by another program; find it with \"ss -ltnp sport = :%u\" and stop it, or "
+			   "%s:%u: service %s: %s is in use by another program; find it with "
+			   "\"ss -ltnp sport = :%u\" and stop it, or "
 			   "change the port here",
 			   o->c->services.file, s->line, s->name, address, s->port);
 	else if (errno == EACCES)
-		conf_error(o->errors, "%s:%u: service %s: %s: only root may listen on ports below 1024; change the port here",
+		conf_error(o->errors,
+			   "%s:%u: service %s: %s: only root may listen on ports below 1024; change the port here",
 			   o->c->services.file, s->line, s->name, address);
 	else if (errno == EADDRNOTAVAIL)
 		conf_error(o->errors, "%s:%u: service %s: %s is no address of this machine; see inet_interfaces",
 			   o->c->services.file, s->line, s->name, address);
 	else
-		conf_error(o->errors, "%s:%u: service %s: %s: %s", o->c->services.file, s->line, s->name, address, strerror(errno));
+		conf_error(o->errors, "%s:%u: service %s: %s: %s", o->c->services.file, s->line, s->name, address,
+			   strerror(errno));
 }
 
 /* is_optional: one of several addresses that stand for "all"; a machine without IPv6 has no ::. */
@@ -185,8 +188,8 @@ static void add_host(const struct opening *o, const char *host, bool is_optional
 	rc = getaddrinfo(host, port, &hints, &all);
 	if (rc != 0) {
 		if (!is_optional)
-			conf_error(o->errors, "%s:%u: service %s: address %s: %s", o->c->services.file, o->row->line, o->row->name, host,
-				   gai_strerror(rc));
+			conf_error(o->errors, "%s:%u: service %s: address %s: %s", o->c->services.file, o->row->line,
+				   o->row->name, host, gai_strerror(rc));
 		return;
 	}
 	for (ai = all; ai; ai = ai->ai_next)
@@ -241,7 +244,8 @@ int listen_add_unix(struct listeners *l, const char *path, mode_t mode, const ch
 	int fd, rc = -1;
 
 	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(err, ERR_CONF, "%s: a socket's path has at most %zu bytes; choose a shorter run_directory", path,
+		return err_set(err, ERR_CONF,
+			       "%s: a socket's path has at most %zu bytes; choose a shorter run_directory", path,
 			       sizeof(a.sun_path) - 1);
 	memcpy(a.sun_path, path, strlen(path));
 	if (unlink(path) < 0 && errno != ENOENT)
@@ -275,8 +279,10 @@ static void add_unix_row(const struct opening *o)
 	fd = take_over(o->old, path);
 	if (fd >= 0)
 		add(o->l, path, o->row->name, o->row->command, fd)->is_unix = true;
-	else if (listen_add_unix(o->l, path, o->row->is_private ? 0600 : 0666, o->row->name, o->row->command, &err) < 0) {
-		conf_error(o->errors, "%s:%u: service %s: %s", o->c->services.file, o->row->line, o->row->name, err.msg);
+	else if (listen_add_unix(o->l, path, o->row->is_private ? 0600 : 0666, o->row->name, o->row->command,
+				 &err) < 0) {
+		conf_error(o->errors, "%s:%u: service %s: %s", o->c->services.file, o->row->line, o->row->name,
+			   err.msg);
 		return;
 	}
 	complete(&o->l->v[o->l->n - 1], o);

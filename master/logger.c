@@ -10,7 +10,8 @@ struct logger_line logger_parse(struct span line)
 	struct span level, ms, tag, rest;
 	uint64_t n, at;
 
-	if (span_cut(line, ' ', &level, &rest) && span_u64(level, LOG_LV_FATAL, &n) == 0 && span_cut(rest, ' ', &ms, &rest) &&
+	if (span_cut(line, ' ', &level, &rest) && span_u64(level, LOG_LV_FATAL, &n) == 0 &&
+	    span_cut(rest, ' ', &ms, &rest) &&
 	    span_u64(ms, 1ull << 53, &at) == 0 && span_cut(rest, ' ', &tag, &rest) && tag.n)
 		l = (struct logger_line){ (enum log_level)n, at, tag, rest };
 	return l;
@@ -58,7 +59,8 @@ int logger_format(struct str *out, const struct logger_line *l, const char *name
 	static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT };
 	bool is_syslog = facility >= 0;
 
-	if ((is_syslog && str_addf(out, "<%d>", facility | priorities[l->level]) < 0) || add_time(out, l->wall_ms) < 0 ||
+	if ((is_syslog && str_addf(out, "<%d>", facility | priorities[l->level]) < 0) ||
+	    add_time(out, l->wall_ms) < 0 ||
 	    (!is_syslog && str_addf(out, "%s ", host) < 0) ||
 	    add_origin(out, l->tag, name, pid) < 0 ||
 	    (l->tag.n == 0 && str_addz(out, "warning: ") < 0) || add_text(out, l->text) < 0)

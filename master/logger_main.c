@@ -4,8 +4,6 @@
  * Peers: master. Descriptor 4 is the end to read from; the lines of everybody come there, with the sender's pid from
  * the kernel. In syslog mode it starts to read at once, in file mode when the file has come.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -40,9 +38,9 @@ struct logger {
 
 static int facility_code(enum syslog_facility f)
 {
-	static const int codes[] = { LOG_AUTH, LOG_AUTHPRIV, LOG_CRON, LOG_DAEMON, LOG_FTP, LOG_KERN, LOG_LPR, LOG_MAIL, LOG_NEWS,
-				     LOG_SYSLOG, LOG_USER, LOG_UUCP, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4,
-				     LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7 };
+	static const int codes[] = { LOG_AUTH, LOG_AUTHPRIV, LOG_CRON, LOG_DAEMON, LOG_FTP, LOG_KERN, LOG_LPR, LOG_MAIL,
+				     LOG_NEWS, LOG_SYSLOG, LOG_USER, LOG_UUCP, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2,
+				     LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7 };
 
 	return (size_t)f < ARRAY_LEN(codes) ? codes[f] : LOG_MAIL;
 }
@@ -119,7 +117,8 @@ static ssize_t read_packet(char *buf, size_t n, pid_t *pid_r)
 		char bytes[CMSG_SPACE(sizeof(struct ucred))];
 	} ctl;
 	struct iovec iov = { buf, n };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.bytes, .msg_controllen = sizeof(ctl.bytes) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.bytes,
+			     .msg_controllen = sizeof(ctl.bytes) };
 	ssize_t got = recvmsg(DAEMON_LOG_FD, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *cm;
 
@@ -260,7 +259,8 @@ static void on_drain(struct daemon *d)
 int main(int argc, char **argv)
 {
 	static struct logger lg = { .file = -1, .syslog = -1, .out = STR_INIT(PACKET_MAX * PACKETS_PER_TURN * 2) };
-	static const struct daemon_ops ops = { .name = "logger", .init = on_init, .start = on_start, .listen = on_listen,
+	static const struct daemon_ops ops = { .name = "logger", .init = on_init, .start = on_start,
+					       .listen = on_listen,
 					       .reload = on_reload, .drain = on_drain };
 
 	return daemon_main(argc, argv, &ops, &lg);

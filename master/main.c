@@ -3,7 +3,6 @@
  * Rights: root, or one ordinary user. Peers: every daemon over its control channel, surat(1) over RUN_DIRECTORY/master.
  * Files: main.cf, master.cf, certificates and keys; RUN_DIRECTORY/master.pid.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -172,7 +171,8 @@ static int prepare(struct master *m)
 		conf_errors_fini(&errors);
 		m->run_directory = arena_strdup(&m->arena, m->config->global.run_directory);
 		m->empty_directory = arena_printf(&m->arena, "%s/empty", m->run_directory);
-		if (dirs_make(m, m->config, &was_killed, &err) < 0 || open_log(m, &err) < 0 || open_tool_sockets(m, &err) < 0)
+		if (dirs_make(m, m->config, &was_killed, &err) < 0 || open_log(m, &err) < 0 ||
+		    open_tool_sockets(m, &err) < 0)
 			conf_error(&errors, "%s", err.msg);
 		else if (certs_load(&m->certs, m->config, &errors) == 0)
 			(void)!listen_open(&m->listeners, m->config, NULL, was_killed ? LEAVING_MS : 0, &errors);

@@ -72,7 +72,8 @@ void reload_begin(struct master *m, struct tool *tool)
 
 	if (m->reload || m->state != MASTER_RUNNING) {
 		m->is_reload_again = m->reload != NULL;
-		answer(&tool, m->reload != NULL, m->reload ? "one more reload follows" : "not while starting or stopping");
+		answer(&tool, m->reload != NULL, m->reload ? "one more reload follows" :
+		       "not while starting or stopping");
 		return;
 	}
 	c = config_load(m->config_directory, m->config->generation + 1, &errors);

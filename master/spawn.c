@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
@@ -110,9 +109,10 @@ static int send_snapshot(struct proc *p)
 static int send_opening(struct proc *p)
 {
 	const struct master *m = p->m;
-	struct ctl_init init = { span_z(p->program->name), p->worker, p->program->is_per_core ? m->config->n_workers : 1,
-				 m->instance, m->is_root, span_z(m->config_directory), span_z(m->run_directory),
-				 span_z(m->config->libexec), SPAN_NULL };
+	struct ctl_init init = { span_z(p->program->name), p->worker,
+				 p->program->is_per_core ? m->config->n_workers : 1, m->instance, m->is_root,
+				 span_z(m->config_directory), span_z(m->run_directory), span_z(m->config->libexec),
+				 SPAN_NULL };
 	size_t i;
 
 	/* one worker per core is for those who serve clients */
@@ -301,7 +301,8 @@ static void start_again(struct proc *p)
 	p->backoff_ms = p->backoff_ms ? pause * 2 : FIRST_PAUSE_MS;
 	p->restarts++;
 	if (pause >= 1000)
-		log_warn("%s keeps ending: started again in %llu seconds", p->program->name, (unsigned long long)pause / 1000);
+		log_warn("%s keeps ending: started again in %llu seconds", p->program->name,
+			 (unsigned long long)pause / 1000);
 	uv_timer_start(&p->timer, on_pause_over, pause, 0);
 }
 
@@ -446,7 +447,8 @@ int spawn_wanted(struct master *m, bool successors)
 		const struct program *program = &topology_programs[i];
 		unsigned worker, n = program->is_per_core ? m->config->n_workers : 1;
 
-		if (!spawn_is_wanted(m->config, program) || (is_there(m, program) && !(successors && program->is_per_core)))
+		if (!spawn_is_wanted(m->config, program) ||
+		    (is_there(m, program) && !(successors && program->is_per_core)))
 			continue;
 		for (worker = 0; worker < n; worker++) {
 			struct proc *p = spawn_add(m, program, worker);

@@ -24,7 +24,8 @@ static bool has_client(const struct master *m, const struct program *program)
 	size_t i;
 
 	for (i = 0; i < topology_n_channels; i++) {
-		if (strcmp(topology_channels[i].server, program->name) == 0 && has_running(m, topology_channels[i].client))
+		if (strcmp(topology_channels[i].server, program->name) == 0 &&
+		    has_running(m, topology_channels[i].client))
 			return true;
 	}
 	return false;

@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -96,8 +95,10 @@ static void send_status(struct tool *t)
 	r.processes.v = v = arena_alloc(a, (n + 1) * sizeof(*v));
 	for (p = m->procs; p; p = p->next) {
 		v[r.processes.n++] = (struct tool_process){
-			span_z(p->program->name), p->worker, (uint64_t)p->pid, span_z(spawn_user(p)), span_z(services_of(m, p, a)),
-			span_z(states[p->state]), p->sessions, p->restarts, p->pid ? clock_mono_ms() - p->started_ms : 0,
+			span_z(p->program->name), p->worker, (uint64_t)p->pid, span_z(spawn_user(p)),
+				span_z(services_of(m, p, a)),
+			span_z(states[p->state]), p->sessions, p->restarts,
+			p->pid ? clock_mono_ms() - p->started_ms : 0,
 		};
 	}
 	t->wants_status = false;
@@ -139,8 +140,8 @@ static void ask_all(struct master *m)
 
 	for (p = m->procs; p; p = p->next) {
 		if ((p->state == PROC_READY || p->state == PROC_DRAINING) && !p->status_req.c &&
-		    ipc_call(&p->ctl, &ctl_status_desc, NULL, NULL, &ctl_status_reply_desc, &p->status_req, on_status, p,
-			     STATUS_LIMIT_MS) < 0)
+		    ipc_call(&p->ctl, &ctl_status_desc, NULL, NULL, &ctl_status_reply_desc, &p->status_req, on_status,
+			     p, STATUS_LIMIT_MS) < 0)
 			log_debug("%s takes no question", p->program->name);
 	}
 }
@@ -201,7 +202,8 @@ static void on_who(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 	}
 	if (!p)
 		answer_who(t, &none);
-	else if (ipc_call(&p->ctl, &ctl_who_desc, &ask, NULL, &ctl_who_reply_desc, &t->who, on_sessions, t, WHO_LIMIT_MS) < 0)
+	else if (ipc_call(&p->ctl, &ctl_who_desc, &ask, NULL, &ctl_who_reply_desc, &t->who, on_sessions, t,
+			  WHO_LIMIT_MS) < 0)
 		on_sessions(t, IPC_LOST, NULL, NULL);
 }
 

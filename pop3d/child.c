@@ -13,7 +13,8 @@
 /* The mailbox is opened, and made if it is missing, as the user; from then on nothing else can be reached. */
 static int lock_in(const struct child_start *start, struct maildrop *box, struct err *err)
 {
-	struct mail_store_options opt = { .home = start->home, .mail = start->mail, .index = start->index, .host = "localhost",
+	struct mail_store_options opt = { .home = start->home, .mail = start->mail, .index = start->index,
+					  .host = "localhost",
 					  .instance = start->instance, .quota = start->quota,
 					  .is_suspect = start->had_crash };
 	struct sandbox_path paths[2] = { { start->mail, SB_READ | SB_WRITE }, { start->index, SB_READ | SB_WRITE } };

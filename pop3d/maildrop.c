@@ -158,7 +158,8 @@ int maildrop_uidl(struct maildrop *d, const struct message *m, const char *forma
 		return -1;
 	id.guid = span_z(d->uids.guid);
 	r = id.base.n ? uidlist_find(&d->uids, id.base) : NULL;
-	rc = r && r->pop3_id.n && r->pop3_id.n <= POP3_ID_MAX ? str_add_span(out, r->pop3_id) : pop3_uidl(out, format, &id);
+	rc = r && r->pop3_id.n && r->pop3_id.n <= POP3_ID_MAX ? str_add_span(out, r->pop3_id) :
+		pop3_uidl(out, format, &id);
 	arena_rewind(&d->arena, mark);
 	return rc < 0 ? err_set(err, ERR_TEMP, "the id of a message is too long") : 0;
 }

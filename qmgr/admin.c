@@ -3,8 +3,6 @@
  * places for guests none is kept by one who says or takes nothing. */
 #include "qmgr/admin.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

@@ -115,9 +115,9 @@ static bool is_granted(const struct door *d, uint64_t id)
 	return false;
 }
 
-static void door_free(struct door *d)
+/* The channel, and the letters that have no END. */
+static void shut(struct door *d)
 {
-	struct qmgr *q = d->q;
 	size_t pos = 0;
 	void *p;
 
@@ -125,7 +125,12 @@ static void door_free(struct door *d)
 	while (htab_next(&d->letters, &pos, NULL, &p))
 		letter_drop(p);
 	htab_fini(&d->letters);
-	TAILQ_REMOVE(&q->doors, d, link);
+}
+
+static void door_free(struct door *d)
+{
+	shut(d);
+	TAILQ_REMOVE(&d->q->doors, d, link);
 	free(d->peer);
 	free(d);
 }
@@ -133,17 +138,10 @@ static void door_free(struct door *d)
 /* Letters behind their END are found through here only when they come back. */
 static void door_close(struct door *d)
 {
-	if (d->n_ended) {
-		size_t pos = 0;
-		void *p;
-
-		ipc_close(&d->ipc);
-		while (htab_next(&d->letters, &pos, NULL, &p))
-			letter_drop(p);
-		htab_fini(&d->letters);
-	} else {
+	if (d->n_ended)
+		shut(d);
+	else
 		door_free(d);
-	}
 }
 
 static void nonsense(struct door *d, const char *what)
@@ -177,12 +175,10 @@ static void fill_envelope(struct letter *l, const struct enq_begin *m)
 
 	l->m = (struct queue_msg){
 		.id = m->qid, .arrival_ms = m->arrival_ms ? m->arrival_ms : clock_wall_ms(),
-		.held = m->flags & ENV_HOLD,
-		.flags = (uint32_t)(m->flags & 0xffff & ~(uint64_t)ENV_HOLD), .sender = arena_span(a, m->sender),
-		.envid = arena_span(a, m->envid), .client_name = arena_span(a, m->client_name),
-		.client_addr = arena_span(a, m->client_addr), .helo = arena_span(a,
-										 m->helo), .protocol = arena_span(a,
-														  m->proto),
+		.held = m->flags & ENV_HOLD, .flags = (uint32_t)(m->flags & 0xffff & ~(uint64_t)ENV_HOLD),
+		.sender = arena_span(a, m->sender), .envid = arena_span(a, m->envid),
+		.client_name = arena_span(a, m->client_name), .client_addr = arena_span(a, m->client_addr),
+		.helo = arena_span(a, m->helo), .protocol = arena_span(a, m->proto),
 		.sasl_method = arena_span(a, m->sasl_method), .sasl_user = arena_span(a, m->sasl_user),
 	};
 }

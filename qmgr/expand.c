@@ -55,7 +55,8 @@ static struct span key_of(struct str *key, struct span addr, uint64_t kind, stru
 	size_t i;
 
 	str_reset(key);
-	(void)!str_addf(key, "%d\n%.*s\n%.*s\n", (int)kind, SPAN_ARG(via), SPAN_ARG(kind == QUEUE_ADDRESS ? SPAN_NULL : as_user));
+	(void)!str_addf(key, "%d\n%.*s\n%.*s\n", (int)kind, SPAN_ARG(via),
+			SPAN_ARG(kind == QUEUE_ADDRESS ? SPAN_NULL : as_user));
 	i = key->n;
 	(void)!str_add_span(key, addr);
 	for (; kind == QUEUE_ADDRESS && i < key->n; i++)
@@ -110,7 +111,8 @@ static bool has_controls(struct span s)
 
 static int check_new(const struct route_new *n, struct err *err)
 {
-	if (n->address.n == 0 || n->address.n > TEXT_MAX || n->via.n > TEXT_MAX || n->as_user.n > TEXT_MAX || n->kind > QUEUE_INCLUDE)
+	if (n->address.n == 0 || n->address.n > TEXT_MAX || n->via.n > TEXT_MAX || n->as_user.n > TEXT_MAX ||
+	    n->kind > QUEUE_INCLUDE)
 		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to something that is no recipient");
 	if (has_controls(n->address) || has_controls(n->via) || has_controls(n->as_user))
 		return err_dsn(err, ERR_PROTO, "4.3.0", "expansion to a recipient with control characters");
@@ -128,7 +130,8 @@ static struct span chain_of(const struct queue_rcpt *parent, bool is_forward, st
 	return span_z(z);
 }
 
-static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news, size_t max,
+static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news,
+		     size_t max,
 		     struct err *err)
 {
 	const struct route_new *v = news->v;
@@ -137,7 +140,8 @@ static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent,
 	if (parent->depth >= EXPAND_DEPTH_MAX)
 		return err_dsn(err, ERR_PERM, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARG(parent->addr));
 	if (news->n > max || m->n_rcpts > max - news->n)
-		return err_dsn(err, ERR_TEMP, "4.6.0", "expansion of %.*s has too many recipients (qmgr_message_recipient_limit)",
+		return err_dsn(err, ERR_TEMP, "4.6.0",
+			       "expansion of %.*s has too many recipients (qmgr_message_recipient_limit)",
 			       SPAN_ARG(parent->addr));
 	for (i = 0; i < news->n; i++) {
 		if (check_new(&v[i], err) < 0)

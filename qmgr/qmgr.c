@@ -3,7 +3,6 @@
 #include <malloc.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/active.h"
 #include "qmgr/agents.h"

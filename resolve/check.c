@@ -58,7 +58,8 @@ static bool follow(struct walk *w, const struct step *s, struct span sender)
 	if (w->questions++ > QUESTIONS_MAX)
 		return true;
 	route_get(&out, w->r, &q, w->a);
-	if (out.action == ROUTE_DELIVER && w->q->has_letter && full_refuses(w->full, &out, w->q->size, clock_mono_ms())) {
+	if (out.action == ROUTE_DELIVER && w->q->has_letter &&
+	    full_refuses(w->full, &out, w->q->size, clock_mono_ms())) {
 		verdict(w, MSG_NO, SPAN_LIT("5.2.2"), SPAN_LIT("Mailbox is full"));
 		return false;
 	}

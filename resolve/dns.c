@@ -6,7 +6,6 @@
  */
 #include "resolve/dns.h"
 
-#include <arpa/inet.h>
 #include <unbound.h>
 
 #include "base/clock.h"

@@ -307,7 +307,8 @@ struct rules *rules_new(const struct conf *c, const char *const *literals, size_
 	name_tables(r);
 	r->extends_virtual = conf_list_has(&r->local.propagate_unmatched_extensions, SPAN_LIT("virtual"));
 	r->extends_alias = conf_list_has(&r->local.propagate_unmatched_extensions, SPAN_LIT("alias"));
-	r->transport_has_subdomains = conf_list_has(&r->resolve.parent_domain_matches_subdomains, SPAN_LIT("transport_maps"));
+	r->transport_has_subdomains = conf_list_has(&r->resolve.parent_domain_matches_subdomains,
+						    SPAN_LIT("transport_maps"));
 	return r;
 }
 

@@ -19,7 +19,8 @@ static const char need_rcpt[] = "503 5.5.1 Error: need RCPT command";
 const struct cmd cmd_table[] = {
 	{ "HELO", cmd_helo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST, NULL },
 	{ "EHLO", cmd_ehlo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST, NULL },
-	{ "STARTTLS", cmd_starttls, CMD_ST_NEW | CMD_ST_HELO, CMD_PRE_TLS, "503 5.5.1 Error: MAIL transaction in progress" },
+	{ "STARTTLS", cmd_starttls, CMD_ST_NEW | CMD_ST_HELO, CMD_PRE_TLS,
+	  "503 5.5.1 Error: MAIL transaction in progress" },
 	{ "AUTH", cmd_auth, CMD_ST_HELO, 0, "503 5.5.1 Error: MAIL transaction in progress" },
 	{ "MAIL", cmd_mail, CMD_ST_NEW | CMD_ST_HELO, 0, "503 5.5.1 Error: nested MAIL command" },
 	{ "RCPT", cmd_rcpt, CMD_ST_MAIL | CMD_ST_RCPT, 0, "503 5.5.1 Error: need MAIL command" },
@@ -60,7 +61,8 @@ static bool is_forbidden(struct session *s, struct span verb, struct span line)
 static bool is_improper(struct session *s, const struct cmd *c)
 {
 	/* what a local program pipes into sendmail -bs comes as it comes */
-	if (stream_peek(&s->io).n == 0 || s->unix_user || (s->esmtp && !(c->flags & CMD_LAST)) || c->fn == cmd_quit || c->fn == cmd_starttls)
+	if (stream_peek(&s->io).n == 0 || s->unix_user || (s->esmtp && !(c->flags & CMD_LAST)) || c->fn == cmd_quit ||
+	    c->fn == cmd_starttls)
 		return false;
 	log_info("improper command pipelining after %s from %s: %.100s", c->name, s->namaddr,
 		 arena_strndup(&s->srv->loop->tick, stream_peek(&s->io).p,
@@ -157,7 +159,8 @@ void cmd_noop(struct session *s, struct span args)
 
 void cmd_help(struct session *s, struct span args)
 {
-	session_reply(s, 214, "2.0.0", "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\nSee RFC 5321");
+	session_reply(s, 214, "2.0.0",
+		      "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\nSee RFC 5321");
 }
 
 void cmd_quit(struct session *s, struct span args)

@@ -12,7 +12,7 @@ enum cmd_state { CMD_ST_NEW = 1, CMD_ST_HELO = 2, CMD_ST_MAIL = 4, CMD_ST_RCPT =
 
 enum cmd_flags {
 	CMD_PRE_TLS = 1,        /* allowed before STARTTLS where TLS is enforced */
-	CMD_LAST = 2,           /* must end a group of pipelined commands: those of RFC 2920 section 3.1 that change what follows */
+	CMD_LAST = 2,           /* ends a group of pipelined commands (RFC 2920 section 3.1): it changes what follows */
 	CMD_JUNK = 4,           /* counts against smtpd_junk_command_limit */
 };
 

@@ -12,7 +12,8 @@
 static bool may_plaintext(const struct session *s)
 {
 	const struct smtpd_conf *conf = &s->svc->conf;
-	const struct conf_list *options = s->tls ? &conf->smtpd_sasl_tls_security_options : &conf->smtpd_sasl_security_options;
+	const struct conf_list *options = s->tls ? &conf->smtpd_sasl_tls_security_options :
+		&conf->smtpd_sasl_security_options;
 
 	return !conf_list_has(options, SPAN_LIT("noplaintext")) && (s->tls || s->is_local || s->svc->plaintext_ok);
 }
@@ -56,15 +57,16 @@ static void forget_method(struct session *s)
 static void log_failure(struct session *s, const struct sasl_result *a)
 {
 	log_warn("%s: SASL %s authentication failed: %.*s%s%.*s", s->namaddr, s->sasl_method,
-		 SPAN_ARG(a->text.n ? a->text : SPAN_LIT("authentication failure")), a->user.n ? ", sasl_username=" : "",
-		 SPAN_ARG(a->user));
+		 SPAN_ARG(a->text.n ? a->text : SPAN_LIT("authentication failure")),
+		 a->user.n ? ", sasl_username=" : "", SPAN_ARG(a->user));
 }
 
 static void challenge(struct session *s, struct span bytes)
 {
 	struct str text = STR_INIT(65536);
 
-	if (base64_encode(&text, bytes) < 0 || stream_putz(&s->io, "334 ") < 0 || stream_put(&s->io, text.p, text.n) < 0 ||
+	if (base64_encode(&text, bytes) < 0 || stream_putz(&s->io, "334 ") < 0 ||
+	    stream_put(&s->io, text.p, text.n) < 0 ||
 	    stream_putz(&s->io, "\r\n") < 0)
 		session_close(s);
 	str_fini(&text);
@@ -85,11 +87,12 @@ static void answered(struct session *s, const struct sasl_result *a)
 	case AUTH_REFUSED:
 		log_failure(s, a);
 		session_reply(s, 535, "5.7.8", "Error: authentication failed: %.*s",
-			      SPAN_ARG(a->status == AUTH_REFUSED && a->text.n ? a->text : SPAN_LIT("authentication failure")));
+			      SPAN_ARG(a->status == AUTH_REFUSED && a->text.n ? a->text :
+				       SPAN_LIT("authentication failure")));
 		break;
 	default:
-		log_warn("%s: SASL %s authentication failed: Temporary authentication failure: %.*s", s->namaddr, s->sasl_method,
-			 SPAN_ARG(a->text));
+		log_warn("%s: SASL %s authentication failed: Temporary authentication failure: %.*s", s->namaddr,
+			 s->sasl_method, SPAN_ARG(a->text));
 		session_reply(s, 454, "4.7.0", "Temporary authentication failure");
 		break;
 	}

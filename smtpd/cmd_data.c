@@ -53,7 +53,8 @@ static void message_end(struct session *s)
 	else if (bare)
 		snprintf(reply, sizeof(reply), "%u %c.5.2 Error: bare <%s> received",
 			 (unsigned)s->svc->conf.smtpd_forbid_bare_newline_reject_code,
-			 s->svc->conf.smtpd_forbid_bare_newline_reject_code < 500 ? '4' : '5', c->body.bare_lf ? "LF" : "CR");
+			 s->svc->conf.smtpd_forbid_bare_newline_reject_code < 500 ? '4' : '5',
+			 c->body.bare_lf ? "LF" : "CR");
 	else if (c->header.n_received > s->svc->conf.hopcount_limit)
 		snprintf(reply, sizeof(reply), "554 5.4.0 Error: too many hops");
 	if (reply[0])

@@ -16,7 +16,8 @@ static void put_extensions(struct session *s, struct str *out)
 		rc |= str_addz(out, "\nPIPELINING");
 	if (!(off & SERVICE_EHLO_SIZE))
 		rc |= svc->global.message_size_limit ?
-			str_addf(out, "\nSIZE %llu", (unsigned long long)svc->global.message_size_limit) : str_addz(out, "\nSIZE");
+			str_addf(out, "\nSIZE %llu", (unsigned long long)svc->global.message_size_limit) :
+			str_addz(out, "\nSIZE");
 	if (!(off & SERVICE_EHLO_VRFY))
 		rc |= str_addz(out, "\nVRFY");
 	if (svc->tls_offered && svc->tls && !s->tls && !s->unix_user && !(off & SERVICE_EHLO_STARTTLS))

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/log.h"
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/session.h"
@@ -54,7 +53,8 @@ static void on_rate(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	struct session *s = arg;
 
 	session_resume(s);
-	if (session_over_limit(s, rc, reply, s->svc->conf.smtpd_client_message_rate_limit, "Message delivery request rate")) {
+	if (session_over_limit(s, rc, reply, s->svc->conf.smtpd_client_message_rate_limit,
+			       "Message delivery request rate")) {
 		session_reply(s, 450, "4.7.1", "Error: too much mail from %s", s->client_addr);
 		session_reset(s);
 	} else {

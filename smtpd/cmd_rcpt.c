@@ -188,8 +188,10 @@ void cmd_vrfy(struct session *s, struct span args)
 		args = span_trim(span_sub(args, 0, args.n - 9));
 	if (args.n >= 2 && args.p[0] == '<' && args.p[args.n - 1] == '>')
 		args = span_sub(args, 1, args.n - 2);
-	if (args.n == 0 || address_parse(&s->srv->loop->tick, args, ADDRESS_NO_DOMAIN_OK | ADDRESS_UTF8, &addr, &err) < 0) {
-		session_reply(s, 501, args.n ? "5.1.3" : "5.5.4", args.n ? "Bad recipient address syntax" : "Syntax: VRFY address");
+	if (args.n == 0 || address_parse(&s->srv->loop->tick, args, ADDRESS_NO_DOMAIN_OK | ADDRESS_UTF8, &addr,
+					 &err) < 0) {
+		session_reply(s, 501, args.n ? "5.1.3" : "5.5.4",
+			      args.n ? "Bad recipient address syntax" : "Syntax: VRFY address");
 		return;
 	}
 	t = txn_new();

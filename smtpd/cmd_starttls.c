@@ -17,7 +17,8 @@ static void on_rate(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	struct session *s = arg;
 
 	session_resume(s);
-	if (session_over_limit(s, rc, reply, s->svc->conf.smtpd_client_new_tls_session_rate_limit, "New TLS session rate")) {
+	if (session_over_limit(s, rc, reply, s->svc->conf.smtpd_client_new_tls_session_rate_limit,
+			       "New TLS session rate")) {
 		session_reply(s, 454, "4.7.0", "Error: too many new TLS sessions from %s", s->client_addr);
 		s->mode = SESSION_COMMAND;
 	} else {
@@ -68,7 +69,8 @@ static void established(struct session *s)
 	if (info.has_client_cert && info.is_client_trusted)
 		s->ccert = arena_strdup(&s->arena, info.client_fingerprint);
 	if (s->svc->conf.smtpd_tls_loglevel > 0)
-		log_info("%s TLS connection established from %s: %s", s->ccert ? "Trusted" : info.has_client_cert ? "Untrusted" :
+		log_info("%s TLS connection established from %s: %s",
+			 s->ccert ? "Trusted" : info.has_client_cert ? "Untrusted" :
 			 "Anonymous", s->namaddr, s->tls);
 	session_forget(s);
 	s->mode = SESSION_COMMAND;

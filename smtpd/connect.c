@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "proto/smtp.h"
 #include "smtpd/cmd.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/session.h"
@@ -19,7 +18,8 @@ static void set_namaddr(struct session *s)
 
 static void refuse(struct session *s, const char *limit, uint64_t n)
 {
-	log_warn("%s limit exceeded: %llu from %s for service %s", limit, (unsigned long long)n, s->namaddr, s->svc->name);
+	log_warn("%s limit exceeded: %llu from %s for service %s", limit, (unsigned long long)n, s->namaddr,
+		 s->svc->name);
 	session_reply(s, 421, "4.7.0", "%s Error: too many connections from %s", s->svc->global.myhostname,
 		      s->client_addr);
 	session_close(s);
@@ -43,9 +43,11 @@ static void on_counts(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 
 	session_resume(s);
 	s->in_anvil = rc == IPC_OK;
-	if (s->in_anvil && conf->smtpd_client_connection_count_limit && c->count > conf->smtpd_client_connection_count_limit)
+	if (s->in_anvil && conf->smtpd_client_connection_count_limit &&
+	    c->count > conf->smtpd_client_connection_count_limit)
 		refuse(s, "Connection concurrency", c->count);
-	else if (s->in_anvil && conf->smtpd_client_connection_rate_limit && c->rate > conf->smtpd_client_connection_rate_limit)
+	else if (s->in_anvil && conf->smtpd_client_connection_rate_limit &&
+		 c->rate > conf->smtpd_client_connection_rate_limit)
 		refuse(s, "Connection rate", c->rate);
 	else
 		welcome(s);
@@ -56,11 +58,10 @@ static void on_counts(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 static void connected(struct session *s)
 {
 	const struct smtpd_conf *conf = &s->svc->conf;
-	struct anvil_connect m;
+	struct anvil_connect m = { span_z(s->ident) };
 
 	set_namaddr(s);
 	log_info("connect from %s", s->namaddr);
-	m.ident = span_z(arena_printf(&s->srv->loop->tick, "%s:%s", s->svc->name, s->client_addr));
 	if (!s->is_exempt && (conf->smtpd_client_connection_count_limit || conf->smtpd_client_connection_rate_limit) &&
 	    session_call(s, &s->srv->anvil, &anvil_connect_desc, &m, &anvil_counts_desc, on_counts) == 0)
 		return;

@@ -48,7 +48,8 @@ static bool wants_headers(const struct session *s)
 {
 	unsigned who = s->svc->rewrite;
 
-	return s->svc->conf.always_add_missing_headers || s->unix_user || ((who & SERVICE_REWRITE_INET) && s->is_local) ||
+	return s->svc->conf.always_add_missing_headers || s->unix_user ||
+	       ((who & SERVICE_REWRITE_INET) && s->is_local) ||
 	       ((who & SERVICE_REWRITE_NETWORKS) && s->is_trusted) || ((who & SERVICE_REWRITE_SASL) && s->sasl_user) ||
 	       ((who & SERVICE_REWRITE_CCERTS) && s->ccert);
 }
@@ -270,7 +271,8 @@ static int begin(struct content *c, uint64_t timeout_ms)
 
 	if (c->begun)
 		return 0;
-	if (ipc_call(&s->srv->queue, &enq_begin_desc, &m, NULL, &enq_result_desc, &c->enq, on_result, c, timeout_ms) < 0)
+	if (ipc_call(&s->srv->queue, &enq_begin_desc, &m, NULL, &enq_result_desc, &c->enq, on_result, c,
+		     timeout_ms) < 0)
 		return -1;
 	c->begun = true;
 	return send_all_rcpts(c);
@@ -320,7 +322,8 @@ void content_spill(struct content *c)
 		return;
 	if (c->fd >= 0)
 		write_out(c);
-	else if (begin(c, 0) < 0 || session_call(s, &s->srv->queue, &enq_large_desc, &m, &enq_large_fd_desc, on_large) < 0)
+	else if (begin(c, 0) < 0 ||
+		 session_call(s, &s->srv->queue, &enq_large_desc, &m, &enq_large_fd_desc, on_large) < 0)
 		fail(c, write_error);
 }
 
@@ -338,7 +341,8 @@ void content_submit(struct content *c)
 	}
 	if (c->fd >= 0)
 		write_out(c);
-	if (!c->fail[0] && (begin(c, SERVER_COMMIT_MS) < 0 || (c->fd < 0 && ipc_send(q, &enq_body_desc, &body, NULL) < 0) ||
+	if (!c->fail[0] && (begin(c, SERVER_COMMIT_MS) < 0 ||
+			    (c->fd < 0 && ipc_send(q, &enq_body_desc, &body, NULL) < 0) ||
 			    ipc_send(q, &enq_end_desc, &end, NULL) < 0))
 		fail(c, write_error);
 	if (c->fail[0] || c->answered) {

@@ -57,8 +57,8 @@ static struct span find_cert(const struct state *st, const char *name, const cha
 static int make_service(struct state *st, struct listener *l, struct err *err)
 {
 	struct conf *layer = xnew(struct conf);
-	struct service_keys keys = { find_cert(st, "smtpd_tls_cert_file", l->name), find_cert(st, "smtpd_tls_CAfile", l->name),
-				     st->d->ticket_key };
+	struct service_keys keys = { find_cert(st, "smtpd_tls_cert_file", l->name),
+				     find_cert(st, "smtpd_tls_CAfile", l->name), st->d->ticket_key };
 	struct service *svc = NULL;
 	int rc = daemon_overlay(st->d, layer, span_z(l->overrides), err);
 

@@ -83,7 +83,8 @@ static enum restrict_rc refuse(struct restrict_run *r, uint64_t code, struct spa
 		dsn = own;
 		text = rest;
 	}
-	return restrict_run_refuse(r, code, dsn, about_of(r->op->code), "%.*s", SPAN_ARG(text.n ? text : span_z(otherwise)));
+	return restrict_run_refuse(r, code, dsn, about_of(r->op->code), "%.*s",
+				   SPAN_ARG(text.n ? text : span_z(otherwise)));
 }
 
 static void note(struct restrict_run *r, const char *kind, const char *verb, struct span text)

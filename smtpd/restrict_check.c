@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/log.h"
 #include "proto/address.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/session.h"
@@ -26,8 +25,8 @@ static enum restrict_rc unauth_destination(struct restrict_run *r, uint64_t code
 {
 	if (!r->rcpt || is_ours(r))
 		return RESTRICT_RC_DUNNO;
-	r->reply = arena_printf(&r->arena, "%u %c.7.1 <%s>: Relay access denied", (unsigned)code, code < 500 ? '4' : '5',
-				r->rcpt->address);
+	r->reply = arena_printf(&r->arena, "%u %c.7.1 <%s>: Relay access denied", (unsigned)code,
+				code < 500 ? '4' : '5', r->rcpt->address);
 	return RESTRICT_RC_REJECT;
 }
 
@@ -57,7 +56,8 @@ static enum restrict_rc non_fqdn_address(struct restrict_run *r, struct span add
 	address_split(addr, &local, &domain);
 	if (!is_bare && is_fqdn(domain, true))
 		return RESTRICT_RC_DUNNO;
-	return restrict_run_refuse(r, r->s->svc->conf.non_fqdn_reject_code, "5.5.2", about, "need fully-qualified address");
+	return restrict_run_refuse(r, r->s->svc->conf.non_fqdn_reject_code, "5.5.2", about,
+				   "need fully-qualified address");
 }
 
 /* A HELO name may be an address literal, or (as clients do) the address without its brackets. */
@@ -74,7 +74,8 @@ static enum restrict_rc helo_name(struct restrict_run *r, enum restrict_code cod
 	if (!r->s->helo)
 		return RESTRICT_RC_DUNNO;
 	if (code == RESTRICT_INVALID_HELO && !is_helo_name(helo))
-		return restrict_run_refuse(r, conf->invalid_hostname_reject_code, "5.5.2", RESTRICT_ABOUT_HELO, "Invalid name");
+		return restrict_run_refuse(r, conf->invalid_hostname_reject_code, "5.5.2", RESTRICT_ABOUT_HELO,
+					   "Invalid name");
 	if (code == RESTRICT_NON_FQDN_HELO && !is_fqdn(helo, false))
 		return restrict_run_refuse(r, conf->non_fqdn_reject_code, "5.5.2", RESTRICT_ABOUT_HELO,
 					   "need fully-qualified hostname");
@@ -140,7 +141,8 @@ static void on_sender(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 		restrict_run_resume(r, restrict_run_temporary(r));
 	else if (v->status == MSG_NO)
 		restrict_run_resume(r, restrict_run_refuse(r, span_starts(v->dsn, "4") ? 450 : 550, "5.1.0",
-							   RESTRICT_ABOUT_SENDER, "%.*s", SPAN_ARG(v->text.n ? v->text : SPAN_LIT("User unknown"))));
+							   RESTRICT_ABOUT_SENDER, "%.*s",
+							   SPAN_ARG(v->text.n ? v->text : SPAN_LIT("User unknown"))));
 	else
 		restrict_run_resume(r, RESTRICT_RC_DUNNO);
 	session_run(s);
@@ -208,7 +210,8 @@ static enum restrict_rc session_word(struct restrict_run *r, enum restrict_code 
 	}
 	if (code == RESTRICT_MULTI_RCPT_BOUNCE && s->txn && s->txn->sender.n == 0 &&
 	    s->txn->n_rcpts + (r->list < RESTRICT_DATA) > 1)
-		return restrict_run_refuse(r, s->svc->conf.multi_recipient_bounce_reject_code, "5.5.3", restrict_run_about(r),
+		return restrict_run_refuse(r, s->svc->conf.multi_recipient_bounce_reject_code, "5.5.3",
+					   restrict_run_about(r),
 					   "Multi-recipient bounce");
 	return RESTRICT_RC_DUNNO;
 }
@@ -258,9 +261,11 @@ enum restrict_rc restrict_check_op(struct restrict_run *r, const struct restrict
 	case RESTRICT_UNKNOWN_REVERSE:
 		return client_name(r, op->code == RESTRICT_UNKNOWN_REVERSE);
 	case RESTRICT_UNLISTED_RECIPIENT:
-		return r->tail_done && !s->svc->conf.smtpd_reject_unlisted_recipient ? RESTRICT_RC_DUNNO : unlisted_rcpt(r);
+		return r->tail_done && !s->svc->conf.smtpd_reject_unlisted_recipient ? RESTRICT_RC_DUNNO :
+		       unlisted_rcpt(r);
 	case RESTRICT_UNLISTED_SENDER:
-		return r->tail_done && !s->svc->conf.smtpd_reject_unlisted_sender ? RESTRICT_RC_DUNNO : unlisted_sender(r);
+		return r->tail_done && !s->svc->conf.smtpd_reject_unlisted_sender ? RESTRICT_RC_DUNNO :
+		       unlisted_sender(r);
 	case RESTRICT_LOGIN_MISMATCH:
 	case RESTRICT_AUTH_LOGIN_MISMATCH:
 	case RESTRICT_KNOWN_LOGIN_MISMATCH:

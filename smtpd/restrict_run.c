@@ -186,7 +186,8 @@ static void on_value(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 
 	session_resume(s);
 	if (rc != IPC_OK || v->status == MSG_TEMP) {
-		log_warn("table %s: %.*s", r->map, SPAN_ARG(rc == IPC_OK ? v->text : SPAN_LIT("resolve does not answer")));
+		log_warn("table %s: %.*s", r->map, SPAN_ARG(rc == IPC_OK ? v->text :
+							    SPAN_LIT("resolve does not answer")));
 		restrict_run_resume(r, restrict_run_temporary(r));
 	} else {
 		r->found = v->status == MSG_OK;

@@ -11,7 +11,8 @@ static const struct {
 } ehlo_words[] = {
 	{ "pipelining", SERVICE_EHLO_PIPELINING }, { "size", SERVICE_EHLO_SIZE }, { "vrfy", SERVICE_EHLO_VRFY },
 	{ "starttls", SERVICE_EHLO_STARTTLS }, { "auth", SERVICE_EHLO_AUTH }, { "dsn", SERVICE_EHLO_DSN },
-	{ "8bitmime", SERVICE_EHLO_8BITMIME }, { "smtputf8", SERVICE_EHLO_SMTPUTF8 }, { "chunking", SERVICE_EHLO_CHUNKING },
+	{ "8bitmime", SERVICE_EHLO_8BITMIME }, { "smtputf8", SERVICE_EHLO_SMTPUTF8 },
+	{ "chunking", SERVICE_EHLO_CHUNKING },
 	{ "enhancedstatuscodes", SERVICE_EHLO_STATUS }, { "etrn", 0 }, { "xclient", 0 }, { "xforward", 0 },
 	{ "silent-discard", 0 },
 }, rewrite_words[] = {
@@ -56,8 +57,9 @@ static int read_rewrite(struct service *svc, struct err *err)
 static int read_lists(struct service *svc, struct err *err)
 {
 	const struct conf_list *lists[RESTRICT_LISTS] = {
-		&svc->conf.smtpd_client_restrictions, &svc->conf.smtpd_helo_restrictions, &svc->conf.smtpd_sender_restrictions,
-		&svc->conf.smtpd_relay_restrictions, &svc->conf.smtpd_recipient_restrictions, &svc->conf.smtpd_data_restrictions,
+		&svc->conf.smtpd_client_restrictions, &svc->conf.smtpd_helo_restrictions,
+		&svc->conf.smtpd_sender_restrictions, &svc->conf.smtpd_relay_restrictions,
+		&svc->conf.smtpd_recipient_restrictions, &svc->conf.smtpd_data_restrictions,
 		&svc->conf.smtpd_end_of_data_restrictions,
 	};
 	size_t i;
@@ -91,7 +93,8 @@ static int versions_of(const char *word)
 		const char *name;
 		int bits, above;        /* it, and it with all later ones */
 	} names[] = {
-		{ "SSLv2", 0, TLS_BOTH }, { "SSLv3", 0, TLS_BOTH }, { "TLSv1", 0, TLS_BOTH }, { "TLSv1.1", 0, TLS_BOTH },
+		{ "SSLv2", 0, TLS_BOTH }, { "SSLv3", 0, TLS_BOTH }, { "TLSv1", 0, TLS_BOTH },
+		{ "TLSv1.1", 0, TLS_BOTH },
 		{ "TLSv1.2", TLS_12, TLS_BOTH }, { "TLSv1.3", TLS_13, TLS_13 },
 	};
 	bool is_min = strncmp(word, ">=", 2) == 0, is_max = strncmp(word, "<=", 2) == 0;
@@ -99,7 +102,8 @@ static int versions_of(const char *word)
 
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcasecmp(word + (is_min || is_max ? 2 : 0), names[i].name) == 0)
-			return is_min ? names[i].above : is_max ? (TLS_BOTH & ~names[i].above) | names[i].bits : names[i].bits;
+			return is_min ? names[i].above : is_max ? (TLS_BOTH & ~names[i].above) | names[i].bits :
+			       names[i].bits;
 	}
 	return -1;
 }
@@ -183,12 +187,14 @@ static int read_tls(struct service *svc, const struct service_keys *keys, struct
 		return -1;
 	if (keys->pem.n == 0)
 		return conf->smtpd_tls_wrappermode ?
-			err_set(err, ERR_CONF, "service %s: smtpd_tls_wrappermode needs smtpd_tls_cert_file", svc->name) : 0;
+			err_set(err, ERR_CONF, "service %s: smtpd_tls_wrappermode needs smtpd_tls_cert_file",
+				svc->name) : 0;
 	svc->tls = tls_ctx_new(&p, err);
 	return svc->tls ? 0 : -1;
 }
 
-struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys, struct err *err)
+struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys,
+			    struct err *err)
 {
 	struct service *svc = xnew(struct service);
 	struct auth_conf auth;
@@ -198,7 +204,8 @@ struct service *service_new(const char *name, const struct conf *layer, const st
 	svc->name = arena_strdup(&svc->arena, name);
 	if (smtpd_conf_read(&svc->conf, layer, &svc->arena, err) < 0 ||
 	    global_conf_read(&svc->global, layer, &svc->arena, err) < 0 ||
-	    auth_conf_read(&auth, layer, &svc->arena, err) < 0 || read_ehlo(svc, err) < 0 || read_rewrite(svc, err) < 0 ||
+	    auth_conf_read(&auth, layer, &svc->arena, err) < 0 || read_ehlo(svc, err) < 0 ||
+	    read_rewrite(svc, err) < 0 ||
 	    read_lists(svc, err) < 0 || read_networks(svc, err) < 0 || read_tls(svc, keys, err) < 0) {
 		service_unref(&svc);
 		return NULL;

@@ -14,8 +14,8 @@
 
 enum service_ehlo { SERVICE_EHLO_PIPELINING = 1, SERVICE_EHLO_SIZE = 2, SERVICE_EHLO_VRFY = 4,
 	SERVICE_EHLO_STARTTLS = 8,
-		    SERVICE_EHLO_AUTH = 16, SERVICE_EHLO_DSN = 32, SERVICE_EHLO_8BITMIME = 64, SERVICE_EHLO_SMTPUTF8 = 128,
-		    SERVICE_EHLO_CHUNKING = 256, SERVICE_EHLO_STATUS = 512 };
+		    SERVICE_EHLO_AUTH = 16, SERVICE_EHLO_DSN = 32, SERVICE_EHLO_8BITMIME = 64,
+		    SERVICE_EHLO_SMTPUTF8 = 128, SERVICE_EHLO_CHUNKING = 256, SERVICE_EHLO_STATUS = 512 };
 
 /* Who gets missing headers (local_header_rewrite_clients). */
 enum service_rewrite { SERVICE_REWRITE_INET = 1, SERVICE_REWRITE_NETWORKS = 2, SERVICE_REWRITE_SASL = 4,
@@ -48,7 +48,8 @@ struct service_keys {
 };
 
 /* One reference; NULL with ERR_CONF. layer must outlive the service. No blocking. Source: service.c */
-struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys, struct err *err)
+struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys,
+			    struct err *err)
 	WARN_UNUSED;
 struct service *service_ref(struct service *svc);
 

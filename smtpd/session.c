@@ -1,6 +1,5 @@
 #include "smtpd/session.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -8,7 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/smtp.h"
@@ -41,6 +39,7 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	stream_init(&s->io, fd, IN_MAX, OUT_MAX);
 	s->client_addr = arena_strdup(&s->arena, addr);
 	s->local_addr = arena_strdup(&s->arena, local_addr);
+	s->ident = arena_printf(&s->arena, "%s:%s", svc->name, addr);
 	s->client_name = s->client_reverse = "unknown";
 	s->name_status = s->reverse_status = MSG_TEMP;
 	s->unix_user = unix_user ? xstrdup(unix_user) : NULL;
@@ -117,17 +116,13 @@ static void linger(struct session *s)
 
 void session_destroy(struct session *s)
 {
-	struct anvil_disconnect bye;
-	struct arena a = { 0 };
+	struct anvil_disconnect bye = { span_z(s->ident) };
 
 	end_command(s);
 	if (s->namaddr)
 		log_disconnect(s);
-	if (s->in_anvil) {
-		bye.ident = span_z(arena_printf(&a, "%s:%s", s->svc->name, s->client_addr));
+	if (s->in_anvil)
 		(void)!ipc_send(&s->srv->anvil, &anvil_disconnect_desc, &bye, NULL);
-	}
-	arena_fini(&a);
 	ipc_cancel(&s->req);
 	if (s->exchange)
 		sasl_abort(s->exchange);
@@ -215,7 +210,8 @@ void session_log(struct session *s, const char *kind, const char *rcpt, const ch
 {
 	struct str line = STR_INIT(4000);
 	/* what the peer chose is cut: a line that does not fit would not be written, and nobody would hear of him */
-	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr, text);
+	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr,
+			  text);
 
 	if (s->txn)
 		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(span_sub(s->txn->sender, 0, 300)));
@@ -287,16 +283,11 @@ void session_sleep(struct session *s, uint64_t ms, void (*after)(struct session 
 
 int session_event(struct session *s, unsigned event, uint64_t limit, ipc_reply_fn *fn)
 {
-	struct arena a = { 0 };
-	struct anvil_occurred m = { .event = event };
-	int rc;
+	struct anvil_occurred m = { span_z(s->ident), event };
 
 	if (limit == 0 || s->is_exempt)
 		return 0;
-	m.ident = span_z(arena_printf(&a, "%s:%s", s->svc->name, s->client_addr));
-	rc = session_call(s, &s->srv->anvil, &anvil_occurred_desc, &m, &anvil_counts_desc, fn) == 0;
-	arena_fini(&a);
-	return rc;
+	return session_call(s, &s->srv->anvil, &anvil_occurred_desc, &m, &anvil_counts_desc, fn) == 0;
 }
 
 bool session_over_limit(struct session *s, enum ipc_rc rc, const void *reply, uint64_t limit, const char *what)
@@ -321,7 +312,8 @@ static void penalize(struct session *s)
 		log_info("too many errors after %s from %s", s->where, s->namaddr);
 		session_reply(s, 421, "4.7.0", "%s Error: too many errors", s->svc->global.myhostname);
 		session_close(s);
-	} else if (s->failed && !s->slept && s->errors > conf->smtpd_soft_error_limit && conf->smtpd_error_sleep_time_ms) {
+	} else if (s->failed && !s->slept && s->errors > conf->smtpd_soft_error_limit &&
+		   conf->smtpd_error_sleep_time_ms) {
 		s->slept = true;
 		session_sleep(s, conf->smtpd_error_sleep_time_ms, NULL);
 	}
@@ -442,7 +434,8 @@ static void arm(struct session *s)
 		uv_timer_stop(s->timer);
 	} else if (s->rearm || !uv_is_active((uv_handle_t *)s->timer)) {
 		s->rearm = false;
-		uv_timer_start(s->timer, on_timer, s->mode == SESSION_HANDSHAKE ? s->svc->conf.smtpd_starttls_timeout_ms :
+		uv_timer_start(s->timer, on_timer, s->mode == SESSION_HANDSHAKE ?
+			       s->svc->conf.smtpd_starttls_timeout_ms :
 			       s->svc->conf.smtpd_timeout_ms, 0);
 	}
 }

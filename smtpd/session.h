@@ -42,6 +42,7 @@ struct session {
 	const char *client_reverse;     /* what PTR says, or "unknown" */
 	const char *namaddr;            /* "name[192.0.2.1]" */
 	const char *local_addr;
+	const char *ident;              /* "smtp:192.0.2.1", for anvil */
 	const char *tls;                /* "TLSv1.3 with cipher X (256/256 bits)", NULL in clear */
 	const char *ccert;              /* fingerprint of a trusted client certificate, or NULL */
 	char *helo;                     /* malloc; NULL before HELO */

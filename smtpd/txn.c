@@ -56,7 +56,8 @@ int txn_open(struct session *s)
 	if (s->unix_user)
 		log_info("%s: %s from=<%.*s>", t->id, s->unix_user, SPAN_ARG(t->sender));
 	else if (s->sasl_user)
-		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", t->id, s->namaddr, s->sasl_method, s->sasl_user);
+		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", t->id, s->namaddr, s->sasl_method,
+			 s->sasl_user);
 	else
 		log_info("%s: client=%s", t->id, s->namaddr);
 	return 0;

@@ -47,7 +47,8 @@ void check_overlay(struct conf *out_r, const struct conf *c, const struct master
 		const struct mastercf_override *o = &s->overrides[i];
 		const struct param *p = param_find(o->name);
 
-		if (conf_set(out_r, o->name, o->value, m->file, s->line, &ignored) == 0 && p && param_check(p, out_r, &ignored) < 0)
+		if (conf_set(out_r, o->name, o->value, m->file, s->line, &ignored) == 0 && p &&
+		    param_check(p, out_r, &ignored) < 0)
 			(void)!conf_set(out_r, o->name, conf_raw(c, o->name), NULL, 0, &ignored);
 	}
 }

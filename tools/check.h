@@ -25,9 +25,10 @@ const char *check_where(const struct conf *c, const char *name, struct conf_erro
 /* Adds "name: what is wrong" with the place of name in front, unless it has been told already. Source: check.c */
 void check_told(const struct conf *c, const char *msg, struct conf_errors *errors);
 
-/* Makes *out_r c, or the options of a service over c, without what is wrong in it, which has been told: default or value
- * of main.cf stand there instead, so that no error hides another. c must outlive it. Source: check.c */
+/* Makes *out_r c, or the options of a service over c, without what is wrong in it, which has been told: default or
+ * value of main.cf stand there instead, so that no error hides another. c must outlive it. Source: check.c */
 void check_mend(struct conf *out_r, const struct conf *c);
-void check_overlay(struct conf *out_r, const struct conf *c, const struct mastercf *m, const struct mastercf_service *s);
+void check_overlay(struct conf *out_r, const struct conf *c, const struct mastercf *m,
+		   const struct mastercf_service *s);
 
 #endif

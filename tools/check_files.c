@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -21,8 +20,8 @@ static void check_table(const char *where, const char *type_name, struct htab *s
 	if (htab_put(seen, span_z(type_name), seen))
 		return;
 	if (map_open(&m, type_name, &err) < 0)
-		conf_error(errors, "%s%s: %s", err.kind == ERR_CONF && !strstr(err.msg, "does not exist") ? "" : "warning: ", where,
-		           err.msg);
+		conf_error(errors, "%s%s: %s", err.kind == ERR_CONF && !strstr(err.msg, "does not exist") ? "" :
+			   "warning: ", where, err.msg);
 	map_close(&m);
 }
 
@@ -41,7 +40,8 @@ static bool looks_like_table(const char *word)
 /* Lists of domains may be "/file/name". */
 static void check_domain_files(const struct conf *c, struct conf_errors *errors)
 {
-	static const char *const names[] = { "mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains" };
+	static const char *const names[] = { "mydestination", "relay_domains", "virtual_alias_domains",
+					     "virtual_mailbox_domains" };
 	struct arena a = { 0 };
 	struct conf_list list;
 	struct err err;
@@ -52,8 +52,8 @@ static void check_domain_files(const struct conf *c, struct conf_errors *errors)
 			continue;
 		for (j = 0; j < list.n; j++)
 			if (list.v[j][0] == '/' && access(list.v[j], R_OK) < 0)
-				conf_error(errors, "%s: cannot read the domains in %s: %s", check_where(c, names[i], errors),
-				           list.v[j], strerror(errno));
+				conf_error(errors, "%s: cannot read the domains in %s: %s",
+					   check_where(c, names[i], errors), list.v[j], strerror(errno));
 	}
 	arena_fini(&a);
 }
@@ -113,7 +113,8 @@ static void check_login_cert(const struct conf *c, const struct mastercf_service
 		if (*login.ssl_cert)
 			check_pair(check_where(c, "ssl_cert", errors), login.ssl_cert, login.ssl_key, errors);
 		else if (login.login_tls_wrappermode || span_ends_nocase(span_z(s->name), "s"))
-			conf_error(errors, "%s:%u: service '%s' begins with TLS, but ssl_cert is not set", file, s->line, s->name);
+			conf_error(errors, "%s:%u: service '%s' begins with TLS, but ssl_cert is not set", file,
+				   s->line, s->name);
 	}
 	arena_fini(&a);
 }
@@ -130,9 +131,10 @@ static void check_smtpd_cert(const struct conf *c, const struct mastercf_service
 			check_pair(check_where(c, "smtpd_tls_cert_file", errors), smtpd.smtpd_tls_cert_file,
 				   smtpd.smtpd_tls_key_file, errors);
 		else if (!smtpd.smtpd_tls_chain_files.n &&
-			 (smtpd.smtpd_tls_wrappermode || smtpd.smtpd_tls_security_level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT))
-			conf_error(errors, "%s:%u: service '%s' needs TLS, but smtpd_tls_cert_file is not set", file, s->line,
-				   s->name);
+			 (smtpd.smtpd_tls_wrappermode ||
+			  smtpd.smtpd_tls_security_level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT))
+			conf_error(errors, "%s:%u: service '%s' needs TLS, but smtpd_tls_cert_file is not set", file,
+				   s->line, s->name);
 	}
 	arena_fini(&a);
 }
@@ -162,13 +164,15 @@ void check_users(const struct conf *c, struct conf_errors *errors)
 
 	if (global_conf_read(&g, c, &a, &err) == 0 && geteuid() == 0) {
 		if (!getpwnam(g.default_privs))
-			conf_error(errors, "%s: there is no user '%s'", check_where(c, "default_privs", errors), g.default_privs);
+			conf_error(errors, "%s: there is no user '%s'", check_where(c, "default_privs", errors),
+				   g.default_privs);
 		else if (getpwnam(g.default_privs)->pw_uid == 0)
-			conf_error(errors, "%s: commands of aliases would run as root", check_where(c, "default_privs", errors));
+			conf_error(errors, "%s: commands of aliases would run as root",
+				   check_where(c, "default_privs", errors));
 		for (i = 0; i < topology_n_programs; i++)
 			if (topology_programs[i].user && !getpwnam(topology_programs[i].user))
-				conf_error(errors, "warning: there is no user '%s': %s cannot start as root", topology_programs[i].user,
-				           topology_programs[i].name);
+				conf_error(errors, "warning: there is no user '%s': %s cannot start as root",
+					   topology_programs[i].user, topology_programs[i].name);
 	}
 	arena_fini(&a);
 }

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include "auth/mechs.h"
-#include "conf/param.h"
 #include "conf/params.h"
 #include "proto/pop3.h"
 #include "proto/restrict.h"
@@ -21,16 +20,21 @@ void check_limits(const struct conf *c, struct conf_errors *errors)
 
 	if (global_conf_read(&g, c, &a, &err) == 0 && local_conf_read(&l, c, &a, &err) == 0) {
 		if (l.mailbox_size_limit && (!g.message_size_limit || l.mailbox_size_limit < g.message_size_limit))
-			conf_error(errors, "warning: %s: a mailbox may be smaller than one message (message_size_limit): large "
-			           "messages are accepted and then returned", check_where(c, "mailbox_size_limit", errors));
-		if (l.virtual_mailbox_limit && (!g.message_size_limit || l.virtual_mailbox_limit < g.message_size_limit))
-			conf_error(errors, "warning: %s: a mailbox may be smaller than one message (message_size_limit)",
+			conf_error(errors,
+				   "warning: %s: a mailbox may be smaller than one message (message_size_limit): large "
+			           "messages are accepted and then returned",
+				   check_where(c, "mailbox_size_limit", errors));
+		if (l.virtual_mailbox_limit &&
+		    (!g.message_size_limit || l.virtual_mailbox_limit < g.message_size_limit))
+			conf_error(errors,
+				   "warning: %s: a mailbox may be smaller than one message (message_size_limit)",
 			           check_where(c, "virtual_mailbox_limit", errors));
 		if (*l.home_mailbox && l.home_mailbox[strlen(l.home_mailbox) - 1] != '/')
 			conf_error(errors, "%s: '%s' does not end with '/': only Maildir is supported",
 			           check_where(c, "home_mailbox", errors), l.home_mailbox);
 		if (g.virtual_mailbox_domains.n && g.virtual_mailbox_maps.n && !*g.virtual_mailbox_base)
-			conf_error(errors, "%s: virtual_mailbox_base is not set", check_where(c, "virtual_mailbox_domains", errors));
+			conf_error(errors, "%s: virtual_mailbox_base is not set",
+				   check_where(c, "virtual_mailbox_domains", errors));
 	}
 	arena_fini(&a);
 }
@@ -48,7 +52,8 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 	struct err err;
 	size_t i, j;
 
-	if (store_conf_read(&store, c, &a, &err) == 0 && mail_location_expand(&where, &someone, store.mail_location, &a, &err) < 0)
+	if (store_conf_read(&store, c, &a, &err) == 0 &&
+	    mail_location_expand(&where, &someone, store.mail_location, &a, &err) < 0)
 		conf_error(errors, "%s: %s", check_where(c, "mail_location", errors), err.msg);
 	if (imapd_conf_read(&imapd, c, &a, &err) == 0 && folder_defaults_check(imapd.mailbox_defaults, &err) < 0)
 		conf_error(errors, "%s: %s", check_where(c, "mailbox_defaults", errors), err.msg);
@@ -60,8 +65,8 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 		for (j = 0; j < ARRAY_LEN(services) && strcasecmp(login.protocols.v[i], services[j]) != 0; j++)
 			continue;
 		if (j == ARRAY_LEN(services))
-			conf_error(errors, "warning: %s: '%s' is not served; imap and pop3 are", check_where(c, "protocols", errors),
-				   login.protocols.v[i]);
+			conf_error(errors, "warning: %s: '%s' is not served; imap and pop3 are",
+				   check_where(c, "protocols", errors), login.protocols.v[i]);
 	}
 	arena_fini(&a);
 }
@@ -92,8 +97,11 @@ void check_relaying(const struct conf *c, const struct mastercf *m, struct conf_
 		check_overlay(&layer, c, m, &m->v[i]);
 		if (restrict_check(&layer, &err) == 0 && smtpd_conf_read(&smtpd, &layer, &a, &err) == 0 &&
 		    !decides(&smtpd.smtpd_relay_restrictions) && !decides(&smtpd.smtpd_recipient_restrictions))
-			conf_error(errors, "%s:%u: service '%s' would relay for everybody: neither smtpd_relay_restrictions nor "
-			           "smtpd_recipient_restrictions has reject_unauth_destination", m->file, m->v[i].line, m->v[i].name);
+			conf_error(errors,
+				   "%s:%u: service '%s' would relay for everybody: neither "
+				   "smtpd_relay_restrictions nor "
+			           "smtpd_recipient_restrictions has reject_unauth_destination", m->file, m->v[i].line,
+				   m->v[i].name);
 		conf_fini(&layer);
 	}
 	arena_fini(&a);
@@ -117,7 +125,9 @@ void check_logins(const struct conf *c, const struct mastercf *m, struct conf_er
 		if (login_conf_read(&login, &layer, &a, &err) == 0 &&
 		    j == ARRAY_LEN(services) && login.login_protocol != LOGIN_PROTOCOL_POP3 &&
 		    login.login_protocol != LOGIN_PROTOCOL_IMAP)
-			conf_error(errors, "%s:%u: service '%s': which protocol? Name the service imap, imaps, pop3 or pop3s, or say "
+			conf_error(errors,
+				   "%s:%u: service '%s': which protocol? Name the service imap, imaps, pop3 or "
+				   "pop3s, or say "
 				   "-o login_protocol=imap", m->file, m->v[i].line, m->v[i].name);
 		conf_fini(&layer);
 	}
@@ -137,7 +147,8 @@ static bool is_served(struct span transport)
 
 void check_agents(const struct conf *c, struct conf_errors *errors)
 {
-	static const char *const names[] = { "default_transport", "fallback_transport", "local_transport", "mailbox_transport",
+	static const char *const names[] = { "default_transport", "fallback_transport", "local_transport",
+					     "mailbox_transport",
 		"relay_transport", "relayhost", "virtual_transport" };
 	struct str value = STR_INIT(65536);
 	struct span transport, nexthop;
@@ -154,8 +165,9 @@ void check_agents(const struct conf *c, struct conf_errors *errors)
 		if (transport.n == 0)
 			continue;
 		if (strcmp(names[i], "relayhost") == 0)
-			conf_error(errors, "warning: %s: the SMTP client is not built in yet: mail for %s waits in the queue",
-			           check_where(c, names[i], errors), value.p);
+			conf_error(errors,
+				   "warning: %s: the SMTP client is not built in yet: mail for %s waits in the queue",
+				   check_where(c, names[i], errors), value.p);
 		else if (!is_served(transport))
 			conf_error(errors, "warning: %s: no agent serves '%.*s' yet: mail for it waits in the queue",
 			           check_where(c, names[i], errors), SPAN_ARG(transport));
@@ -183,12 +195,15 @@ void check_domains(const struct conf *c, struct conf_errors *errors)
 	struct err err;
 
 	if (global_conf_read(&g, c, &a, &err) == 0 && resolve_conf_read(&r, c, &a, &err) == 0) {
-		check_overlap(c, "virtual_mailbox_domains", &g.virtual_mailbox_domains, "mydestination", &g.mydestination, errors);
-		check_overlap(c, "virtual_alias_domains", &g.virtual_alias_domains, "mydestination", &g.mydestination, errors);
+		check_overlap(c, "virtual_mailbox_domains", &g.virtual_mailbox_domains, "mydestination",
+			      &g.mydestination, errors);
+		check_overlap(c, "virtual_alias_domains", &g.virtual_alias_domains, "mydestination", &g.mydestination,
+			      errors);
 		check_overlap(c, "virtual_alias_domains", &g.virtual_alias_domains, "virtual_mailbox_domains",
 		              &g.virtual_mailbox_domains, errors);
 		check_overlap(c, "relay_domains", &r.relay_domains, "mydestination", &g.mydestination, errors);
-		check_overlap(c, "relay_domains", &r.relay_domains, "virtual_mailbox_domains", &g.virtual_mailbox_domains, errors);
+		check_overlap(c, "relay_domains", &r.relay_domains, "virtual_mailbox_domains",
+			      &g.virtual_mailbox_domains, errors);
 		if (!strchr(g.myhostname, '.'))
 			conf_error(errors, "warning: %s: '%s' is no full name: other servers will refuse it",
 			           check_where(c, "myhostname", errors), g.myhostname);
@@ -251,11 +266,13 @@ void check_auth(const struct conf *c, struct conf_errors *errors)
 		for (j = 0, found = false; j < auth.auth_passdb.n; j++)
 			found = found || can_use(auth.auth_mechanisms.v[i], auth.auth_passdb.v[j]);
 		if (!found)
-			conf_error(errors, "warning: %s: no account can use %s: no source in auth_passdb has what it needs",
+			conf_error(errors,
+				   "warning: %s: no account can use %s: no source in auth_passdb has what it needs",
 			           check_where(c, "auth_mechanisms", errors), auth.auth_mechanisms.v[i]);
 	}
 	for (i = 0; i < auth.auth_passdb.n; i++)
-		if (strncmp(auth.auth_passdb.v[i], "passwd-file:", 12) == 0 && access(auth.auth_passdb.v[i] + 12, R_OK) < 0)
+		if (strncmp(auth.auth_passdb.v[i], "passwd-file:", 12) == 0 &&
+		    access(auth.auth_passdb.v[i] + 12, R_OK) < 0)
 			conf_error(errors, "warning: %s: cannot read %s: %s", check_where(c, "auth_passdb", errors),
 			           auth.auth_passdb.v[i] + 12, strerror(errno));
 	arena_fini(&a);

@@ -20,7 +20,8 @@ static void check_network(const char *where, const char *entry, struct conf_erro
 	if (cidr_parse(&net, span_z(entry), &err) < 0)
 		conf_error(errors, "%s: %s", where, err.msg);
 	else if (net.bits < (net.family_bits == 32 ? WIDE_IPV4 : WIDE_IPV6))
-		conf_error(errors, "warning: %s: %s lets a large part of the Internet relay through this machine", where, entry);
+		conf_error(errors, "warning: %s: %s lets a large part of the Internet relay through this machine",
+			   where, entry);
 }
 
 /* Postfix's own default names a table there. */
@@ -51,10 +52,11 @@ void check_networks(const struct conf *c, struct conf_errors *errors)
 		for (i = 0; i < g.mynetworks.n; i++)
 			check_network(check_where(c, "mynetworks", errors), g.mynetworks.v[i], errors);
 		for (i = 0; i < g.inet_protocols.n; i++)
-			if (strcasecmp(g.inet_protocols.v[i], "all") != 0 && strcasecmp(g.inet_protocols.v[i], "ipv4") != 0 &&
+			if (strcasecmp(g.inet_protocols.v[i], "all") != 0 &&
+			    strcasecmp(g.inet_protocols.v[i], "ipv4") != 0 &&
 			    strcasecmp(g.inet_protocols.v[i], "ipv6") != 0)
-				conf_error(errors, "%s: '%s' is none of all, ipv4 and ipv6", check_where(c, "inet_protocols", errors),
-				           g.inet_protocols.v[i]);
+				conf_error(errors, "%s: '%s' is none of all, ipv4 and ipv6",
+					   check_where(c, "inet_protocols", errors), g.inet_protocols.v[i]);
 	}
 	arena_fini(&a);
 }

@@ -12,7 +12,8 @@ static void check_kernel(struct conf_errors *errors)
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	if (abi < 2)
-		conf_error(errors, "warning: this kernel has no Landlock of ABI 2 or later; daemons run without that layer");
+		conf_error(errors,
+			   "warning: this kernel has no Landlock of ABI 2 or later; daemons run without that layer");
 }
 
 static void check_services(const struct mastercf *m, struct conf_errors *errors)

@@ -10,7 +10,7 @@
 #include "tools/conf_edit.h"
 
 static const char usage[] =
-	"usage: surat config [-dnxhj] [NAME...]     show parameters (-d defaults, -n those set in main.cf, -x expanded,\n"
+	"usage: surat config [-dnxhj] [NAME...]     show parameters (-d defaults, -n set in main.cf, -x expanded,\n"
 	"                                           -h values only, -j JSON)\n"
 	"       surat config -e NAME=VALUE...       set parameters in main.cf\n"
 	"       surat config -X NAME...             take parameters out of main.cf (-# leaves them as comments)\n"

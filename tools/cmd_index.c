@@ -60,7 +60,8 @@ static int find_user(struct index_cmd *c, struct err *err)
 	enum map_rc rc;
 	struct names n;
 
-	if (names_resolve(&n, &c->settings, span_z(c->name), &c->arena, err) < 0 || passdb_open(&chain, &c->settings, err) < 0)
+	if (names_resolve(&n, &c->settings, span_z(c->name), &c->arena, err) < 0 ||
+	    passdb_open(&chain, &c->settings, err) < 0)
 		return -1;
 	rc = passdb_find(&chain, &n, &c->arena, &c->user, &secrets, err);
 	explicit_bzero(secrets.p, secrets.n);
@@ -70,7 +71,8 @@ static int find_user(struct index_cmd *c, struct err *err)
 		rc = find_system_user(c, n.unix_name);
 	if (rc == MAP_NONE)
 		return err_set(err, ERR_PERM, "there is no account %s", n.full);
-	if (rc == MAP_TEMP || (!c->user.system_user && settings_complete(&c->settings, &c->user.account, &c->arena, err) < 0))
+	if (rc == MAP_TEMP || (!c->user.system_user &&
+			       settings_complete(&c->settings, &c->user.account, &c->arena, err) < 0))
 		return -1;
 	return mail_location_expand(&c->loc, &c->user.account, c->settings.store.mail_location, &c->arena, err);
 }
@@ -80,7 +82,8 @@ static int become_user(struct index_cmd *c, struct err *err)
 	const struct account *a = &c->user.account;
 
 	if (!settings_allow_ids(&c->settings, a->uid, a->gid))
-		return err_set(err, ERR_CONF, "uid %u, gid %u may not have a mailbox: see first_valid_uid", a->uid, a->gid);
+		return err_set(err, ERR_CONF, "uid %u, gid %u may not have a mailbox: see first_valid_uid", a->uid,
+			       a->gid);
 	if (geteuid() == 0)
 		return sandbox_become(a->uid, a->gid, c->user.system_user, err);
 	if (geteuid() != a->uid)

@@ -67,7 +67,8 @@ int cmd_log(struct tool *t, int argc, char **argv)
 		status = tool_fail(t, "log", "%s", err.msg);
 	else if (path.n == 0 || strcmp(path.p, "/dev/stdout") == 0)
 		status = tool_fail(t, "log", "the log goes to %s: see %s", path.n ? path.p : "syslog",
-				   path.n ? "where surat was started" : "/var/log/mail.log or \"journalctl -t surat/smtpd\"");
+				   path.n ? "where surat was started" :
+				   "/var/log/mail.log or \"journalctl -t surat/smtpd\"");
 	else
 		status = show(t, path.p, is_following);
 	str_fini(&path);

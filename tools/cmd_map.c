@@ -1,16 +1,14 @@
-#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
 #include "conf/map.h"
 #include "conf/map_build.h"
 #include "conf/param.h"
 #include "tools/commands.h"
 
 static const char usage[] =
-	"usage: surat map [-a] [TYPE:]FILE...      build FILE.lmdb from FILE (-a: lines are 'key: value', as in aliases)\n"
+	"usage: surat map [-a] [TYPE:]FILE...      build FILE.lmdb from FILE (-a: lines 'key: value', as in aliases)\n"
 	"       surat map -q KEY [-j] TYPE:NAME    ask a table; KEY - reads keys from standard input\n"
 	"       surat map -s [-j] [TYPE:]FILE      show all entries of a built table\n";
 
@@ -73,7 +71,8 @@ static int build_all(struct tool *t, char **names, bool is_aliases)
 	(void)!conf_load(&c, t->config_dir, &errors);
 	for (; *names; names++) {
 		path = path_of(*names);
-		if (build(t, path, is_aliases || is_alias_file(&c, path) ? MAP_SYNTAX_ALIASES : MAP_SYNTAX_TABLE, "map"))
+		if (build(t, path, is_aliases || is_alias_file(&c, path) ? MAP_SYNTAX_ALIASES : MAP_SYNTAX_TABLE,
+			  "map"))
 			status = TOOL_FAILED;
 	}
 	conf_errors_fini(&errors);

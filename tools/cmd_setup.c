@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,7 +7,8 @@
 
 static int run_adduser(struct tool *t, const char *user)
 {
-	const char *argv[] = { "adduser", "--quiet", "--system", "--group", "--no-create-home", "--home", "/nonexistent",
+	const char *argv[] = { "adduser", "--quiet", "--system", "--group", "--no-create-home", "--home",
+			       "/nonexistent",
 			       "--force-badname", user, NULL };
 	int status = -1;
 	pid_t pid = fork();

@@ -8,7 +8,6 @@
 
 #include "conf/params.h"
 #include "tools/commands.h"
-#include "tools/master_client.h"
 
 /* daemon_directory of an installed suite holds the binary itself, that of a build tree a folder of its name. */
 static const char *find_master(const char *libexec, struct arena *a)

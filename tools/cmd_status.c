@@ -41,7 +41,8 @@ static void print_uptime(FILE *f, uint64_t ms)
 	uint64_t s = ms / 1000;
 
 	if (s < 86400)
-		fprintf(f, "%6llu:%02u:%02u", (unsigned long long)s / 3600, (unsigned)(s / 60 % 60), (unsigned)(s % 60));
+		fprintf(f, "%6llu:%02u:%02u", (unsigned long long)s / 3600, (unsigned)(s / 60 % 60),
+			(unsigned)(s % 60));
 	else
 		fprintf(f, "%7llu days", (unsigned long long)s / 86400);
 }
@@ -52,12 +53,15 @@ static void print_table(struct tool *t, const struct tool_reply *r)
 	size_t i;
 
 	fprintf(t->out, "surat is %s, master is process %llu, configuration %.*s\n\n",
-		r->is_ok ? "running" : "not up or going down", (unsigned long long)r->pid, SPAN_ARG(r->config_directory));
-	fprintf(t->out, "%-10s %8s %-15s %-9s %8s %8s %12s  %s\n", "NAME", "PID", "USER", "STATE", "SESSIONS", "RESTARTS", "UPTIME",
+		r->is_ok ? "running" : "not up or going down", (unsigned long long)r->pid,
+		SPAN_ARG(r->config_directory));
+	fprintf(t->out, "%-10s %8s %-15s %-9s %8s %8s %12s  %s\n", "NAME", "PID", "USER", "STATE", "SESSIONS",
+		"RESTARTS", "UPTIME",
 		"SERVICES");
 	for (i = 0; i < r->processes.n; i++) {
-		fprintf(t->out, "%-10.*s %8llu %-15.*s %-9.*s %8llu %8llu ", SPAN_ARG(v[i].name), (unsigned long long)v[i].pid,
-			SPAN_ARG(v[i].user), SPAN_ARG(v[i].state), (unsigned long long)v[i].sessions, (unsigned long long)v[i].restarts);
+		fprintf(t->out, "%-10.*s %8llu %-15.*s %-9.*s %8llu %8llu ", SPAN_ARG(v[i].name),
+			(unsigned long long)v[i].pid, SPAN_ARG(v[i].user), SPAN_ARG(v[i].state),
+			(unsigned long long)v[i].sessions, (unsigned long long)v[i].restarts);
 		print_uptime(t->out, v[i].uptime_ms);
 		fprintf(t->out, "  %.*s\n", SPAN_ARG(v[i].services));
 	}

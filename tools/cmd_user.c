@@ -17,7 +17,8 @@ static const char usage_text[] =
 	"usage: surat user add NAME [--password-stdin | --generate | --password P] [--uid N] [--gid N] [--home DIR]\n"
 	"                           [--mail LOCATION] [--quota SIZE] [--comment TEXT]\n"
 	"       surat user passwd NAME [--password-stdin | --generate | --password P]\n"
-	"       surat user set NAME [--uid N] [--gid N] [--home DIR] [--mail LOCATION] [--quota SIZE] [--comment TEXT]\n"
+	"       surat user set NAME [--uid N] [--gid N] [--home DIR] [--mail LOCATION] [--quota SIZE]\n"
+	"                           [--comment TEXT]\n"
 	"       surat user delete|disable|enable NAME\n"
 	"       surat user list [-j]\n"
 	"       surat user import FILE [--replace]      a passwd-file of Dovecot; all of it or nothing\n";
@@ -83,7 +84,8 @@ static int ask_password(struct user_cmd *c, struct str *out)
 	int rc = 0;
 
 	if (!tty)
-		return tool_fail(c->t, "user", "no terminal to ask for the password: use --password-stdin or --generate");
+		return tool_fail(c->t, "user",
+				 "no terminal to ask for the password: use --password-stdin or --generate");
 	if (prompt(tty, "New password: ", out) < 0 || prompt(tty, "Again: ", &again) < 0)
 		rc = tool_fail(c->t, "user", "the password cannot be read or is too long");
 	else if (!span_eq(str_span(out), str_span(&again)))
@@ -195,7 +197,8 @@ static int apply_options(struct user_cmd *c, struct account *a)
 
 	if (!o->uid != !o->gid && !a->has_ids)
 		return tool_fail(c->t, "user", "--uid and --gid go together");
-	if ((o->uid && parse_id(c, "uid", o->uid, &a->uid) != 0) || (o->gid && parse_id(c, "gid", o->gid, &a->gid) != 0))
+	if ((o->uid && parse_id(c, "uid", o->uid, &a->uid) != 0) ||
+	    (o->gid && parse_id(c, "gid", o->gid, &a->gid) != 0))
 		return TOOL_FAILED;
 	a->has_ids = a->has_ids || o->uid;
 	a->home = o->home ? o->home : a->home;
@@ -209,7 +212,8 @@ static int apply_options(struct user_cmd *c, struct account *a)
 	if (!a->mail)
 		a->mail = MAIL_LOCATION_DEFAULT;
 	if (!settings_allow_ids(&c->settings, a->uid, a->gid))
-		fprintf(c->t->err, "surat user: warning: %s cannot log in: uid %u, gid %u is outside of first_valid_uid to "
+		fprintf(c->t->err,
+			"surat user: warning: %s cannot log in: uid %u, gid %u is outside of first_valid_uid to "
 			"last_valid_uid or the same of gid\n", a->name, a->uid, a->gid);
 	return 0;
 }
@@ -230,9 +234,11 @@ static void warn_of_domain(struct user_cmd *c, const char *name)
 {
 	struct span local, domain;
 
-	if (account_name_split(span_z(name), &local, &domain) && !is_in(&c->settings.global.virtual_mailbox_domains, domain) &&
+	if (account_name_split(span_z(name), &local, &domain) &&
+	    !is_in(&c->settings.global.virtual_mailbox_domains, domain) &&
 	    !is_in(&c->settings.global.mydestination, domain))
-		fprintf(c->t->err, "surat user: warning: %.*s is neither in virtual_mailbox_domains nor in mydestination: no "
+		fprintf(c->t->err,
+			"surat user: warning: %.*s is neither in virtual_mailbox_domains nor in mydestination: no "
 			"mail comes in for %s\n", SPAN_ARG(domain), name);
 }
 
@@ -254,8 +260,8 @@ static void prepare_base(struct user_cmd *c, const struct account *a)
 	    (mkdir(base, 0700) < 0 || chown(base, a->uid, a->gid) < 0 || chmod(base, 0770) < 0))
 		fprintf(c->t->err, "surat user: warning: virtual_mailbox_base %s: %s\n", base, strerror(errno));
 	else if (stat(base, &st) == 0 && !may_write(&st, a) && stat(a->home, &st) < 0)
-		fprintf(c->t->err, "surat user: warning: uid %u may not make mailboxes in virtual_mailbox_base %s\n", a->uid,
-			base);
+		fprintf(c->t->err, "surat user: warning: uid %u may not make mailboxes in virtual_mailbox_base %s\n",
+			a->uid, base);
 }
 
 /* ---- subcommands ---- */
@@ -483,7 +489,8 @@ static const struct {
 	bool needs_arg, edits;
 } commands[] = {
 	{ "add", user_add, true, true },         { "passwd", user_passwd, true, true }, { "set", user_set, true, true },
-	{ "delete", user_delete, true, true },   { "list", user_list, false, false },   { "import", user_import, true, true },
+	{ "delete", user_delete, true, true },   { "list", user_list, false, false },
+	{ "import", user_import, true, true },
 	{ "disable", user_disable, true, true }, { "enable", user_enable, true, true },
 };
 

@@ -42,7 +42,8 @@ static void show(struct who *w, const struct ctl_session *s)
 		return;
 	}
 	if (w->n == 1)
-		fprintf(w->t->out, "%-32s %-7s %8s %-24s %-19s  %s\n", "USER", "SERVICE", "PID", "REMOTE", "SINCE", "SESSION");
+		fprintf(w->t->out, "%-32s %-7s %8s %-24s %-19s  %s\n", "USER", "SERVICE", "PID", "REMOTE", "SINCE",
+			"SESSION");
 	format_time(s->since, since);
 	if (s->pid)
 		snprintf(pid, sizeof(pid), "%llu", (unsigned long long)s->pid);

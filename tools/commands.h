@@ -48,7 +48,8 @@ int tool_take_config(struct tool *t, int *argc, char **argv);
 /* Prints a message behind "surat NAME: " to t->err; returns TOOL_FAILED. Source: tool.c */
 int tool_fail(struct tool *t, const char *name, const char *fmt, ...) PRINTF(3, 4);
 
-/* Prints j with a line end to t->out and gives it back; a string for it, "?" for bytes that are no UTF-8. Source: tool.c */
+/* Prints j with a line end to t->out and gives it back; a string for it, "?" for bytes that are no UTF-8. Source:
+ * tool.c */
 void tool_json(struct tool *t, json_t *j);
 json_t *tool_json_text(struct span s);
 

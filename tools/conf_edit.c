@@ -1,7 +1,6 @@
 #include "tools/conf_edit.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

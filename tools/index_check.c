@@ -54,13 +54,15 @@ static void check_record(struct check *c, const struct index_msg *m, int fd)
 
 static void check_file(struct check *c, const struct index_msg *m, const struct maildir_entry *e)
 {
-	int fd = openat(e->is_new ? c->b->md.new : c->b->md.cur, e->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(e->is_new ? c->b->md.new : c->b->md.cur, e->name,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		say(c, "UID %u: %s cannot be opened", m->uid, e->name);
 	else if (m->size != UINT64_MAX && m->size != (uint64_t)st.st_size)
-		say(c, "UID %u: the file has %lld bytes, not %llu", m->uid, (long long)st.st_size, (unsigned long long)m->size);
+		say(c, "UID %u: the file has %lld bytes, not %llu", m->uid, (long long)st.st_size,
+		    (unsigned long long)m->size);
 	else if (m->state & INDEX_HAS_RECORD)
 		check_record(c, m, fd);
 	if (fd >= 0)

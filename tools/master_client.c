@@ -22,7 +22,8 @@ static int connect_master(const char *run_directory, struct err *err)
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return fd;
 	if (errno != ENOENT && errno != ECONNREFUSED)
-		err_sys(err, "cannot reach master at %s (only root and the user that started the suite may)", a.sun_path);
+		err_sys(err, "cannot reach master at %s (only root and the user that started the suite may)",
+			a.sun_path);
 	close(fd);
 	return -1;
 }
@@ -38,7 +39,8 @@ int master_client_open(struct ipc *c, const char *run_directory, struct err *err
 	return 0;
 }
 
-struct tool_reply *master_client_ask(const char *run_directory, const char *command, uint64_t timeout_ms, struct arena *a,
+struct tool_reply *master_client_ask(const char *run_directory, const char *command, uint64_t timeout_ms,
+				     struct arena *a,
 				     struct ipc *keep, struct err *err)
 {
 	struct tool_request ask = { span_z(command) };

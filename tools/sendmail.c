@@ -124,7 +124,8 @@ static int submit(struct options *o, const char *socket_path, const char *origin
 	letter_init(&l, origin);
 	self = own_address(&l.arena, origin);
 	if (o->env.sender)
-		rc = letter_set_sender(&l, span_z(o->env.sender), &err) < 0 ? err_wrap(&err, "-f %s", o->env.sender) : 0;
+		rc = letter_set_sender(&l, span_z(o->env.sender), &err) < 0 ? err_wrap(&err, "-f %s", o->env.sender) :
+			0;
 	o->env.sender = o->env.sender ? l.sender : self;
 	from = *o->env.sender ? o->env.sender : self;
 	if (o->full_name)

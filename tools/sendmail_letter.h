@@ -35,6 +35,7 @@ int letter_add_rcpt(struct letter *l, struct span address, struct err *err) WARN
 /* Reads in to its end, or (dot_ends) to a line with a single dot. takes_rcpts: To, Cc and Bcc fields (Resent- ones if
  * there are any) name the recipients. from: the From field to add when there is none, or NULL. Blocks on in.
  * -1: ERR_SYS, ERR_PROTO for a bad address. Source: sendmail_letter.c */
-int letter_read(struct letter *l, FILE *in, bool dot_ends, bool takes_rcpts, const char *from, struct err *err) WARN_UNUSED;
+int letter_read(struct letter *l, FILE *in, bool dot_ends, bool takes_rcpts, const char *from,
+		struct err *err) WARN_UNUSED;
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "conf/nearest.h"
 #include "tools/commands.h"
 

@@ -9,7 +9,8 @@ int base64_encode(struct str *out, struct span in)
 
 	for (i = 0; i < in.n; i += 3) {
 		size_t left = in.n - i;
-		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0u);
+		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+			(left > 2 ? p[i + 2] : 0u);
 		char q[4] = { alphabet[v >> 18], alphabet[v >> 12 & 63], left > 1 ? alphabet[v >> 6 & 63] : '=',
 			      left > 2 ? alphabet[v & 63] : '=' };
 

@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <stdint.h>
-
 size_t utf8_len(const char *p, size_t n)
 {
 	const unsigned char *u = (const unsigned char *)p;

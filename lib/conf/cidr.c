@@ -57,13 +57,14 @@ int cidr_parse(struct cidr *out_r, struct span s, struct err *err)
 		return err_set(err, ERR_CONF, "'%.*s' is neither an address nor a network", SPAN_ARG(s));
 	if (has_bits) {
 		if (span_u64(bits, out_r->family_bits, &n) < 0)
-			return err_set(err, ERR_CONF, "'%.*s' has no prefix length of 0 to %u", SPAN_ARG(s), out_r->family_bits);
+			return err_set(err, ERR_CONF, "'%.*s' has no prefix length of 0 to %u", SPAN_ARG(s),
+				       out_r->family_bits);
 		out_r->bits = (uint8_t)n;
 	}
 	if (!mask(out_r)) {
 		inet_ntop(out_r->family_bits == 32 ? AF_INET : AF_INET6, out_r->addr, z, sizeof(z));
-		return err_set(err, ERR_CONF, "'%.*s' has bits set behind the prefix; the network is %s/%u", SPAN_ARG(s), z,
-		               out_r->bits);
+		return err_set(err, ERR_CONF, "'%.*s' has bits set behind the prefix; the network is %s/%u",
+			       SPAN_ARG(s), z, out_r->bits);
 	}
 	unmap(out_r);
 	return 0;

@@ -1,7 +1,6 @@
 #include "conf/conf.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -123,7 +122,8 @@ static int expand_chained(struct str *out, struct span value, struct chain *chai
 
 static int expand_one(void *arg, struct span name, struct str *out, struct err *err)
 {
-	struct chain *outer = arg, chain = { .outer = outer, .name = name, .conf = outer->conf, .lookups = outer->lookups };
+	struct chain *outer = arg, chain = { .outer = outer, .name = name, .conf = outer->conf,
+					     .lookups = outer->lookups };
 	const struct conf_value *found;
 	const struct chain *c;
 	const char *value;
@@ -260,7 +260,8 @@ static bool is_dovecot(const char *file, unsigned line, struct span text, int *d
 		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(word));
 		f = param_foreign(name);
 		conf_error(errors, "%s:%u: '%.*s': blocks of Dovecot are not read; %s", file, line,
-		           SPAN_ARG(span_sub(text, 0, (size_t)brace + 1)), f ? f->advice : "parameters stand one a line");
+		           SPAN_ARG(span_sub(text, 0, (size_t)brace + 1)),
+			   f ? f->advice : "parameters stand one a line");
 	}
 	for (i = 0; i < text.n; i++)
 		*depth += (text.p[i] == '{') - (text.p[i] == '}');
@@ -289,8 +290,8 @@ static void parse_line(struct conf *c, const char *file, unsigned line, struct s
 	}
 	before = put(c, name, value, file, line);
 	if (before && before->file)
-		conf_error(errors, "warning: %s:%u: '%.*s' was set in line %u already; this value replaces it", file, line,
-		           SPAN_ARG(name), before->line);
+		conf_error(errors, "warning: %s:%u: '%.*s' was set in line %u already; this value replaces it", file,
+			   line, SPAN_ARG(name), before->line);
 }
 
 int conf_parse(struct conf *c, const char *file, struct span text, struct conf_errors *errors)
@@ -373,7 +374,8 @@ static void collect_references(const struct conf *c, struct span main_cf, struct
 	macro_names(main_cf, add_name, names);
 	if (str_addf(&path, "%s/master.cf", c->dir) == 0 && source_slurp(&text, path.p, &err) == 0)
 		macro_names(str_span(&text), add_name, names);
-	if (conf_raw(c, "smtpd_restriction_classes") && conf_expand_name(&text, c, "smtpd_restriction_classes", &err) == 0)
+	if (conf_raw(c, "smtpd_restriction_classes") &&
+	    conf_expand_name(&text, c, "smtpd_restriction_classes", &err) == 0)
 		for (classes = str_span(&text); macro_word(&classes, &word);)
 			add_name(names, word);
 	str_fini(&text);
@@ -393,12 +395,14 @@ static void check_name(const struct htab *names, const char *name, const struct 
 	if (f && f->is_refused && v->value[0] && strcmp(v->value, "no") != 0) {
 		conf_error(errors, "%s:%u: parameter '%s' is not supported: %s", v->file, v->line, name, f->advice);
 	} else if (f) {
-		conf_error(errors, "warning: %s:%u: parameter '%s' has no effect: %s", v->file, v->line, name, f->advice);
+		conf_error(errors, "warning: %s:%u: parameter '%s' has no effect: %s", v->file, v->line, name,
+			   f->advice);
 	} else {
 		nearest_init(&near, name);
 		for (i = 0; i < param_count; i++)
 			nearest_offer(&near, param_table[i].name);
-		conf_error(errors, "%s:%u: unknown parameter '%s'%s", v->file, v->line, name, nearest_hint(&near, &hint));
+		conf_error(errors, "%s:%u: unknown parameter '%s'%s", v->file, v->line, name,
+			   nearest_hint(&near, &hint));
 		str_fini(&hint);
 	}
 }

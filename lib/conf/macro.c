@@ -93,7 +93,8 @@ static int choose(struct macro *m, struct span rest, bool truth, unsigned depth)
 
 	if (macro_group(skip_blanks(text), &inside, &after)) {
 		after = skip_blanks(after);
-		if (want && after.n && after.p[0] == ':' && !macro_group(skip_blanks(span_from(after, 1)), &other, &after))
+		if (want && after.n && after.p[0] == ':' &&
+		    !macro_group(skip_blanks(span_from(after, 1)), &other, &after))
 			return err_set(m->err, ERR_CONF, "'{text}' is missing after '}:'");
 		if (skip_blanks(after).n)
 			return err_set(m->err, ERR_CONF, "unexpected '%.*s' after '}'", SPAN_ARG(after));

@@ -59,7 +59,8 @@ static const struct map_type *find_type(struct span name, struct nearest *near)
 /* Postfix's other types. */
 static bool is_foreign(struct span name)
 {
-	static const char *const names[] = { "cdb", "dbm", "environ", "ldap", "memcache", "mongodb", "mysql", "netinfo", "nis",
+	static const char *const names[] = { "cdb", "dbm", "environ", "ldap", "memcache", "mongodb", "mysql", "netinfo",
+					     "nis",
 		"nisplus", "pgsql", "pipemap", "randmap", "sdbm", "socketmap", "sqlite", "tcp" };
 	size_t i;
 
@@ -90,12 +91,14 @@ int map_open(struct map **m_r, const char *type_name, struct err *err)
 	struct map *m;
 
 	if (!span_cut(span_z(skip_proxy(type_name)), ':', &name, &rest))
-		return err_set(err, ERR_CONF, "table '%s' has no type (write type:name, as in lmdb:%s)", type_name, type_name);
+		return err_set(err, ERR_CONF, "table '%s' has no type (write type:name, as in lmdb:%s)", type_name,
+			       type_name);
 	snprintf(want, sizeof(want), "%.*s", SPAN_ARG(name));
 	nearest_init(&near, want);
 	type = find_type(name, &near);
 	if (!type && is_foreign(name))
-		return err_set(err, ERR_CONF, "table type '%s' is not built in; put its rows into a file for lmdb: (surat map) or "
+		return err_set(err, ERR_CONF,
+			       "table type '%s' is not built in; put its rows into a file for lmdb: (surat map) or "
 			       "texthash:", want);
 	if (!type) {
 		err_set(err, ERR_CONF, "unknown table type '%s'%s", want, nearest_hint(&near, &hint));

@@ -22,7 +22,8 @@ struct build {
 
 static int lmdb_err(struct build *b, int rc, struct err *err)
 {
-	return err_set(err, rc == MDB_MAP_FULL ? ERR_CONF : ERR_TEMP, "cannot write %s: %s", b->temp.p, mdb_strerror(rc));
+	return err_set(err, rc == MDB_MAP_FULL ? ERR_CONF : ERR_TEMP, "cannot write %s: %s", b->temp.p,
+		       mdb_strerror(rc));
 }
 
 static int put_entry(struct build *b, const struct source *src, struct span key, struct span value,
@@ -32,14 +33,14 @@ static int put_entry(struct build *b, const struct source *src, struct span key,
 	int rc;
 
 	if (key.n > LMDB_KEY_MAX) {
-		conf_error(warnings, "warning: %s:%u: the key is longer than %d bytes and is left out", src->file, src->line,
-		           LMDB_KEY_MAX);
+		conf_error(warnings, "warning: %s:%u: the key is longer than %d bytes and is left out", src->file,
+			   src->line, LMDB_KEY_MAX);
 		return 0;
 	}
 	rc = mdb_put(b->txn, b->dbi, &k, &v, MDB_NOOVERWRITE);
 	if (rc == MDB_KEYEXIST) {
-		conf_error(warnings, "warning: %s:%u: '%.*s' stands there twice; the first counts", src->file, src->line,
-		           SPAN_ARG(key));
+		conf_error(warnings, "warning: %s:%u: '%.*s' stands there twice; the first counts", src->file,
+			   src->line, SPAN_ARG(key));
 		return 0;
 	}
 	b->count += rc == 0;

@@ -47,14 +47,7 @@ static int inline_open(void **state_r, const char *name, struct err *err)
 
 static enum map_rc inline_get(void *state, struct span key, struct str *value, struct err *err)
 {
-	const char *found = htab_get(&((struct inline_map *)state)->entries, key);
-
-	if (!found)
-		return MAP_NONE;
-	if (str_addz(value, found) == 0)
-		return MAP_FOUND;
-	err_set(err, ERR_TEMP, "the value is too long");
-	return MAP_TEMP;
+	return map_answer(htab_get(&((struct inline_map *)state)->entries, key), value, err);
 }
 
 static void inline_close(void *state)

@@ -6,7 +6,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "base/mem.h"
 #include "conf/macro.h"
 #include "conf/map_rules.h"
 
@@ -91,7 +90,8 @@ static int check_result(const struct pattern *p, struct span result, bool negate
 static int pcre_options(struct span flags, uint32_t *options_r, struct err *err)
 {
 	static const char letters[] = "imsxAEUX";
-	static const uint32_t values[] = { PCRE2_CASELESS, PCRE2_MULTILINE, PCRE2_DOTALL, PCRE2_EXTENDED, PCRE2_ANCHORED,
+	static const uint32_t values[] = { PCRE2_CASELESS, PCRE2_MULTILINE, PCRE2_DOTALL, PCRE2_EXTENDED,
+					   PCRE2_ANCHORED,
 		PCRE2_DOLLAR_ENDONLY, PCRE2_UNGREEDY, 0 };
 	const char *at;
 	size_t i;
@@ -100,7 +100,8 @@ static int pcre_options(struct span flags, uint32_t *options_r, struct err *err)
 	for (i = 0; i < flags.n; i++) {
 		at = strchr(letters, flags.p[i]);
 		if (!at)
-			return err_set(err, ERR_CONF, "'%c' is no flag of a pattern (there are %s)", flags.p[i], letters);
+			return err_set(err, ERR_CONF, "'%c' is no flag of a pattern (there are %s)", flags.p[i],
+				       letters);
 		*options_r ^= values[at - letters];
 	}
 	return 0;
@@ -128,7 +129,8 @@ static void *pcre_compile(struct span *text, bool negated, bool has_result, stru
 	p->pcre = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options, &code, &offset, NULL);
 	if (!p->pcre) {
 		pcre2_get_error_message(code, message, sizeof(message));
-		err_set(err, ERR_CONF, "in pattern '%.*s' at %zu: %s", SPAN_ARG(pattern), (size_t)offset, (char *)message);
+		err_set(err, ERR_CONF, "in pattern '%.*s' at %zu: %s", SPAN_ARG(pattern), (size_t)offset,
+			(char *)message);
 		return NULL;
 	}
 	pcre2_pattern_info(p->pcre, PCRE2_INFO_CAPTURECOUNT, &groups);
@@ -173,7 +175,8 @@ static int regexp_options(struct span flags, int *options_r, struct err *err)
 	*options_r = REG_EXTENDED | REG_ICASE;
 	for (i = 0; i < flags.n; i++) {
 		if (flags.p[i] != 'i' && flags.p[i] != 'x' && flags.p[i] != 'm')
-			return err_set(err, ERR_CONF, "'%c' is no flag of a pattern (there are i, m and x)", flags.p[i]);
+			return err_set(err, ERR_CONF, "'%c' is no flag of a pattern (there are i, m and x)",
+				       flags.p[i]);
 		*options_r ^= flags.p[i] == 'i' ? REG_ICASE : flags.p[i] == 'x' ? REG_EXTENDED : REG_NEWLINE;
 	}
 	return 0;

@@ -60,7 +60,8 @@ static int parse_rule(struct parse *p, struct span line, struct err *err)
 		return -1;
 	line = span_trim(line);
 	if (is_if == (line.n > 0))
-		return err_set(err, ERR_CONF, is_if ? "unexpected text behind the pattern of an if" : "the result is missing");
+		return err_set(err, ERR_CONF, is_if ? "unexpected text behind the pattern of an if" :
+			       "the result is missing");
 	rule = append(p);
 	rule->pattern = pattern;
 	rule->is_negated = negated;

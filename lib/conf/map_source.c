@@ -57,11 +57,12 @@ bool map_source_next(struct source *s, enum map_syntax syntax, struct str *key_r
 	while (source_line(s, &line)) {
 		if (entry(line, syntax, key_r, value_r)) {
 			if (syntax == MAP_SYNTAX_TABLE && key_r->p[key_r->n - 1] == ':')
-				conf_error(warnings, "warning: %s:%u: '%s' ends with a colon: is this an alias file?", s->file, s->line,
-				           key_r->p);
+				conf_error(warnings, "warning: %s:%u: '%s' ends with a colon: is this an alias file?",
+					   s->file, s->line, key_r->p);
 			return true;
 		}
-		conf_error(warnings, "warning: %s:%u: this line is not of the form '%s' and is left out", s->file, s->line,
+		conf_error(warnings, "warning: %s:%u: this line is not of the form '%s' and is left out", s->file,
+			   s->line,
 		           syntax == MAP_SYNTAX_ALIASES ? "key: value" : "key value");
 	}
 	return false;

@@ -14,10 +14,7 @@ static int static_open(void **state_r, const char *name, struct err *err)
 
 static enum map_rc static_get(void *state, struct span key, struct str *value, struct err *err)
 {
-	if (str_addz(value, state) == 0)
-		return MAP_FOUND;
-	err_set(err, ERR_TEMP, "the value is too long");
-	return MAP_TEMP;
+	return map_answer(state, value, err);
 }
 
 static void static_close(void *state)

@@ -62,17 +62,8 @@ static int texthash_open(void **state_r, const char *name, struct err *err)
 static enum map_rc texthash_get(void *state, struct span key, struct str *value, struct err *err)
 {
 	struct texthash *t = state;
-	const char *found;
 
-	if (refresh(t, err) < 0)
-		return MAP_TEMP;
-	found = htab_get(&t->entries, key);
-	if (!found)
-		return MAP_NONE;
-	if (str_addz(value, found) == 0)
-		return MAP_FOUND;
-	err_set(err, ERR_TEMP, "the value is too long");
-	return MAP_TEMP;
+	return refresh(t, err) < 0 ? MAP_TEMP : map_answer(htab_get(&t->entries, key), value, err);
 }
 
 static void texthash_close(void *state)

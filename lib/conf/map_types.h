@@ -17,6 +17,9 @@ extern const struct map_type map_union_type;    /* Source: map_union.c */
 extern const struct map_type map_fail_type;     /* Source: map_fail.c */
 extern const struct map_type map_unix_type;     /* Source: map_unix.c */
 
+/* The answer of a table held in memory: found is the value, or NULL. Source: map_file.c */
+enum map_rc map_answer(const char *found, struct str *value, struct err *err);
+
 /* Which file was read, to notice that another one stands there now. */
 struct map_file {
 	dev_t dev;

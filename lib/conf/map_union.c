@@ -21,7 +21,8 @@ static int union_open(void **state_r, const char *name, struct err *err)
 		return err_set(err, ERR_CONF, "unionmap:%s is not of the form unionmap:{type:name, type:name}", name);
 	while (rc == 0 && macro_word(&in, &word)) {
 		if (u->n == TABLES_MAX || span_starts(word, "unionmap:"))
-			return err_set(err, ERR_CONF, "a unionmap holds at most %d tables and no other unionmap", TABLES_MAX);
+			return err_set(err, ERR_CONF, "a unionmap holds at most %d tables and no other unionmap",
+				       TABLES_MAX);
 		z = xstrndup(word.p, word.n);
 		rc = map_open(&u->v[u->n], z, err);
 		u->n += rc == 0;
@@ -39,7 +40,8 @@ static enum map_rc union_get(void *state, struct span key, struct str *value, st
 
 	for (i = 0; i < u->n && rc != MAP_TEMP; i++) {
 		rc = map_get(u->v[i], key, &part, err);
-		if (rc == MAP_FOUND && ((value->n && str_addc(value, ',') < 0) || str_add_span(value, str_span(&part)) < 0)) {
+		if (rc == MAP_FOUND && ((value->n && str_addc(value, ',') < 0) ||
+					str_add_span(value, str_span(&part)) < 0)) {
 			err_set(err, ERR_TEMP, "the values together are too long");
 			rc = MAP_TEMP;
 		}

@@ -12,7 +12,8 @@ static int unix_open(void **state_r, const char *name, struct err *err)
 {
 	*state_r = NULL;
 	if (strcmp(name, "passwd.byname") != 0 && strcmp(name, "group.byname") != 0)
-		return err_set(err, ERR_CONF, "unix:%s is not known (there are unix:passwd.byname and unix:group.byname)", name);
+		return err_set(err, ERR_CONF,
+			       "unix:%s is not known (there are unix:passwd.byname and unix:group.byname)", name);
 	*state_r = xstrdup(name);
 	return 0;
 }
@@ -23,8 +24,8 @@ static int add_user(const char *name, struct str *value, char *buf, int *found)
 	int rc = getpwnam_r(name, &pw, buf, ENTRY_MAX, &result);
 
 	*found = rc == 0 && result;
-	return *found ? str_addf(value, "%s:%s:%u:%u:%s:%s:%s", pw.pw_name, "x", pw.pw_uid, pw.pw_gid, pw.pw_gecos, pw.pw_dir,
-	                         pw.pw_shell) : rc;
+	return *found ? str_addf(value, "%s:%s:%u:%u:%s:%s:%s", pw.pw_name, "x", pw.pw_uid, pw.pw_gid, pw.pw_gecos,
+				 pw.pw_dir, pw.pw_shell) : rc;
 }
 
 static int add_group(const char *name, struct str *value, char *buf, int *found)

@@ -240,7 +240,8 @@ static void parse_args(struct parse *p, struct mastercf_service *s, struct span 
 		} else if (span_eqz(word, "-v") || span_eqz(word, "-vv")) {
 			conf_error(p->errors, "warning: %s:%u: -v has no effect: set debug_level", p->file, p->line);
 		} else {
-			complain(p, "'%.*s' is not an option of %s (there is -o name=value)", SPAN_ARG(word), s->command);
+			complain(p, "'%.*s' is not an option of %s (there is -o name=value)", SPAN_ARG(word),
+				 s->command);
 		}
 	}
 	copy = arena_alloc(&p->m->arena, (n + 1) * sizeof(*copy));
@@ -264,7 +265,8 @@ static bool is_served(const struct conf *layer, const char *service)
 	struct err err;
 	size_t i;
 
-	if (conf_expand_name(&speaks, layer, "login_protocol", &err) == 0 && conf_expand_name(&all, layer, "protocols", &err) == 0)
+	if (conf_expand_name(&speaks, layer, "login_protocol", &err) == 0 &&
+	    conf_expand_name(&all, layer, "protocols", &err) == 0)
 		for (i = 0; i < ARRAY_LEN(known); i++)
 			if (span_eq_nocase(without_s(speaks.n ? str_span(&speaks) : span_z(service)), known[i]))
 				for (found = false, in = str_span(&all); !found && macro_word(&in, &word);)
@@ -289,7 +291,8 @@ static void drop_foreign(struct parse *p, struct mastercf_service *s)
 		else if (f->is_refused && o->value[0] && strcmp(o->value, "no") != 0)
 			complain(p, "parameter '%s' is not supported: %s", o->name, f->advice);
 		else
-			conf_error(p->errors, "warning: %s:%u: parameter '%s' has no effect: %s", p->file, p->line, o->name, f->advice);
+			conf_error(p->errors, "warning: %s:%u: parameter '%s' has no effect: %s", p->file, p->line,
+				   o->name, f->advice);
 	}
 	s->overrides = kept;
 	s->n_overrides = n;
@@ -311,8 +314,9 @@ static bool check_overrides(struct parse *p, const struct mastercf_service *s)
 			complain(p, "%s", err.msg);
 	conf_check(&layer, p->errors);
 	if (strcmp(s->command, "login") == 0 && !is_served(&layer, s->name)) {
-		conf_error(p->errors, "warning: %s:%u: service '%s' is not started: protocols does not name its protocol",
-		           p->file, p->line, s->name);
+		conf_error(p->errors,
+			   "warning: %s:%u: service '%s' is not started: protocols does not name its protocol", p->file,
+			   p->line, s->name);
 		is_wanted = false;
 	}
 	conf_fini(&layer);
@@ -351,7 +355,8 @@ static void parse_row(struct parse *p, struct span row)
 	while (n < COLUMNS && next_arg(&row, &col[n]))
 		n++;
 	if (n < COLUMNS) {
-		complain(p, "a service has 8 columns (service type private unpriv chroot wakeup maxproc command), here are %zu", n);
+		complain(p, "a service has 8 columns (service type private unpriv chroot wakeup maxproc command), "
+			 "here are %zu", n);
 		return;
 	}
 	command = find_command(p, col[7]);

@@ -37,7 +37,8 @@ static int add_file(struct str *out, struct span path, bool is_table, bool is_ne
 			rc = add_list(out, line, is_negated, depth + 1, err);
 		else if (span_word(&line, seps, &word))
 			rc = word.p[0] == '!' || span_starts_nocase(word, "if") || span_starts_nocase(word, "endif") ?
-				err_set(err, ERR_CONF, "%s:%u: '%.*s' has no place in a list of networks", name, src.line, SPAN_ARG(word)) :
+				err_set(err, ERR_CONF, "%s:%u: '%.*s' has no place in a list of networks", name,
+					src.line, SPAN_ARG(word)) :
 				add_plain(out, word, is_negated, err);
 	}
 	source_fini(&src);
@@ -65,8 +66,9 @@ static void add_key(void *arg, struct span key, struct span value)
 			return;
 	}
 	if (span_chr(key, '/') >= 0)
-		d->rc = err_set(d->err, ERR_CONF, "'%.*s' is a network, which an indexed table does not find (write it into a cidr: table)",
-				SPAN_ARG(key));
+		d->rc = err_set(d->err, ERR_CONF,
+				"'%.*s' is a network, which an indexed table does not find (write it into a "
+				"cidr: table)", SPAN_ARG(key));
 	else
 		d->rc = add_plain(d->out, key, d->is_negated, d->err);
 }
@@ -103,7 +105,8 @@ static int add_list(struct str *out, struct span list, bool is_negated, unsigned
 		else if (span_eqz(type, "hash") || span_eqz(type, "lmdb") || span_eqz(type, "btree"))
 			rc = add_indexed(out, path, is_not || is_negated, err);
 		else
-			rc = err_set(err, ERR_CONF, "%.*s: a list of networks takes plain files, cidr:, texthash: and hash:",
+			rc = err_set(err, ERR_CONF,
+				     "%.*s: a list of networks takes plain files, cidr:, texthash: and hash:",
 				     SPAN_ARG(bare));
 	}
 	return rc;

@@ -199,7 +199,8 @@ int param_read(const struct param *p, const struct conf *c, void *field, struct 
 	if (p->type == PARAM_RAW)
 		rc = str_addz(&value, raw);
 	else
-		rc = p->type == PARAM_ORIGIN || p->type == PARAM_NETWORKS ? conf_expand_name(&value, c, p->name, err) : conf_expand(&value, c, raw, err);
+		rc = p->type == PARAM_ORIGIN || p->type == PARAM_NETWORKS ? conf_expand_name(&value, c, p->name, err) :
+			conf_expand(&value, c, raw, err);
 	if (rc == 0) {
 		wrong = read_value(p, span_trim(str_span(&value)), field, a);
 		if (wrong)

@@ -1,7 +1,6 @@
 #include "io/ipc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,7 +317,8 @@ static int read_some(struct ipc *c, struct err *err)
 		char bytes[CMSG_SPACE(sizeof(int) * 16)];
 	} ctl;
 	struct iovec iov = { str_room(&c->in, READ_SIZE), READ_SIZE };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.bytes, .msg_controllen = sizeof(ctl.bytes) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.bytes,
+			     .msg_controllen = sizeof(ctl.bytes) };
 	ssize_t n;
 
 	if (!iov.iov_base)

@@ -23,7 +23,7 @@ struct ipc;
 struct ipc_desc;
 
 #define IPC_FRAME_MAX 65536u
-#define IPC_BODY_MAX 49152u             /* bytes of a letter that travel in one frame; larger bodies travel by descriptor */
+#define IPC_BODY_MAX 49152u             /* bytes of a letter in one frame; larger bodies travel by descriptor */
 
 /* ---- messages as structs ---- */
 

@@ -116,9 +116,11 @@ static size_t count_run(struct span rest, const struct ipc_desc *d, const struct
 	return n;
 }
 
-static int decode_into(void *out, const struct ipc_desc *d, struct span in, struct arena *a, unsigned depth, struct err *err);
+static int decode_into(void *out, const struct ipc_desc *d, struct span in, struct arena *a, unsigned depth,
+		       struct err *err);
 
-static int take_element(void *out, const struct ipc_desc *d, const struct ipc_field *f, struct span value, struct span rest,
+static int take_element(void *out, const struct ipc_desc *d, const struct ipc_field *f, struct span value,
+			struct span rest,
 			struct arena *a, unsigned depth, struct err *err)
 {
 	struct ipc_list *l = (struct ipc_list *)(void *)((char *)out + f->offset);
@@ -133,7 +135,8 @@ static int take_element(void *out, const struct ipc_desc *d, const struct ipc_fi
 	return decode_into((char *)l->v + f->sub->size * l->n++, f->sub, value, a, depth + 1, err);
 }
 
-static int decode_into(void *out, const struct ipc_desc *d, struct span in, struct arena *a, unsigned depth, struct err *err)
+static int decode_into(void *out, const struct ipc_desc *d, struct span in, struct arena *a, unsigned depth,
+		       struct err *err)
 {
 	const struct ipc_field *last = NULL;
 

@@ -32,7 +32,8 @@
 #define NET_ALL 3ull                    /* ABI 4: bind and connect of TCP */
 #define SCOPE_ABSTRACT_UNIX 1ull        /* ABI 6 */
 
-#define FS_ON_FILES (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE)
+#define FS_ON_FILES                                                                                          \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE)
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_WRITE                                                                                             \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |    \
@@ -114,15 +115,16 @@ static const int always[] = {
 	CALL(fcntl), CALL(dup), CALL(dup2), CALL(dup3), CALL(pipe), CALL(pipe2), CALL(eventfd2), CALL(sendfile),
 	CALL(copy_file_range), CALL(splice), CALL(sendto), CALL(sendmsg), CALL(sendmmsg), CALL(recvfrom), CALL(recvmsg),
 	CALL(recvmmsg), CALL(shutdown), CALL(getsockopt), CALL(setsockopt), CALL(getsockname), CALL(getpeername),
-	CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(poll), CALL(ppoll),
-	CALL(select), CALL(pselect6), CALL(timerfd_create), CALL(timerfd_settime), CALL(timerfd_gettime), CALL(munmap),
-	CALL(mremap), CALL(madvise), CALL(mlock), CALL(munlock), CALL(mincore), CALL(brk), CALL(futex), CALL(futex_waitv),
-	CALL(set_robust_list), CALL(get_robust_list), CALL(rseq), CALL(membarrier), CALL(sched_yield),
-	CALL(sched_getaffinity), CALL(getcpu), CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn),
-	CALL(rt_sigpending), CALL(sigaltstack), CALL(restart_syscall), CALL(exit), CALL(exit_group), CALL(clock_gettime),
-	CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday), CALL(time), CALL(times), CALL(alarm), CALL(setitimer),
-	CALL(getrandom), CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
-	CALL(getresuid), CALL(getresgid), CALL(getgroups), CALL(getrlimit), CALL(getrusage), CALL(uname), CALL(sysinfo), END,
+	CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(poll),
+	CALL(ppoll), CALL(select), CALL(pselect6), CALL(timerfd_create), CALL(timerfd_settime), CALL(timerfd_gettime),
+	CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(munlock), CALL(mincore), CALL(brk), CALL(futex),
+	CALL(futex_waitv), CALL(set_robust_list), CALL(get_robust_list), CALL(rseq), CALL(membarrier),
+	CALL(sched_yield), CALL(sched_getaffinity), CALL(getcpu), CALL(rt_sigaction), CALL(rt_sigprocmask),
+	CALL(rt_sigreturn), CALL(rt_sigpending), CALL(sigaltstack), CALL(restart_syscall), CALL(exit), CALL(exit_group),
+	CALL(clock_gettime), CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday), CALL(time),
+	CALL(times), CALL(alarm), CALL(setitimer), CALL(getrandom), CALL(getpid), CALL(gettid), CALL(getppid),
+	CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(getresuid), CALL(getresgid), CALL(getgroups),
+	CALL(getrlimit), CALL(getrusage), CALL(uname), CALL(sysinfo), END,
 };
 
 static const int on_accept[] = { CALL(accept), CALL(accept4), END };
@@ -130,15 +132,16 @@ static const int on_accept[] = { CALL(accept), CALL(accept4), END };
 static const int on_open[] = {
 	CALL(open), CALL(openat), CALL(openat2), CALL(stat), CALL(lstat), CALL(statx), CALL(access), CALL(faccessat),
 	CALL(faccessat2), CALL(readlink), CALL(readlinkat), CALL(getdents), CALL(getdents64), CALL(getcwd), CALL(chdir),
-	CALL(fchdir), CALL(statfs), CALL(fstatfs), CALL(flock), CALL(fadvise64), CALL(readahead), CALL(memfd_create), END,
+	CALL(fchdir), CALL(statfs), CALL(fstatfs), CALL(flock), CALL(fadvise64), CALL(readahead), CALL(memfd_create),
+	END,
 };
 
 static const int on_change[] = {
-	CALL(creat), CALL(rename), CALL(renameat), CALL(renameat2), CALL(unlink), CALL(unlinkat), CALL(mkdir), CALL(mkdirat),
-	CALL(rmdir), CALL(link), CALL(linkat), CALL(symlink), CALL(symlinkat), CALL(fsync), CALL(fdatasync), CALL(syncfs),
-	CALL(sync_file_range), CALL(msync), CALL(ftruncate), CALL(truncate), CALL(fallocate), CALL(chmod), CALL(fchmod),
-	CALL(fchmodat), CALL(chown), CALL(fchown), CALL(fchownat), CALL(lchown), CALL(utimensat), CALL(utimes), CALL(utime),
-	CALL(umask), END,
+	CALL(creat), CALL(rename), CALL(renameat), CALL(renameat2), CALL(unlink), CALL(unlinkat), CALL(mkdir),
+	CALL(mkdirat), CALL(rmdir), CALL(link), CALL(linkat), CALL(symlink), CALL(symlinkat), CALL(fsync),
+	CALL(fdatasync), CALL(syncfs), CALL(sync_file_range), CALL(msync), CALL(ftruncate), CALL(truncate),
+	CALL(fallocate), CALL(chmod), CALL(fchmod), CALL(fchmodat), CALL(chown), CALL(fchown), CALL(fchownat),
+	CALL(lchown), CALL(utimensat), CALL(utimes), CALL(utime), CALL(umask), END,
 };
 
 static const int on_connect[] = { CALL(connect), CALL(bind), END };
@@ -147,10 +150,11 @@ static const int on_unix[] = { CALL(listen), END };
 /* What a parent and its children need, down to the child's own sandbox. */
 static const int on_fork[] = {
 	CALL(fork), CALL(vfork), CALL(wait4), CALL(waitid), CALL(kill), CALL(tkill), CALL(tgkill), CALL(pidfd_open),
-	CALL(pidfd_send_signal), CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid), CALL(setresgid),
-	CALL(setgroups), CALL(setsid), CALL(setpgid), CALL(getpgid), CALL(getpgrp), CALL(getsid), CALL(prctl), CALL(seccomp),
-	CALL(landlock_create_ruleset), CALL(landlock_add_rule), CALL(landlock_restrict_self), CALL(setrlimit), CALL(prlimit64),
-	CALL(chroot), CALL(umask), CALL(set_tid_address), CALL(setpriority), END,
+	CALL(pidfd_send_signal), CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid),
+	CALL(setresgid), CALL(setgroups), CALL(setsid), CALL(setpgid), CALL(getpgid), CALL(getpgrp), CALL(getsid),
+	CALL(prctl), CALL(seccomp), CALL(landlock_create_ruleset), CALL(landlock_add_rule),
+	CALL(landlock_restrict_self), CALL(setrlimit), CALL(prlimit64), CALL(chroot), CALL(umask),
+	CALL(set_tid_address), CALL(setpriority), END,
 };
 
 static const int on_inotify[] = { CALL(inotify_init1), CALL(inotify_add_watch), CALL(inotify_rm_watch), END };
@@ -193,10 +197,12 @@ static int add_sockets(scmp_filter_ctx f, unsigned may)
 	int rc = 0;
 
 	for (i = 0; i < 3 && rc == 0 && may & SB_SOCKET; i++)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)inet[i]));
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)inet[i]));
 	if (rc == 0 && may & SB_UNIX) {
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-		rc = rc ? rc : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		rc = rc ? rc : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+						SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 		rc = rc ? rc : add_list(f, on_unix);
 	}
 	if (rc == 0 && may & (SB_SOCKET | SB_UNIX))

@@ -41,7 +41,7 @@ struct sandbox {
 	size_t n_paths;                 /* 0: Landlock forbids every path */
 	bool may_all_paths;             /* no Landlock (exec helper, PAM) */
 	bool may_gain_privs;            /* no no_new_privs, and so neither Landlock nor seccomp (exec helper, PAM) */
-	size_t max_memory;              /* RLIMIT_DATA in bytes, 0: none: what is allocated, not files that are mapped */
+	size_t max_memory;              /* RLIMIT_DATA in bytes, 0: none: what is allocated, not mapped files */
 	unsigned max_files;             /* RLIMIT_NOFILE, 0: as high as the hard limit goes */
 };
 

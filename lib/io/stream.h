@@ -75,6 +75,7 @@ void stream_idle(struct stream *s);
 
 /* A stream over memory for tests and fuzzers: input comes chunk bytes at a time and then EOF, output is appended to
  * *output. input and output stay the caller's. Source: stream_mem.c */
-void stream_init_mem(struct stream *s, struct span input, size_t chunk, struct str *output, size_t in_max, size_t out_max);
+void stream_init_mem(struct stream *s, struct span input, size_t chunk, struct str *output, size_t in_max,
+		     size_t out_max);
 
 #endif

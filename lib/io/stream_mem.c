@@ -42,7 +42,8 @@ static enum io_rc mem_write(void *state, const char *p, size_t n, size_t *n_r, u
 
 static const struct stream_hook mem_hook = { mem_read, mem_write, free };
 
-void stream_init_mem(struct stream *s, struct span input, size_t chunk, struct str *output, size_t in_max, size_t out_max)
+void stream_init_mem(struct stream *s, struct span input, size_t chunk, struct str *output, size_t in_max,
+		     size_t out_max)
 {
 	struct mem_end *m = xnew(struct mem_end);
 

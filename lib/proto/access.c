@@ -76,7 +76,8 @@ enum access_action access_parse(struct span value, struct span *text_r)
 		{ "OK", ACCESS_OK }, { "RELAY", ACCESS_OK }, { "permit", ACCESS_OK }, { "DUNNO", ACCESS_DUNNO },
 		{ "REJECT", ACCESS_REJECT }, { "DEFER", ACCESS_DEFER }, { "DEFER_IF_PERMIT", ACCESS_DEFER_IF_PERMIT },
 		{ "DEFER_IF_REJECT", ACCESS_DEFER_IF_REJECT }, { "HOLD", ACCESS_HOLD }, { "DISCARD", ACCESS_DISCARD },
-		{ "REDIRECT", ACCESS_REDIRECT }, { "BCC", ACCESS_BCC }, { "PREPEND", ACCESS_PREPEND }, { "WARN", ACCESS_WARN },
+		{ "REDIRECT", ACCESS_REDIRECT }, { "BCC", ACCESS_BCC }, { "PREPEND", ACCESS_PREPEND },
+		{ "WARN", ACCESS_WARN },
 		{ "INFO", ACCESS_INFO }, { "FILTER", ACCESS_FILTER },
 	};
 	struct span whole = span_trim(value), rest = whole, word;

@@ -27,8 +27,8 @@ void access_mail_keys(struct access_keys *k, struct arena *a, struct span addres
 
 enum access_action { ACCESS_DUNNO, ACCESS_OK, ACCESS_REJECT, ACCESS_DEFER, ACCESS_DEFER_IF_PERMIT,
 	ACCESS_DEFER_IF_REJECT,
-		     ACCESS_REPLY, ACCESS_HOLD, ACCESS_DISCARD, ACCESS_REDIRECT, ACCESS_BCC, ACCESS_PREPEND, ACCESS_WARN,
-		     ACCESS_INFO, ACCESS_FILTER, ACCESS_RESTRICTIONS };
+		     ACCESS_REPLY, ACCESS_HOLD, ACCESS_DISCARD, ACCESS_REDIRECT, ACCESS_BCC, ACCESS_PREPEND,
+		     ACCESS_WARN, ACCESS_INFO, ACCESS_FILTER, ACCESS_RESTRICTIONS };
 
 /* What a value says; text_r is what follows the word (all of it for REPLY "4xx text" and RESTRICTIONS). Source:
  * access.c */

@@ -26,7 +26,8 @@ int charset_open(struct charset *c, struct span name)
 	for (i = 0; i < name.n; i++) {
 		z[i] = name.p[i];
 		/* "/" begins options of iconv */
-		if (!((z[i] >= '0' && z[i] <= '9') || ((z[i] | 32) >= 'a' && (z[i] | 32) <= 'z') || (z[i] && strchr("-_.:+()", z[i]))))
+		if (!((z[i] >= '0' && z[i] <= '9') || ((z[i] | 32) >= 'a' && (z[i] | 32) <= 'z') ||
+		      (z[i] && strchr("-_.:+()", z[i]))))
 			return -1;
 	}
 	z[name.n] = '\0';

@@ -51,7 +51,8 @@ int date_format(struct str *out, int64_t unix_s, int offset_min)
 	day = local >= 0 ? local / 86400 : (local - 86399) / 86400;
 	secs = (int)(local - day * 86400);
 	civil_from_days(day, &year, &month, &mday);
-	return str_addf(out, "%s, %d %s %04lld %02d:%02d:%02d %c%02d%02d", days[((day % 7) + 11) % 7], mday, months[month - 1],
+	return str_addf(out, "%s, %d %s %04lld %02d:%02d:%02d %c%02d%02d", days[((day % 7) + 11) % 7], mday,
+			months[month - 1],
 		(long long)year, secs / 3600, secs / 60 % 60, secs % 60, offset_min < 0 ? '-' : '+', offset / 60,
 		offset % 60);
 }

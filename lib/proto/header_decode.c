@@ -1,7 +1,5 @@
 #include "proto/header_decode.h"
 
-#include <stdlib.h>
-
 #include "proto/charset.h"
 #include "proto/transfer.h"
 

@@ -17,7 +17,8 @@ static int add_address(struct str *out, const struct rfc822_address *a)
 		local = SPAN_LIT("MISSING_MAILBOX");
 	if (a->kind == RFC822_MAILBOX && domain.n == 0)
 		domain = SPAN_LIT("MISSING_DOMAIN");
-	if (str_addc(out, '(') < 0 || (a->has_name ? imap_quote_text(out, str_span(&a->name)) : str_addz(out, "NIL")) < 0)
+	if (str_addc(out, '(') < 0 ||
+	    (a->has_name ? imap_quote_text(out, str_span(&a->name)) : str_addz(out, "NIL")) < 0)
 		return -1;
 	if (str_addc(out, ' ') < 0 || imap_quote_nstring(out, a->has_route ? str_span(&a->route) : SPAN_NULL) < 0)
 		return -1;
@@ -93,7 +94,8 @@ int imap_envelope(struct str *out, const struct mime_envelope *env)
 	if (!env)
 		return str_addz(out, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
 	subject = text_of(&env->field[MIME_SUBJECT]);
-	if (str_addc(out, '(') < 0 || imap_quote_nstring(out, text_of(&env->field[MIME_DATE])) < 0 || str_addc(out, ' ') < 0)
+	if (str_addc(out, '(') < 0 || imap_quote_nstring(out, text_of(&env->field[MIME_DATE])) < 0 ||
+	    str_addc(out, ' ') < 0)
 		return -1;
 	if ((subject.p ? imap_quote_text(out, subject) : str_addz(out, "NIL")) < 0 || str_addc(out, ' ') < 0)
 		return -1;

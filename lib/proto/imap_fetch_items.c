@@ -309,7 +309,8 @@ static int put_fields(struct str *out, const struct imap_fetch_item *item)
 
 		for (k = 0; k < f.n; k++)
 			is_atom &= !strchr("(){%*\"\\]", f.p[k]);
-		if (str_addz(out, i ? " " : " (") < 0 || (is_atom ? str_add_span(out, f) : imap_quote_string(out, f)) < 0)
+		if (str_addz(out, i ? " " : " (") < 0 ||
+		    (is_atom ? str_add_span(out, f) : imap_quote_string(out, f)) < 0)
 			return -1;
 	}
 	return item->n_fields ? str_addc(out, ')') : 0;

@@ -31,7 +31,7 @@ enum imap_frame_rc {
 struct imap_frame_limits {
 	size_t text_max;                /* bytes of a command outside its literals, line ends included */
 	uint64_t literal_max;           /* bytes of a command's accepted literals together */
-	uint64_t nonsync_max;           /* bytes of one "{n+}": 4096 under LITERAL- (RFC 7888 section 5), else UINT64_MAX */
+	uint64_t nonsync_max;           /* bytes of one "{n+}": 4096 under LITERAL- (RFC 7888 5), else UINT64_MAX */
 };
 
 /* {n}, {n+}, ~{n} or ~{n+}. */

@@ -87,7 +87,8 @@ bool imap_id_log(struct str *out, const struct imap_id *id, const char *setting)
 		struct span v = id->v[i].value.p ? id->v[i].value : SPAN_LIT("NIL");
 
 		if (is_named(setting, id->v[i].field))
-			(void)!str_addf(out, "%s%.*s=%.*s", out->n > start ? ", " : "", SPAN_ARG(id->v[i].field), SPAN_ARG(v));
+			(void)!str_addf(out, "%s%.*s=%.*s", out->n > start ? ", " : "", SPAN_ARG(id->v[i].field),
+					SPAN_ARG(v));
 	}
 	return out->n > start;
 }

@@ -20,7 +20,8 @@ static const struct word return_options[] = {
 static const struct word status_items[] = {
 	{ "MESSAGES", IMAP_STATUS_MESSAGES }, { "RECENT", IMAP_STATUS_RECENT }, { "UIDNEXT", IMAP_STATUS_UIDNEXT },
 	{ "UIDVALIDITY", IMAP_STATUS_UIDVALIDITY }, { "UNSEEN", IMAP_STATUS_UNSEEN },
-	{ "HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ }, { "SIZE", IMAP_STATUS_SIZE }, { "DELETED", IMAP_STATUS_DELETED },
+	{ "HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ }, { "SIZE", IMAP_STATUS_SIZE },
+	{ "DELETED", IMAP_STATUS_DELETED },
 	{ NULL, 0 },
 };
 
@@ -95,7 +96,8 @@ static int selection(struct imap_parse *p, struct imap_list *l, struct err *err)
 	l->is_extended = true;
 	if (words(p, select_options, "selection options", &l->select, NULL, err) < 0)
 		return -1;
-	if ((l->select & IMAP_LIST_RECURSIVEMATCH) && !(l->select & ~(unsigned)(IMAP_LIST_RECURSIVEMATCH | IMAP_LIST_REMOTE)))
+	if ((l->select & IMAP_LIST_RECURSIVEMATCH) &&
+	    !(l->select & ~(unsigned)(IMAP_LIST_RECURSIVEMATCH | IMAP_LIST_REMOTE)))
 		return err_set(err, ERR_PROTO, "RECURSIVEMATCH needs another selection option");
 	return imap_parse_sp(p, "reference name", err);
 }

@@ -21,7 +21,7 @@ enum imap_status_item {
 };
 
 struct imap_list {
-	bool is_extended;               /* written in the syntax of RFC 5258: an empty pattern is then nothing special */
+	bool is_extended;               /* in the syntax of RFC 5258: an empty pattern is then nothing special */
 	unsigned select;
 	struct span reference;
 	struct span *patterns;          /* in the arena, one at least */

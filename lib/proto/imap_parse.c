@@ -126,7 +126,8 @@ int imap_parse_command(struct imap_parse *p, struct imap_command *cmd, struct er
 	if (imap_parse_sp(p, "command", err) < 0 || imap_parse_atom(p, "command", &verb, err) < 0)
 		return -1;
 	if (span_eq_nocase(verb, "UID")) {
-		if (imap_parse_sp(p, "command after UID", err) < 0 || imap_parse_atom(p, "command after UID", &more, err) < 0)
+		if (imap_parse_sp(p, "command after UID", err) < 0 ||
+		    imap_parse_atom(p, "command after UID", &more, err) < 0)
 			return -1;
 		z = arena_printf(p->arena, "UID %.*s", SPAN_ARG(more));
 	} else {

@@ -50,7 +50,8 @@ static void step(const struct imap_pattern *pat, bool *live, char c, bool is_noc
 	size_t j;
 
 	for (j = pat->text.n + 1; j-- > 0;) {
-		bool stays = live[j] && j < pat->text.n && (t[j] == '*' || (t[j] == '%' && (c != pat->sep || c == '\0')));
+		bool stays = live[j] && j < pat->text.n &&
+			(t[j] == '*' || (t[j] == '%' && (c != pat->sep || c == '\0')));
 		bool comes = j > 0 && live[j - 1] && t[j - 1] != '*' && t[j - 1] != '%' &&
 		             (t[j - 1] == c || (is_nocase && upper(t[j - 1]) == upper(c)));
 

@@ -90,7 +90,8 @@ static const struct key_name {
 	const char *field;              /* a HEADER key with this name */
 } keys[] = {
 	{ "ALL", IMAP_SEARCH_ALL },
-	{ "ANSWERED", IMAP_SEARCH_FLAG, IMAP_FLAG_ANSWERED }, { "UNANSWERED", IMAP_SEARCH_FLAG, IMAP_FLAG_ANSWERED, true },
+	{ "ANSWERED", IMAP_SEARCH_FLAG, IMAP_FLAG_ANSWERED }, { "UNANSWERED", IMAP_SEARCH_FLAG, IMAP_FLAG_ANSWERED,
+								true },
 	{ "DELETED", IMAP_SEARCH_FLAG, IMAP_FLAG_DELETED }, { "UNDELETED", IMAP_SEARCH_FLAG, IMAP_FLAG_DELETED, true },
 	{ "DRAFT", IMAP_SEARCH_FLAG, IMAP_FLAG_DRAFT }, { "UNDRAFT", IMAP_SEARCH_FLAG, IMAP_FLAG_DRAFT, true },
 	{ "FLAGGED", IMAP_SEARCH_FLAG, IMAP_FLAG_FLAGGED }, { "UNFLAGGED", IMAP_SEARCH_FLAG, IMAP_FLAG_FLAGGED, true },
@@ -291,7 +292,8 @@ static int return_options(struct parser *x)
 	int rc;
 
 	x->s->has_return = true;
-	if (imap_parse_sp(x->p, "return options", x->err) < 0 || imap_parse_list_begin(x->p, "return options", x->err) < 0)
+	if (imap_parse_sp(x->p, "return options", x->err) < 0 ||
+	    imap_parse_list_begin(x->p, "return options", x->err) < 0)
 		return -1;
 	for (n = 0; (rc = imap_parse_list_more(x->p, n, x->err)) > 0; n++) {
 		for (i = 0; i < ARRAY_LEN(options) && !imap_parse_skip_word(x->p, options[i].name); i++)
@@ -350,7 +352,8 @@ static int criteria(struct parser *x)
 	}
 	if (rc < 0)
 		return -1;
-	return s->n_sort ? imap_parse_sp(x->p, "charset", x->err) : err_set(x->err, ERR_PROTO, "Missing sort criterion");
+	return s->n_sort ? imap_parse_sp(x->p, "charset", x->err) :
+	       err_set(x->err, ERR_PROTO, "Missing sort criterion");
 }
 
 static int algorithm(struct parser *x)
@@ -374,7 +377,8 @@ static int whole(struct parser *x, enum imap_search_command command)
 		return -1;
 	if (command != IMAP_SEARCH_SEARCH)
 		return open_charset(x) < 0 ? -1 : key_program(x);
-	if (imap_parse_skip_word(x->p, "CHARSET") && (imap_parse_sp(x->p, "charset", x->err) < 0 || open_charset(x) < 0))
+	if (imap_parse_skip_word(x->p, "CHARSET") &&
+	    (imap_parse_sp(x->p, "charset", x->err) < 0 || open_charset(x) < 0))
 		return -1;
 	return key_program(x);
 }

@@ -24,7 +24,7 @@ enum imap_search_op {
 	IMAP_SEARCH_SENTBEFORE, IMAP_SEARCH_SENTON, IMAP_SEARCH_SENTSINCE,      /* day, of the Date field as written */
 	IMAP_SEARCH_LARGER, IMAP_SEARCH_SMALLER,                /* number: bytes, neither includes it */
 	IMAP_SEARCH_YOUNGER, IMAP_SEARCH_OLDER,                 /* number: seconds (RFC 5032), both include it */
-	IMAP_SEARCH_MODSEQ,                                     /* number: at least (RFC 7162); entry names are ignored */
+	IMAP_SEARCH_MODSEQ,                                     /* number: at least (RFC 7162); no entry names */
 };
 
 /* In the arena. FROM, TO, CC, BCC and SUBJECT are HEADER; UNSEEN is FLAG with is_not; NEW is an AND. */
@@ -53,7 +53,8 @@ struct imap_search_criterion {
 enum imap_search_thread { IMAP_SEARCH_ORDEREDSUBJECT, IMAP_SEARCH_REFERENCES };
 
 enum {  /* RETURN options (RFC 4731 section 3.1, RFC 5182) */
-	IMAP_SEARCH_MIN = 1, IMAP_SEARCH_MAX = 2, IMAP_SEARCH_RETURN_ALL = 4, IMAP_SEARCH_COUNT = 8, IMAP_SEARCH_SAVE = 16,
+	IMAP_SEARCH_MIN = 1, IMAP_SEARCH_MAX = 2, IMAP_SEARCH_RETURN_ALL = 4, IMAP_SEARCH_COUNT = 8,
+		IMAP_SEARCH_SAVE = 16,
 };
 
 enum imap_search_command { IMAP_SEARCH_SEARCH, IMAP_SEARCH_SORT, IMAP_SEARCH_THREAD };

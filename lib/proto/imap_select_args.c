@@ -25,8 +25,10 @@ static int match_data(struct imap_parse *p, struct imap_select *s, struct err *e
 
 static int qresync(struct imap_parse *p, struct imap_select *s, struct err *err)
 {
-	if (imap_parse_sp(p, "QRESYNC parameters", err) < 0 || imap_parse_list_begin(p, "QRESYNC parameters", err) < 0 ||
-	    imap_parse_nz_number(p, "UIDVALIDITY", &s->uidvalidity, err) < 0 || imap_parse_sp(p, "mod-sequence", err) < 0 ||
+	if (imap_parse_sp(p, "QRESYNC parameters", err) < 0 ||
+	    imap_parse_list_begin(p, "QRESYNC parameters", err) < 0 ||
+	    imap_parse_nz_number(p, "UIDVALIDITY", &s->uidvalidity, err) < 0 ||
+	    imap_parse_sp(p, "mod-sequence", err) < 0 ||
 	    imap_parse_number64(p, "mod-sequence", &s->modseq, err) < 0)
 		return -1;
 	s->is_condstore = s->is_qresync = true;

@@ -160,7 +160,8 @@ static void header_close(struct mime *m)
 	mime_header_done(m, &boundary);
 	p->header = size_between(m->start, m->here);
 	p->body_offset = m->here.octets;
-	p->body = (struct mime_size){ m->here.octets, m->here.octets + m->here.bare, m->here.lines };  /* where it begins */
+	/* where it begins, until close_parts knows its end */
+	p->body = (struct mime_size){ m->here.octets, m->here.octets + m->here.bare, m->here.lines };
 	m->start = m->here;
 	m->state = ST_BODY_BOL;
 	if (p->kind == MIME_MESSAGE)

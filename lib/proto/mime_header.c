@@ -9,7 +9,8 @@ static const struct {
 } envelope_fields[MIME_ENVELOPE_FIELDS] = {
 	[MIME_DATE] = { "Date", 4, false }, [MIME_SUBJECT] = { "Subject", 7, false }, [MIME_FROM] = { "From", 4, true },
 	[MIME_SENDER] = { "Sender", 6, true }, [MIME_REPLY_TO] = { "Reply-To", 8, true }, [MIME_TO] = { "To", 2, true },
-	[MIME_CC] = { "Cc", 2, true }, [MIME_BCC] = { "Bcc", 3, true }, [MIME_IN_REPLY_TO] = { "In-Reply-To", 11, false },
+	[MIME_CC] = { "Cc", 2, true }, [MIME_BCC] = { "Bcc", 3, true },
+	[MIME_IN_REPLY_TO] = { "In-Reply-To", 11, false },
 	[MIME_MESSAGE_ID] = { "Message-ID", 10, false }, [MIME_REFERENCES] = { "References", 10, false },
 };
 
@@ -120,7 +121,8 @@ static void add_escaped(struct str *out, struct span v)
 
 	for (i = 0; i < v.n; i++) {
 		unsigned char c = (unsigned char)v.p[i];
-		bool is_plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr(plain, c));
+		bool is_plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+			(c && strchr(plain, c));
 
 		(void)!(is_plain ? str_addc(out, (char)c) : str_addf(out, "%%%02X", c));
 	}
@@ -298,7 +300,8 @@ static void content_field(struct mime *m, struct mime_part *p, struct span name,
 		if (!p->languages)
 			set_languages(m, p, &r);
 	} else {
-		struct span *to = span_eq_nocase(name, "ID") ? &p->id : span_eq_nocase(name, "Description") ? &p->description :
+		struct span *to = span_eq_nocase(name, "ID") ? &p->id :
+			span_eq_nocase(name, "Description") ? &p->description :
 			span_eq_nocase(name, "MD5") ? &p->md5 : span_eq_nocase(name, "Location") ? &p->location : NULL;
 
 		if (to && !to->p)

@@ -64,7 +64,8 @@ static int compile_item(struct netlist_item *it, struct arena *a, const char *wh
 	it->family = parse_ip(net, it->ip);
 	if (it->family == 0) {
 		if (has_prefix || net.n == 0 || span_chr(net, ':') >= 0)
-			return err_set(err, ERR_CONF, "%s: '%.*s' is no network, address or host name%s", what, SPAN_ARG(word),
+			return err_set(err, ERR_CONF, "%s: '%.*s' is no network, address or host name%s", what,
+				       SPAN_ARG(word),
 				       span_chr(word, ':') >= 0 ? "; tables can stand in main.cf only" : "");
 		it->name = arena_span(a, net);
 		return 0;

@@ -67,7 +67,8 @@ int received_format(struct str *out, const struct received *r, const char *eol)
 
 	if (add_origin(out, r, eol) < 0)
 		goto full;
-	if (r->rcpt.n && (str_addf(out, "%s\tfor <", eol) < 0 || add_clean(out, r->rcpt) < 0 || str_addz(out, ">; ") < 0))
+	if (r->rcpt.n && (str_addf(out, "%s\tfor <", eol) < 0 || add_clean(out, r->rcpt) < 0 ||
+			  str_addz(out, ">; ") < 0))
 		goto full;
 	if (!r->rcpt.n && str_addf(out, ";%s\t", eol) < 0)
 		goto full;

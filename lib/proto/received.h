@@ -19,7 +19,7 @@ struct received {
 	struct span sasl_user;          /* when smtpd_sasl_authenticated_header */
 	struct span by;                 /* myhostname */
 	struct span mail_name;          /* "Surat" */
-	bool esmtp, utf8, is_tls, is_auth;      /* SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, UTF8SMTPS... (RFC 3848, 6531) */
+	bool esmtp, utf8, is_tls, is_auth;      /* SMTP, ESMTPS, ESMTPSA, UTF8SMTPS... (RFC 3848, 6531) */
 	struct span id;                 /* queue id */
 	struct span rcpt;               /* the recipient when there is exactly one */
 	int64_t time_s;

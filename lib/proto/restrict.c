@@ -180,12 +180,13 @@ static int compile_class(struct compile *c, const char *word, int depth)
 	int rc;
 
 	if (strchr(word, ':'))
-		rc = err_set(c->err, ERR_CONF, "%s: '%s' needs the name of its restriction in front: %s %s", c->what, word,
-			     access_of(c->what), word);
+		rc = err_set(c->err, ERR_CONF, "%s: '%s' needs the name of its restriction in front: %s %s", c->what,
+			     word, access_of(c->what), word);
 	else if (!class_words(c->conf, word, &text))
 		rc = unknown(c, word);
 	else if (depth >= MAX_DEPTH)
-		rc = err_set(c->err, ERR_CONF, "%s: restriction class '%s' contains itself or nests too deep", c->what, word);
+		rc = err_set(c->err, ERR_CONF, "%s: restriction class '%s' contains itself or nests too deep", c->what,
+			     word);
 	else
 		rc = compile_words(c, str_span(&text), depth + 1);
 	str_fini(&text);
@@ -308,7 +309,8 @@ static void check_layer(const struct conf *c, struct conf_errors *errors)
 
 		if (compile_named(&prog, &a, c, list_names[i], &err) == 0)
 			continue;
-		conf_error_once(errors, v && v->file ? arena_printf(&a, "%s:%u: %s", v->file, v->line, err.msg) : err.msg);
+		conf_error_once(errors, v && v->file ? arena_printf(&a, "%s:%u: %s", v->file, v->line, err.msg) :
+				err.msg);
 	}
 	arena_fini(&a);
 }

@@ -6,10 +6,11 @@ enum { ATEXT = 1, TOKEN = 2 };
 static const unsigned char class[256] = {
 	['0' ... '9'] = ATEXT | TOKEN, ['A' ... 'Z'] = ATEXT | TOKEN, ['a' ... 'z'] = ATEXT | TOKEN,
 	[0x80 ... 0xff] = ATEXT | TOKEN,
-	['!'] = ATEXT | TOKEN, ['#'] = ATEXT | TOKEN, ['$'] = ATEXT | TOKEN, ['%'] = ATEXT | TOKEN, ['&'] = ATEXT | TOKEN,
-	['\''] = ATEXT | TOKEN, ['*'] = ATEXT | TOKEN, ['+'] = ATEXT | TOKEN, ['-'] = ATEXT | TOKEN, ['/'] = ATEXT,
-	['='] = ATEXT, ['?'] = ATEXT, ['^'] = ATEXT | TOKEN, ['_'] = ATEXT | TOKEN, ['`'] = ATEXT | TOKEN,
-	['{'] = ATEXT | TOKEN, ['|'] = ATEXT | TOKEN, ['}'] = ATEXT | TOKEN, ['~'] = ATEXT | TOKEN, ['.'] = TOKEN,
+	['!'] = ATEXT | TOKEN, ['#'] = ATEXT | TOKEN, ['$'] = ATEXT | TOKEN, ['%'] = ATEXT | TOKEN,
+	['&'] = ATEXT | TOKEN, ['\''] = ATEXT | TOKEN, ['*'] = ATEXT | TOKEN, ['+'] = ATEXT | TOKEN,
+	['-'] = ATEXT | TOKEN, ['/'] = ATEXT, ['='] = ATEXT, ['?'] = ATEXT, ['^'] = ATEXT | TOKEN,
+	['_'] = ATEXT | TOKEN, ['`'] = ATEXT | TOKEN, ['{'] = ATEXT | TOKEN, ['|'] = ATEXT | TOKEN,
+	['}'] = ATEXT | TOKEN, ['~'] = ATEXT | TOKEN, ['.'] = TOKEN,
 };
 
 static bool is_class(char c, unsigned char bit)
@@ -150,7 +151,8 @@ bool rfc822_param(struct rfc822 *r, struct str *name, struct str *value)
 		r->p = semicolon + 1;
 		str_reset(name);
 		str_reset(value);
-		if (rfc822_skip(r) != RFC822_MORE || rfc822_token(r, name) != RFC822_MORE || name->n == 0 || *r->p != '=')
+		if (rfc822_skip(r) != RFC822_MORE || rfc822_token(r, name) != RFC822_MORE || name->n == 0 ||
+		    *r->p != '=')
 			continue;
 		r->p++;
 		rc = rfc822_skip(r);

@@ -328,7 +328,8 @@ bool smtp_reply_split(struct span line, int *code_r, struct span *dsn_r, struct 
 	struct span word = span_sub(line, 0, 3), rest = span_from(line, 3), dsn;
 	uint64_t code;
 
-	if (word.n != 3 || span_u64(word, 599, &code) < 0 || code < 200 || (rest.n && rest.p[0] != ' ' && rest.p[0] != '-'))
+	if (word.n != 3 || span_u64(word, 599, &code) < 0 || code < 200 ||
+	    (rest.n && rest.p[0] != ' ' && rest.p[0] != '-'))
 		return false;
 	*code_r = (int)code;
 	*text_r = span_trim(span_from(rest, 1));

@@ -3,7 +3,6 @@
 #include <utf8proc.h>
 
 #include "base/utf8.h"
-#include "proto/charset.h"
 #include "proto/header_decode.h"
 #include "proto/rfc822.h"
 
@@ -29,7 +28,8 @@ static int fold_char(struct str *out, utf8proc_int32_t c)
 	utf8proc_ssize_t i, n;
 	int boundclass = UTF8PROC_BOUNDCLASS_START;
 
-	n = utf8proc_decompose_char(utf8proc_totitle(c), parts, PARTS_MAX, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundclass);
+	n = utf8proc_decompose_char(utf8proc_totitle(c), parts, PARTS_MAX, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
+				    &boundclass);
 	if (n < 0 || n > PARTS_MAX)
 		return str_addz(out, "\xef\xbf\xbd");
 	for (i = 0; i < n; i++) {

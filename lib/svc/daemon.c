@@ -219,8 +219,10 @@ static void on_peers(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 }
 
 static const struct ipc_rule ctl_rules[] = {
-	{ &ctl_conf_desc, ~0u, on_conf },       { &ctl_cert_desc, ~0u, on_cert },     { &ctl_channel_desc, ~0u, on_channel },
-	{ &ctl_listen_desc, ~0u, on_listen },   { &ctl_reload_desc, ~0u, on_reload }, { &ctl_drain_desc, ~0u, on_drain },
+	{ &ctl_conf_desc, ~0u, on_conf },       { &ctl_cert_desc, ~0u, on_cert },
+	{ &ctl_channel_desc, ~0u, on_channel },
+	{ &ctl_listen_desc, ~0u, on_listen },   { &ctl_reload_desc, ~0u, on_reload },
+	{ &ctl_drain_desc, ~0u, on_drain },
 	{ &ctl_status_desc, ~0u, on_status },   { &ctl_peers_desc, ~0u, on_peers },
 	{ &ctl_who_desc, ~0u, on_who },
 };

@@ -19,8 +19,8 @@ enum dlv_status { DLV_SENT, DLV_DEFERRED, DLV_BOUNCED, DLV_EXPANDED };
  * host that said text, or empty. A list longer than a frame comes in several results: offset is where this part
  * begins, more says that another follows. A result that qmgr did not see (it died) is sent again after HELLO. */
 #define DLV_RCPT_RESULT_FIELDS(S, U64, STR, LIST)                                                                \
-	U64(S, index) U64(S, status) STR(S, dsn) STR(S, text) U64(S, is_lazy) LIST(S, news, route_new) U64(S, has_sender) \
-	STR(S, sender) STR(S, mta) U64(S, offset) U64(S, more)
+	U64(S, index) U64(S, status) STR(S, dsn) STR(S, text) U64(S, is_lazy) LIST(S, news, route_new)            \
+	U64(S, has_sender) STR(S, sender) STR(S, mta) U64(S, offset) U64(S, more)
 IPC_STRUCT(dlv_rcpt_result, DLV_RCPT_RESULT_FIELDS)
 
 #define DLV_RESULT_FIELDS(S, U64, STR, LIST) U64(S, qid) U64(S, job) LIST(S, rcpts, dlv_rcpt_result)

@@ -27,7 +27,8 @@ IPC_STRUCT(tool_reply, TOOL_REPLY_FIELDS)
  * text says why. A program that does not run has none. */
 #define TOOL_WHO_FIELDS(S, U64, STR, LIST) STR(S, program) U64(S, after) U64(S, is_kick) STR(S, match)
 IPC_STRUCT(tool_who, TOOL_WHO_FIELDS)
-#define TOOL_WHO_REPLY_FIELDS(S, U64, STR, LIST) U64(S, is_ok) STR(S, text) U64(S, has_more) LIST(S, sessions, ctl_session)
+#define TOOL_WHO_REPLY_FIELDS(S, U64, STR, LIST)                                                                 \
+	U64(S, is_ok) STR(S, text) U64(S, has_more) LIST(S, sessions, ctl_session)
 IPC_STRUCT(tool_who_reply, TOOL_WHO_REPLY_FIELDS)
 
 #endif

@@ -40,7 +40,7 @@ void msg_resolve_gather(struct ipc_list *to, const struct ipc_list *part, struct
 	if (to->n)
 		memcpy(v, to->v, to->n * sizeof(*v));
 	for (i = 0; i < part->n; i++)
-		v[to->n + i] = (struct route_new){ arena_span(a, from[i].address), from[i].kind, arena_span(a, from[i].as_user),
-						   arena_span(a, from[i].via) };
+		v[to->n + i] = (struct route_new){ arena_span(a, from[i].address), from[i].kind,
+						   arena_span(a, from[i].as_user), arena_span(a, from[i].via) };
 	*to = (struct ipc_list){ v, to->n + part->n };
 }

@@ -42,8 +42,8 @@ IPC_STRUCT(ptr_name, PTR_NAME_FIELDS)
  * "transport:nexthop", in place of the one of its class. */
 enum route_action { ROUTE_DELIVER, ROUTE_EXPAND, ROUTE_REJECT, ROUTE_DEFER };
 
-#define ROUTE_GET_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final) \
-	U64(S, offset) STR(S, via)
+#define ROUTE_GET_FIELDS(S, U64, STR, LIST)                                                                      \
+	STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final) U64(S, offset) STR(S, via)
 IPC_STRUCT(route_query, ROUTE_GET_FIELDS)
 
 /* A recipient that takes the place of the one that was asked for. via: the transport it goes to whatever tables say

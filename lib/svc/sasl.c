@@ -115,7 +115,8 @@ static void on_answer(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 
 static int ask(struct sasl_exchange *x, const struct ipc_desc *d, const void *in)
 {
-	x->is_open = ipc_call(&x->a->ipc, d, in, NULL, &auth_answer_desc, &x->req, on_answer, x, ANSWER_TIMEOUT_MS) == 0;
+	x->is_open = ipc_call(&x->a->ipc, d, in, NULL, &auth_answer_desc, &x->req, on_answer, x,
+			      ANSWER_TIMEOUT_MS) == 0;
 	return x->is_open ? 0 : -1;
 }
 

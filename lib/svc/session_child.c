@@ -34,7 +34,8 @@ static void settle_client(void)
 /* Two descriptors to fixed numbers, whatever they are now; all others but the log's go. */
 static int settle_fds(int fd, int *watch_fd)
 {
-	int client = fcntl(fd, F_DUPFD, WATCH_FD + 1), watch = *watch_fd < 0 ? -1 : fcntl(*watch_fd, F_DUPFD, WATCH_FD + 1);
+	int client = fcntl(fd, F_DUPFD, WATCH_FD + 1), watch = *watch_fd < 0 ? -1 :
+		fcntl(*watch_fd, F_DUPFD, WATCH_FD + 1);
 
 	if (client < 0 || dup2(client, CLIENT_FD) < 0 || (watch >= 0 && dup2(watch, WATCH_FD) < 0))
 		return -1;

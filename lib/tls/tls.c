@@ -343,7 +343,8 @@ static int load_pem(struct tls_ctx *ctx, struct span pem, struct err *err)
 			rc = conf_err(err, "private key file");
 	} else if (rc == 0 && !found) {
 		rc = err_set(err, ERR_CONF,
-			     "certificate and private key do not match: give the key that the certificate was made for");
+			     "certificate and private key do not match: give the key that the certificate was made "
+			     "for");
 	}
 	ERR_clear_error();
 	BIO_free(b);
@@ -387,7 +388,8 @@ static int load_client_ca(struct tls_ctx *ctx, struct span pem, struct err *err)
 /* 0 for a name that is no version in use. */
 static int version_of(const char *name, int fallback)
 {
-	return !name ? fallback : strcmp(name, "TLSv1.3") == 0 ? TLS1_3_VERSION : strcmp(name, "TLSv1.2") == 0 ? TLS1_2_VERSION : 0;
+	return !name ? fallback : strcmp(name, "TLSv1.3") == 0 ? TLS1_3_VERSION :
+	       strcmp(name, "TLSv1.2") == 0 ? TLS1_2_VERSION : 0;
 }
 
 static int set_protocol(struct tls_ctx *ctx, const struct tls_params *p, struct err *err)
@@ -395,7 +397,8 @@ static int set_protocol(struct tls_ctx *ctx, const struct tls_params *p, struct 
 	int min = version_of(p->min_protocol, TLS1_2_VERSION), max = version_of(p->max_protocol, TLS1_3_VERSION);
 
 	if (min == 0 || max == 0)
-		return err_set(err, ERR_CONF, "TLS version %s: use TLSv1.2 or TLSv1.3", min == 0 ? p->min_protocol : p->max_protocol);
+		return err_set(err, ERR_CONF, "TLS version %s: use TLSv1.2 or TLSv1.3",
+			       min == 0 ? p->min_protocol : p->max_protocol);
 	SSL_CTX_set_min_proto_version(ctx->ssl, min);
 	SSL_CTX_set_max_proto_version(ctx->ssl, max);
 	if (p->ciphers && *p->ciphers && SSL_CTX_set_cipher_list(ctx->ssl, p->ciphers) != 1)
@@ -421,7 +424,8 @@ static int set_tickets(struct tls_ctx *ctx, const struct tls_params *p, struct e
 		return 0;
 	}
 	if (p->ticket_key.n != TICKET_KEY_SIZE)
-		return err_set(err, ERR_CONF, "session ticket key of %zu bytes instead of %d", p->ticket_key.n, TICKET_KEY_SIZE);
+		return err_set(err, ERR_CONF, "session ticket key of %zu bytes instead of %d", p->ticket_key.n,
+			       TICKET_KEY_SIZE);
 	SSL_CTX_set_num_tickets(ctx->ssl, 1);
 	if (SSL_CTX_set_tlsext_ticket_keys(ctx->ssl, (void *)(uintptr_t)p->ticket_key.p, TICKET_KEY_SIZE) != 1)
 		return conf_err(err, "session ticket key");

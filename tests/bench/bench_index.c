@@ -43,8 +43,8 @@ static char *letter(unsigned i, size_t size)
 		 "To: The List <list@lists.example.org>, user@example.com\r\nCc: \"Other, One\" <other@example.net>\r\n"
 		 "Subject: Re: [list] A plain subject about matter %u\r\nMessage-ID: <%u.abcdef@example.org>\r\n"
 		 "In-Reply-To: <%u.abcdef@example.org>\r\nReferences: <%u.abcdef@example.org>\r\n <%u.abcdef@example.org>\r\n"
-		 "List-Id: <list.lists.example.org>\r\nMIME-Version: 1.0\r\n", i % 250, i, i % 60, i % 60, i % 997, i % 997, i, i,
-		 i - 1, i - 2, i - 1);
+		 "List-Id: <list.lists.example.org>\r\nMIME-Version: 1.0\r\n", i % 250, i, i % 60, i % 60, i % 997,
+		 i % 997, i, i, i - 1, i - 2, i - 1);
 	if (size > 5000)
 		str_addz(&s, "Content-Type: multipart/alternative; boundary=\"=_b1\"\r\n\r\n--=_b1\r\n"
 			 "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n");
@@ -205,7 +205,8 @@ static void bench_change(struct index *x, uint32_t folder)
 		m.flags ^= INDEX_SEEN;
 		m.modseq = f.modseq = index_folder_next_modseq(&f);
 		CHECK(index_msg_put(&t, folder, &m, &err));
-		CHECK(index_part_put(&t, folder, uid, INDEX_NAME, SPAN_LIT("1700000000.M1P2Q3.mail.example.com,S=2000:2,FS"), &err));
+		CHECK(index_part_put(&t, folder, uid, INDEX_NAME,
+				     SPAN_LIT("1700000000.M1P2Q3.mail.example.com,S=2000:2,FS"), &err));
 		CHECK(index_folder_put(&t, SPAN_LIT(""), &f, &err));
 		CHECK(index_commit(&t, &err));
 	}

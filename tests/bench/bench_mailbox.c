@@ -39,7 +39,8 @@ static double cpu_ms(void)
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
 }
 
 static double wall_ms(void)
@@ -83,7 +84,8 @@ static void make_files(size_t n)
 	}
 	for (size_t i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/source%zu", root, i % SOURCES);
-		snprintf(to, sizeof(to), "%s/cur/%zu.M%zuP99.host.example.com,S=165,W=172:2,%s", mail, 1600000000 + i, i % 1000,
+		snprintf(to, sizeof(to), "%s/cur/%zu.M%zuP99.host.example.com,S=165,W=172:2,%s", mail, 1600000000 + i,
+			 i % 1000,
 			 i % 10 ? "S" : "");
 		if (link(path, to) < 0)
 			die(to, NULL);

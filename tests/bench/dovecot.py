@@ -1,5 +1,4 @@
 """Debian's Dovecot as a private instance on high ports, in three configurations."""
-import os
 import subprocess
 import time
 

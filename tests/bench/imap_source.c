@@ -187,7 +187,8 @@ static bool parse_args(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 2 || bench.connections < 1)
-		conn_die(&bench.plan, "usage", "imap_source [-c N] [-n N] [-u U -p P] [-x COMMAND]... [-b N] [-Ti] host port");
+		conn_die(&bench.plan, "usage",
+			 "imap_source [-c N] [-n N] [-u U -p P] [-x COMMAND]... [-b N] [-Ti] host port");
 	bench.plan.host = argv[optind];
 	bench.plan.port = argv[optind + 1];
 	return is_tls;

@@ -1,7 +1,6 @@
 import os
 import pathlib
 import random
-import subprocess
 import sys
 
 import pytest
@@ -16,13 +15,7 @@ SEED = os.environ.get("SURAT_CRASH_SEED", "surat")
 
 @pytest.fixture(scope="session", autouse=True)
 def build():
-    """The build folder, with the users of the suite present when we are root."""
-    surat = instance.BUILD / "tools/surat"
-    if not surat.exists():
-        pytest.exit(f"{surat} is not there: build first, or set SURAT_BUILD", 2)
-    if instance.IS_ROOT:
-        subprocess.run([surat, "setup"], check=True)
-    return instance.BUILD
+    return instance.need_build()
 
 
 @pytest.fixture

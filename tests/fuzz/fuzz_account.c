@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	span_cut(all, '\n', &first, &rest);
 	if (account_name_fold(&name, first, &err) == 0) {
 		BUG(memchr(name.p, '/', name.n) || strstr(name.p, "..") || name.n > ACCOUNT_NAME_MAX);
-		BUG(account_name_fold(&again, str_span(&name), &err) < 0 || !span_eq(str_span(&name), str_span(&again)));
+		BUG(account_name_fold(&again, str_span(&name), &err) < 0 ||
+		    !span_eq(str_span(&name), str_span(&again)));
 		a = (struct account){ .name = name.p, .home = "/home/x" };
 		if (mail_location_expand(&loc, &a, arena_strndup(&arena, rest.p, rest.n), &arena, &err) == 0)
 			BUG(loc.path[0] != '/' || strstr(loc.path, "/../"));

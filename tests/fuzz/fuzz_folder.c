@@ -12,7 +12,8 @@ static void check_name(struct arena *a, struct span name)
 {
 	const char *dir = folder_dir(a, name);
 
-	BUG(*dir && (dir[0] != '.' || dir[1] == '.' || dir[1] == '\0' || strchr(dir, '/') || strlen(dir) > FOLDER_NAME_MAX));
+	BUG(*dir && (dir[0] != '.' || dir[1] == '.' || dir[1] == '\0' || strchr(dir, '/') ||
+		     strlen(dir) > FOLDER_NAME_MAX));
 }
 
 static void check_subs(struct arena *a, struct span text)

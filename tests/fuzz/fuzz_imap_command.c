@@ -68,7 +68,8 @@ static void fetch(struct imap_parse p)
 		}
 		imap_parse_init(&q, p.arena, str_span(&one));
 		BUG(imap_fetch_items_parse(&q, &again, &err) < 0 || again.n != 1);
-		BUG(again.items->kind != it->kind || again.items->n_parts != it->n_parts || again.items->offset != it->offset);
+		BUG(again.items->kind != it->kind || again.items->n_parts != it->n_parts ||
+		    again.items->offset != it->offset);
 		BUG(imap_fetch_items_name(&two, again.items) < 0);
 		if (it->is_partial) {
 			str_cut(&two, two.n - 1);
@@ -149,7 +150,8 @@ static void arguments(struct imap_parse p)
 
 		fetch(q);
 		(void)!imap_list_args_status(&r, &items, &err);
-		if (imap_parse_nstring(&q, "argument", &v, &err) < 0 && imap_parse_astring(&q, "argument", &v, &err) < 0)
+		if (imap_parse_nstring(&q, "argument", &v, &err) < 0 &&
+		    imap_parse_astring(&q, "argument", &v, &err) < 0)
 			break;
 		name_check(v);
 	}

@@ -14,7 +14,8 @@ static void run(struct str *trace, struct span in, size_t chunk, const struct im
 	enum imap_frame_rc rc;
 
 	imap_frame_init(&f, limits);
-	while (base <= in.n && (rc = imap_frame_next(&f, span_sub(in, base, have - base), &used)) != IMAP_FRAME_TOO_LONG) {
+	while (base <= in.n && (rc = imap_frame_next(&f, span_sub(in, base, have - base),
+						     &used)) != IMAP_FRAME_TOO_LONG) {
 		BUG(used > have - base || (used && in.p[base + used - 1] != '\n'));
 		if (rc == IMAP_FRAME_MORE) {
 			if (have == in.n)
@@ -30,7 +31,8 @@ static void run(struct str *trace, struct span in, size_t chunk, const struct im
 			base += used;
 			continue;
 		}
-		BUG(str_addf(trace, "{%llu}%d%d ", (unsigned long long)f.literal.n, f.literal.is_sync, f.literal.is_binary) < 0);
+		BUG(str_addf(trace, "{%llu}%d%d ", (unsigned long long)f.literal.n, f.literal.is_sync,
+			     f.literal.is_binary) < 0);
 		if (rc == IMAP_FRAME_TOO_BIG && f.literal.is_sync) {
 			imap_frame_init(&f, limits);
 			base += used;

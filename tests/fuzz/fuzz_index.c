@@ -47,7 +47,8 @@ static void check(struct index *x, bool must_have)
 
 static void harm(int dir, const uint8_t *data, size_t n)
 {
-	static const char *const names[] = { INDEX_DIR "/" INDEX_STATE, INDEX_DIR "/" INDEX_DATA, INDEX_DIR "/" INDEX_LOCK };
+	static const char *const names[] = { INDEX_DIR "/" INDEX_STATE, INDEX_DIR "/" INDEX_DATA,
+					     INDEX_DIR "/" INDEX_LOCK };
 	unsigned which = data[0] % 3, page = data[0] / 3 % 2;
 	int fd = openat(dir, names[which], O_RDWR | O_CLOEXEC);
 

@@ -18,9 +18,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const struct ipc_desc *const descs[] = {
-	&ctl_init_desc,   &ctl_listen_desc, &ctl_channel_desc, &enq_begin_desc,     &enq_rcpts_desc, &enq_body_desc,    &dlv_job_desc,
-	&dlv_hello_desc,  &dlv_result_desc, &route_desc,       &rcpt_verdict_desc,  &map_query_desc, &tool_reply_desc,  &tool_request_desc,
-	&session_start_desc,
+	&ctl_init_desc,   &ctl_listen_desc, &ctl_channel_desc, &enq_begin_desc,     &enq_rcpts_desc, &enq_body_desc,
+	&dlv_job_desc, &dlv_hello_desc,  &dlv_result_desc, &route_desc,       &rcpt_verdict_desc,  &map_query_desc,
+	&tool_reply_desc,  &tool_request_desc, &session_start_desc,
 };
 
 static void decode(const struct ipc_desc *d, struct span bytes)

@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct mail_body b;
 
 	if (mail_keys_decode(&k, in) == 0)
-		BUG(!is_in(in, k.subject) || !is_in(in, k.base_subject) || !is_in(in, k.references) || !is_in(in, k.bcc));
+		BUG(!is_in(in, k.subject) || !is_in(in, k.base_subject) || !is_in(in, k.references) ||
+		    !is_in(in, k.bcc));
 	if (mail_body_decode(&b, in) == 0) {
 		BUG(!is_in(in, b.envelope) || !is_in(in, b.structure) || !is_in(in, b.parts));
 		walk(b.parts, in);

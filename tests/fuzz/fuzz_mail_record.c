@@ -3,7 +3,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static void make(struct arena *a, struct span in, size_t chunk, struct mail_record *r, struct str *keys, struct str *body)
+static void make(struct arena *a, struct span in, size_t chunk, struct mail_record *r, struct str *keys,
+		 struct str *body)
 {
 	struct mail_record_maker *m = mail_record_begin(a);
 	struct err err = ERR_INIT;
@@ -18,7 +19,8 @@ static void make(struct arena *a, struct span in, size_t chunk, struct mail_reco
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct span in = { (const char *)data, n };
-	struct str keys[2] = { STR_INIT(1 << 26), STR_INIT(1 << 26) }, body[2] = { STR_INIT(1 << 26), STR_INIT(1 << 26) };
+	struct str keys[2] = { STR_INIT(1 << 26), STR_INIT(1 << 26) },
+		body[2] = { STR_INIT(1 << 26), STR_INIT(1 << 26) };
 	struct arena a = { 0 };
 	struct mail_record r, other;
 	struct mail_part p, again;
@@ -28,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	make(&a, in, 3, &other, &keys[1], &body[1]);
 	BUG(!span_eq(str_span(&keys[0]), str_span(&keys[1])) || !span_eq(str_span(&body[0]), str_span(&body[1])));
 	BUG(r.size != n || r.vsize < n || r.vsize != other.vsize || r.sent_s != other.sent_s);
-	BUG(mail_keys_decode(&other.keys, str_span(&keys[0])) < 0 || mail_body_decode(&other.body, str_span(&body[0])) < 0);
+	BUG(mail_keys_decode(&other.keys, str_span(&keys[0])) < 0 ||
+	    mail_body_decode(&other.body, str_span(&body[0])) < 0);
 	str_reset(&keys[1]);
 	str_reset(&body[1]);
 	BUG(mail_keys_encode(&keys[1], &other.keys) < 0 || mail_body_encode(&body[1], &other.body) < 0);

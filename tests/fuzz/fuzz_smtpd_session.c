@@ -16,7 +16,8 @@ static struct fixture *start(void)
 		return f;
 	f = calloc(1, sizeof(*f));
 	fixture_init(f);
-	BUG(str_addz(&f->settings, "smtpd_sasl_auth_enable = yes\ndisable_plaintext_auth = no\nsmtpd_error_sleep_time = 0\n"
+	BUG(str_addz(&f->settings,
+		     "smtpd_sasl_auth_enable = yes\ndisable_plaintext_auth = no\nsmtpd_error_sleep_time = 0\n"
 		"mynetworks = 203.0.113.0/24\nmessage_size_limit = 200k\nsmtpd_sender_login_maps = inline:{a@b=c}\n"
 		"smtpd_sender_restrictions = reject_sender_login_mismatch, reject_non_fqdn_sender\n"
 		"smtpd_recipient_restrictions = check_sender_access inline:{hold.example=HOLD, pre.example=PREPEND X: y}\n") < 0);

@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		BUG(u.n && u.next_uid <= u.v[u.n - 1].uid);
 		BUG(uidlist_format(&u, &text) < 0);
 		BUG(!uidlist_parse(&again, str_span(&text)));
-		BUG(again.must_rewrite || again.n != u.n || again.next_uid != u.next_uid || again.validity != u.validity);
+		BUG(again.must_rewrite || again.n != u.n || again.next_uid != u.next_uid ||
+		    again.validity != u.validity);
 		BUG(uidlist_format(&again, &twice) < 0);
 		BUG(!span_eq(str_span(&text), str_span(&twice)));
 	}

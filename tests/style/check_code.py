@@ -63,7 +63,7 @@ def check_sizes(rel, text, sizes):
     sizes["files"].append(count)
     if count > FILE_MAX:
         yield f"{rel}: {count} lines, more than {FILE_MAX}"
-    sizes[f"lines over {COLUMNS_MAX} characters"].append(sum(len(line) > COLUMNS_MAX for line in text.split("\n")))
+    sizes[f"lines over {COLUMNS_MAX} columns"].append(sum(len(line.expandtabs(8)) > COLUMNS_MAX for line in text.split("\n")))
     if rel.suffix != ".c":
         return
     for n, length, name, comment in functions(text):
@@ -101,7 +101,7 @@ def check_banned(rel, text):
 
 def main():
     top = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2])
-    wide = f"lines over {COLUMNS_MAX} characters"
+    wide = f"lines over {COLUMNS_MAX} columns"
     sizes = {"files": [], "functions": [], wide: []}
     faults = []
     for folder in ["lib"] + DAEMONS:

@@ -5,6 +5,8 @@ import shutil
 import socket
 import subprocess
 
+from imap_wire import read_answer
+
 
 class Client:
     """Over a connected socket or a pair of pipes. command() gives the answers, the tagged one last, literals in place."""
@@ -21,16 +23,7 @@ class Client:
         return client
 
     def answer(self):
-        out = b""
-        while True:
-            line = self.reader.readline()
-            if not line:
-                raise EOFError(out)
-            out += line
-            m = re.search(rb"\{(\d+)\}\r\n$", line)
-            if not m:
-                return out
-            out += self.reader.read(int(m[1]))
+        return b"".join(p if n % 2 else p + b"\r\n" for n, p in enumerate(read_answer(self.reader)))
 
     def send(self, data):
         self.writer.write(data)
@@ -51,6 +44,9 @@ class Client:
         out = self.command(text)
         assert out[-1].split(b" ")[1] == b"OK", (text, out[-1])
         return out[:-1]
+
+    def close(self):
+        self.sock.close()
 
 
 class Reader:

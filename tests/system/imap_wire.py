@@ -1,8 +1,7 @@
 """An IMAP client for tests: raw lines out, answers in as Python values, and nothing assumed that the server did not say."""
 import re
-import socket
 
-from wire import trusting
+from wire import Wire, trusting
 
 TOKEN = re.compile(rb'\s*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|~?\{(\d+)\}$|((?:[^\s()"\[{]|\[[^\]]*\])+))', re.S)
 
@@ -42,52 +41,46 @@ def parse(parts):
     return stack[0]
 
 
-class Imap:
+def read_answer(f):
+    """One answer: the line, and in odd places its literals. EOFError when the connection ends before it does."""
+    parts = []
+    while True:
+        line = f.readline()
+        if not line.endswith(b"\r\n"):
+            raise EOFError(repr(line))
+        parts.append(line[:-2])
+        m = re.search(rb"\{(\d+)\}$", parts[-1])
+        if not m:
+            return parts
+        parts.append(f.read(int(m[1])))
+        if len(parts[-1]) != int(m[1]):
+            raise EOFError("in a literal")
+
+
+class Imap(Wire):
     """with Imap(i, user, password) as c: c.cmd("SELECT INBOX"); c.untagged holds what came before the tagged answer."""
 
-    def __init__(self, i, user=None, password=None, service="imap", port=None, timeout=30, is_tls=None):
-        self.s = socket.create_connection(("127.0.0.1", port or i.port(service)), timeout=timeout)
-        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if service == "imaps" if is_tls is None else is_tls:
-            self.s = trusting().wrap_socket(self.s)
-        self.f = self.s.makefile("rb")
+    def __init__(self, i, user=None, password=None, service="imap", timeout=30):
+        super().__init__(i, service, False, timeout, is_tls=service == "imaps")
         self.n = 0
         self.untagged = []
         self.raw = []
         self.greeting = self.line()[0]
         if user:
             if service == "imap" and b"LOGINDISABLED" in self.greeting:
-                self.starttls()
+                self.ok("STARTTLS")
+                self.starttls(trusting())
             self.ok(f'LOGIN "{user}" "{password}"')
 
-    def starttls(self):
-        self.ok("STARTTLS")
-        self.s = trusting().wrap_socket(self.s)
-        self.f = self.s.makefile("rb")
-
     def line(self):
-        """One answer: the line, and in odd places its literals."""
-        parts = []
         try:
-            while True:
-                line = self.f.readline()
-                if not line.endswith(b"\r\n"):
-                    raise Gone(repr(line))
-                line = line[:-2]
-                parts.append(line)
-                m = re.search(rb"\{(\d+)\}$", line)
-                if not m:
-                    return parts
-                literal = self.f.read(int(m[1]))
-                if len(literal) != int(m[1]):
-                    raise Gone("in a literal")
-                parts.append(literal)
-        except OSError as e:
+            return read_answer(self.f)
+        except (OSError, EOFError) as e:
             raise Gone(str(e)) from e
 
-    def send(self, data):
+    def send(self, data, chunk=None):
         try:
-            self.s.sendall(data)
+            super().send(data, chunk)
         except OSError as e:
             raise Gone(str(e)) from e
 
@@ -162,16 +155,6 @@ class Imap:
         for number, values in self.all("FETCH"):
             found.setdefault(number, {}).update(pairs(values))
         return found
-
-    def close(self):
-        self.f.close()
-        self.s.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
 
 
 def pairs(values):

@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SURAT_BUILD", ROOT / "build")).resolve()
 DAEMONS = ("resolve", "anvil", "auth", "qmgr", "local", "pop3d", "imapd", "smtpd", "login")
@@ -32,6 +34,16 @@ ROWS = [
 
 class Failure(AssertionError):
     pass
+
+
+def need_build():
+    """The build folder (SURAT_BUILD, else build/), with the users of the suite present when we are root."""
+    surat = BUILD / "tools/surat"
+    if not surat.exists():
+        pytest.exit(f"{surat} is not there: build first, or set SURAT_BUILD", 2)
+    if IS_ROOT:
+        subprocess.run([surat, "setup"], check=True)
+    return BUILD
 
 
 def wait_for(what, fn, seconds=10.0):

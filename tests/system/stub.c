@@ -86,8 +86,8 @@ static void on_connect(uv_poll_t *h, int status, int events)
 	uv_poll_init(&s->d->loop.uv, &c->poll, fd);
 	c->poll.data = c;
 	uv_poll_start(&c->poll, UV_READABLE, on_input);
-	n = snprintf(hello, sizeof(hello), "%s %d %d channels=%s name=%s certs=%s options=%s\r\n", s->d->program, (int)s->d->worker,
-		     (int)getpid(), s->channels, s->conf_name, s->certs, l->overrides);
+	n = snprintf(hello, sizeof(hello), "%s %d %d channels=%s name=%s certs=%s options=%s\r\n", s->d->program,
+		     (int)s->d->worker, (int)getpid(), s->channels, s->conf_name, s->certs, l->overrides);
 	(void)!write(fd, hello, (size_t)n);
 }
 
@@ -186,8 +186,10 @@ static uint64_t on_sessions(struct daemon *d)
 int main(int argc, char **argv)
 {
 	static struct sub s;
-	static const struct daemon_ops ops = { .name = "stub", .init = on_init, .start = on_start, .channel = on_channel,
-					       .listen = on_listen, .cert = on_cert, .reload = on_reload, .drain = on_drain,
+	static const struct daemon_ops ops = { .name = "stub", .init = on_init, .start = on_start,
+					       .channel = on_channel,
+					       .listen = on_listen, .cert = on_cert, .reload = on_reload,
+					       .drain = on_drain,
 					       .sessions = on_sessions };
 
 	return daemon_main(argc, argv, &ops, &s);

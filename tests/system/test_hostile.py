@@ -3,7 +3,6 @@ import base64
 import os
 import random
 import socket
-import ssl
 import struct
 import time
 

@@ -1,43 +1,29 @@
 """Folders over IMAP with a whole suite: what a first login finds, what several sessions see, what lies on disk afterwards."""
-import socket
-
 import pytest
+from imap_peer import Client
 from instance import Instance
 
 TITO = "tito@example.com"
 DEFAULTS = {"Drafts", "Sent", "Junk", "Trash", "Archive"}
 
 
-class Imap:
-    """One connection; do() gives the untagged lines and the tagged answer."""
-
-    def __init__(self, i, user=TITO, password="rahasia-1"):
-        self.sock = socket.create_connection(("127.0.0.1", i.port("imap")), timeout=20)
-        self.file = self.sock.makefile("rb")
-        self.n = 0
-        assert self.file.readline().startswith(b"* OK ")
-        lines, answer = self.do(f"LOGIN {user} {password}")
-        assert answer.startswith("OK "), (lines, answer)
+class Text(Client):
+    """do() gives the untagged lines and the tagged answer as text."""
 
     def do(self, command):
-        self.n += 1
-        tag = f"t{self.n}"
-        self.sock.sendall(f"{tag} {command}\r\n".encode())
-        lines = []
-        while True:
-            line = self.file.readline().decode().rstrip("\r\n")
-            assert line, lines
-            if line.startswith(tag + " "):
-                return lines, line[len(tag) + 1:]
-            lines.append(line)
+        *lines, answer = [a.decode().rstrip("\r\n") for a in self.command(command)]
+        return lines, answer.split(" ", 1)[1]
 
     def ok(self, command):
         lines, answer = self.do(command)
         assert answer.startswith("OK "), (command, answer)
         return lines
 
-    def close(self):
-        self.sock.close()
+
+def login(i, user=TITO, password="rahasia-1"):
+    c = Text.connect(i.port("imap"))
+    c.ok(f"LOGIN {user} {password}")
+    return c
 
 
 @pytest.fixture
@@ -52,7 +38,7 @@ def names(lines):
 
 
 def test_first_login_makes_and_subscribes_the_special_folders(suite):
-    c = Imap(suite)
+    c = login(suite)
     assert names(c.ok('LIST "" *')) == DEFAULTS | {"INBOX"}
     assert names(c.ok('LSUB "" *')) == DEFAULTS
     special = c.ok('LIST (SPECIAL-USE) "" *')
@@ -64,14 +50,14 @@ def test_first_login_makes_and_subscribes_the_special_folders(suite):
     c.ok("DELETE Junk")
     c.ok("UNSUBSCRIBE Trash")
     c.close()
-    c = Imap(suite)
+    c = login(suite)
     assert names(c.ok('LIST "" *')) == DEFAULTS - {"Junk"} | {"INBOX"}
     assert "Trash" not in names(c.ok('LSUB "" *'))
     c.close()
 
 
 def test_folders_are_seen_by_all_sessions_and_on_disk(suite):
-    a, b = Imap(suite), Imap(suite)
+    a, b = login(suite), login(suite)
     a.ok("CREATE Projects.2026")
     assert names(b.ok('LIST "" Projects*')) == {"Projects", "Projects.2026"}
     b.ok("RENAME Projects Work")
@@ -90,7 +76,7 @@ def test_folders_are_seen_by_all_sessions_and_on_disk(suite):
 
 @pytest.mark.parametrize("name", ["../../iqbal/Maildir", "/etc", "a/../../b", "..", ".", "&AC8-etc", "a..b", "x" * 300])
 def test_names_never_leave_the_maildir(suite, name):
-    c = Imap(suite)
+    c = login(suite)
     before = sorted(p for p in suite.mail.rglob("*") if p.is_dir())
     for command in (f'CREATE "{name}"', f'DELETE "{name}"', f'RENAME INBOX "{name}"', f'RENAME "{name}" x', f'SELECT "{name}"',
                     f'STATUS "{name}" (MESSAGES)', f'SUBSCRIBE "{name}"', f'GETQUOTAROOT "{name}"'):
@@ -101,8 +87,8 @@ def test_names_never_leave_the_maildir(suite, name):
 
 
 def test_a_link_out_of_the_maildir_is_no_folder(suite):
-    Imap(suite, "iqbal@example.com", "rahasia-2").close()
-    c = Imap(suite)
+    login(suite, "iqbal@example.com", "rahasia-2").close()
+    c = login(suite)
     (suite.maildir(TITO) / ".stolen").symlink_to(suite.maildir("iqbal@example.com"))
     assert "stolen" not in names(c.ok('LIST "" *'))
     for command in ("SELECT stolen", "STATUS stolen (MESSAGES)", "DELETE stolen"):
@@ -113,7 +99,7 @@ def test_a_link_out_of_the_maildir_is_no_folder(suite):
 
 
 def test_special_use_and_utf8(suite):
-    c = Imap(suite)
+    c = login(suite)
     _, answer = c.do("CREATE Other (USE (\\Sent))")
     assert answer.startswith("NO [USEATTR]")
     c.ok("ENABLE IMAP4rev2")

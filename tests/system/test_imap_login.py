@@ -1,7 +1,6 @@
 """IMAP up to the login, and what holds a session: TLS, mechanisms, refusals, limits, rights, who and kick; POP3 beside it."""
 import base64
 import contextlib
-import hashlib
 import hmac
 import imaplib
 import json
@@ -10,21 +9,16 @@ import poplib
 import pwd
 import re
 import signal
-import socket
 import ssl
 
 import pytest
 from instance import IS_ROOT, Instance, wait_for
-from wire import Wire, anonymous, descriptors, trusting
+from wire import Wire, anonymous, b64, descriptors, scram, trusting
 
 TITO, IQBAL, KUNO = "tito@example.com", "iqbal@example.com", "kuno@example.com"
 USERS = {TITO: "secret-tito", IQBAL: "secret-iqbal"}
 FIRST = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE"
 STRANGER = "127.0.0.2"          # not the server's address, so not a secured client
-
-
-def b64(data):
-    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +42,7 @@ class Imap(Wire):
     """Lines of IMAP, from any address of the loopback."""
 
     def __init__(self, i, service="imap", source="127.0.0.1", greet=True):
-        self.s = socket.create_connection(("127.0.0.1", i.port(service)), timeout=20, source_address=(source, 0))
-        if service == "imaps":
-            self.s = trusting().wrap_socket(self.s)
-        self.f = self.s.makefile("rb")
-        self.banner = self.reply() if greet else None
+        super().__init__(i, service, greet, source=source, is_tls=service == "imaps")
 
     def tagged(self, line, tag="a"):
         """Sends tag and line; returns the tagged answer without its tag, and what came before it."""
@@ -70,23 +60,6 @@ class Imap(Wire):
         """Of the child behind a session that has logged in."""
         lines = json.loads(i.surat("who", "-j").stdout)
         return max(lines, key=lambda s: (s["since"], s["pid"] or 0))["pid"]
-
-
-def scram(ask, user, password, first_is_initial):
-    """SCRAM-SHA-256 (RFC 7677); ask sends a line and returns the challenge, decoded, or the final answer."""
-    first = f"n={user},r=abcdefgh"
-    server = ask(b64("n,," + first)) if first_is_initial is None else first_is_initial(b64("n,," + first))
-    part = dict(p.split("=", 1) for p in server.split(","))
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(part["s"]), int(part["i"]))
-    key = hmac.digest(salted, b"Client Key", "sha256")
-    final = f"c=biws,r={part['r']}"
-    whole = f"{first},{server},{final}".encode()
-    proof = bytes(a ^ b for a, b in zip(key, hmac.digest(hashlib.sha256(key).digest(), whole, "sha256")))
-    answer = ask(b64(f"{final},p={b64(proof)}"))
-    if answer.startswith("v="):
-        assert answer == "v=" + b64(hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), whole, "sha256"))
-        answer = ask("")
-    return answer
 
 
 # ---- TLS and capabilities ----

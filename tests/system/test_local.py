@@ -2,7 +2,6 @@
 import contextlib
 import os
 import pathlib
-import pwd
 import re
 
 import pytest

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from instance import BUILD, DAEMONS, IS_ROOT, Instance, Failure, make_certificate, wait_for
+from instance import BUILD, IS_ROOT, Instance, make_certificate, wait_for
 
 SINGLE = ("resolve", "anvil", "auth-pam", "auth", "qmgr", "local", "pop3d", "logger")
 WORKERS = ("smtpd", "login")

@@ -15,7 +15,7 @@ import threading
 import time
 
 import pytest
-from instance import BUILD, IS_ROOT, Instance, make_certificate, wait_for
+from instance import IS_ROOT, Instance, make_certificate, wait_for
 from letters import crlf, files_of, letter, pop3, queue_ids, smtp, trust, wait_file, wait_queue_empty
 
 TITO, IQBAL = "tito@example.com", "iqbal@example.com"

@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 
 import instance
 import pytest
@@ -165,6 +164,16 @@ def test_fail2ban():
         assert ", 2 matched," in out, out + i.log_text()
 
 
+def can_log_in(suite):
+    q = implicit(suite)
+    q.user("tito")
+    try:
+        return q.pass_(USERS["tito@example.com"]) and q.quit()
+    except poplib.error_proto as e:
+        assert b"[SYS/TEMP]" in e.args[0]
+        return None
+
+
 def test_auth_dies(suite):
     pid = suite.processes("auth")[0]["pid"]
     p = implicit(suite)
@@ -176,16 +185,7 @@ def test_auth_dies(suite):
         assert b"[SYS/TEMP]" in e.args[0]
     p.close()
     suite.wait_ready()
-
-    def again():
-        q = implicit(suite)
-        q.user("tito")
-        try:
-            return q.pass_(USERS["tito@example.com"]) and q.quit()
-        except poplib.error_proto as e:
-            assert b"[SYS/TEMP]" in e.args[0]
-            return None
-    wait_for("login after auth came back", again)
+    wait_for("login after auth came back", lambda: can_log_in(suite))
 
 
 def test_parent_dies(suite):
@@ -194,16 +194,7 @@ def test_parent_dies(suite):
     p.pass_(USERS["tito@example.com"])
     os.kill(suite.processes("pop3d")[0]["pid"], signal.SIGKILL)
     suite.wait_ready()
-
-    def again():
-        q = implicit(suite)
-        q.user("tito")
-        try:
-            return q.pass_(USERS["tito@example.com"]) and q.quit()
-        except poplib.error_proto as e:
-            assert b"[SYS/TEMP]" in e.args[0]
-            return None
-    wait_for("login after pop3d came back", again)
+    wait_for("login after pop3d came back", lambda: can_log_in(suite))
     p.close()
 
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from instance import BUILD, IS_ROOT, Instance, wait_for
+from instance import BUILD, IS_ROOT, Instance
 from letters import fetch, letter, mark, sendmail, wait_file, wait_queue_empty
 
 OTHER = "nobody" if IS_ROOT else None

@@ -1,11 +1,11 @@
 """Settings that several daemons have to agree on, seen from outside."""
 import smtplib
 import socket
-import ssl
 import time
 
 import pytest
 from instance import Instance, wait_for
+from wire import trusting
 
 TITO = "tito@example.com"
 
@@ -15,13 +15,6 @@ def suite():
     with Instance(users={TITO: "one"}) as i:
         i.surat("user", "add", "kecil@example.com", "--password-stdin", "--quota", "2k", stdin="two\n")
         yield i
-
-
-def trusting():
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def submit(i, to, text):

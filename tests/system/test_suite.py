@@ -5,12 +5,12 @@ import re
 import signal
 import smtplib
 import socket
-import ssl
 import threading
 import time
 
 import pytest
 from instance import IS_ROOT, Failure, Instance, make_certificate, wait_for
+from wire import trusting
 
 TITO, IQBAL = "tito@example.com", "iqbal@example.com"
 USERS = {TITO: "secret one", IQBAL: "secret two"}
@@ -21,13 +21,6 @@ ALL = ("resolve", "anvil", "auth-pam", "auth", "qmgr", "local", "pop3d", "logger
 def suite():
     with Instance(users=USERS) as i:
         yield i
-
-
-def trusting():
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def submit(i, subject, sender=TITO, to=IQBAL, text="Hello.\r\n"):

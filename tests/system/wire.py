@@ -1,4 +1,7 @@
 """Raw sessions: bytes as they are, split as one likes; and what is seen of the processes behind them."""
+import base64
+import hashlib
+import hmac
 import os
 import re
 import socket
@@ -8,12 +11,14 @@ from instance import wait_for
 
 
 class Wire:
-    """A connection that sends what it is told and reads replies of SMTP or POP3."""
+    """A connection that sends what it is told and reads replies of SMTP or POP3. source: any address of the loopback."""
 
-    def __init__(self, i, service="smtp", greet=True, timeout=20):
-        self.s = socket.create_connection(("127.0.0.1", i.port(service)), timeout=timeout)
+    def __init__(self, i, service="smtp", greet=True, timeout=20, source="127.0.0.1", is_tls=False):
+        self.s = socket.create_connection(("127.0.0.1", i.port(service)), timeout=timeout, source_address=(source, 0))
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.f = self.s.makefile("rb")
+        if is_tls:
+            self.starttls(trusting())
         self.banner = self.reply() if greet else None
 
     def send(self, data, chunk=None):
@@ -65,6 +70,27 @@ def trusting():
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def b64(data):
+    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
+
+
+def scram(ask, user, password, first_is_initial):
+    """SCRAM-SHA-256 (RFC 7677); ask sends a line and returns the challenge, decoded, or the final answer."""
+    first = f"n={user},r=abcdefgh"
+    server = ask(b64("n,," + first)) if first_is_initial is None else first_is_initial(b64("n,," + first))
+    part = dict(p.split("=", 1) for p in server.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(part["s"]), int(part["i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    final = f"c=biws,r={part['r']}"
+    whole = f"{first},{server},{final}".encode()
+    proof = bytes(a ^ b for a, b in zip(key, hmac.digest(hashlib.sha256(key).digest(), whole, "sha256")))
+    answer = ask(b64(f"{final},p={b64(proof)}"))
+    if answer.startswith("v="):
+        assert answer == "v=" + b64(hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), whole, "sha256"))
+        answer = ask("")
+    return answer
 
 
 def files(i, user):

@@ -92,7 +92,8 @@ void fixture_letter(struct fixture *f, const char *folder, const char *flags, co
 
 static void open_store(struct fixture *f, struct session *s)
 {
-	struct mail_store_options opt = { .home = f->root, .mail = f->start.mail, .index = f->start.index, .host = "host",
+	struct mail_store_options opt = { .home = f->root, .mail = f->start.mail, .index = f->start.index,
+					  .host = "host",
 					  .instance = 7, .quota = f->quota };
 	struct err err = ERR_INIT;
 
@@ -176,7 +177,8 @@ pid_t fixture_serve(struct fixture *f, int fd, int log_fd, bool in_parts)
 	BUG(pid < 0);
 	if (pid == 0) {
 		/* no other end of any pair, or nobody would see a hang-up */
-		BUG(dup2(fd, 100) < 0 || dup2(log_fd, 101) < 0 || dup2(100, CHILD_FD) < 0 || dup2(101, CHILD_FD + 1) < 0);
+		BUG(dup2(fd, 100) < 0 || dup2(log_fd, 101) < 0 || dup2(100, CHILD_FD) < 0 ||
+		    dup2(101, CHILD_FD + 1) < 0);
 		closefrom(CHILD_FD + 2);
 		log_fd = CHILD_FD + 1;
 		signal(SIGPIPE, SIG_IGN);

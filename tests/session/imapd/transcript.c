@@ -20,11 +20,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "../script.h"
 #include "fixture.h"
 
 #define CLIENTS 3
 #define VARS 20
 #define LINE_MS 20000
+#define IN_PARTS 999999         /* for a chunk: whole, and the session is parked after each command */
 
 struct client {
 	int fd, log;
@@ -37,7 +39,7 @@ struct play {
 	const char *file;
 	unsigned line;
 	size_t chunk;
-	bool in_parts;
+	bool in_parts, is_over;
 	struct client clients[CLIENTS];
 	struct client *now;
 	struct str out, log;
@@ -63,7 +65,8 @@ static void read_log(struct play *p)
 static void NORETURN die(struct play *p, const char *what, const char *got)
 {
 	read_log(p);
-	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got, p->log.p);
+	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got,
+		p->log.p);
 	fixture_fini(&p->f);
 	/* sessions end with their clients */
 	exit(1);
@@ -190,7 +193,8 @@ static void send_all(struct play *p)
 	open_connection(p);
 	while (at < p->out.n) {
 		size_t chunk = p->out.n > 20000 ? 4093 : p->chunk;
-		ssize_t put = send(p->now->fd, p->out.p + at, p->out.n - at < chunk ? p->out.n - at : chunk, MSG_NOSIGNAL);
+		ssize_t put = send(p->now->fd, p->out.p + at, p->out.n - at < chunk ? p->out.n - at : chunk,
+				   MSG_NOSIGNAL);
 
 		if (put > 0)
 			at += (size_t)put;
@@ -233,25 +237,6 @@ static void want_eof(struct play *p)
 	if (p->now->in.n)
 		die(p, "end of connection wanted", p->now->in.p);
 	hang_up(p, p->now);
-}
-
-static void raw(struct play *p, const char *z)
-{
-	for (; *z; z++) {
-		char c = *z;
-
-		if (c == '\\') {
-			z++;
-			c = *z == 'r' ? '\r' : *z == 'n' ? '\n' : *z == '0' ? '\0' : *z;
-			if (*z == 'x') {
-				char hex[3] = { z[1], z[2], 0 };
-
-				c = (char)strtol(hex, NULL, 16);
-				z += 2;
-			}
-		}
-		(void)!str_addc(&p->out, c);
-	}
 }
 
 /* ---- directives ---- */
@@ -362,14 +347,20 @@ static void directive(struct play *p, char *word)
 	}
 }
 
-static void play_line(struct play *p, char *line)
+static void play_line(void *arg, char *line)
 {
-	char *text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
+	struct play *p = arg;
+	char *text;
+
+	p->is_over = p->is_over || (p->in_parts && strcmp(line, "@whole") == 0);
+	if (p->is_over || strcmp(line, "@whole") == 0)
+		return;
+	text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
 
 	if (line[0] == 'C' && text)
 		(void)!str_addf(&p->out, "%s\r\n", text);
 	else if (line[0] == 'R' && text)
-		raw(p, text);
+		script_raw(&p->out, text);
 	else if (line[0] == 'S' && text)
 		want_line(p, line + 3);
 	else if (line[0] == '@')
@@ -379,13 +370,10 @@ static void play_line(struct play *p, char *line)
 	free(text);
 }
 
-static void play(const char *file, size_t chunk, bool in_parts)
+static void play(const char *file, size_t chunk)
 {
 	struct play *p = xnew(struct play);
-	FILE *in = fopen(file, "r");
-	char *line = NULL;
-	size_t i, cap = 0;
-	ssize_t n;
+	size_t i;
 
 	p->file = file;
 	p->chunk = chunk;
@@ -396,20 +384,9 @@ static void play(const char *file, size_t chunk, bool in_parts)
 		str_init(&p->clients[i].in, 100000000);
 	}
 	p->now = &p->clients[1];
-	p->in_parts = in_parts;
-	BUG(!in);
+	p->in_parts = chunk == IN_PARTS;
 	fixture_init(&p->f);
-	while ((n = getline(&line, &cap, in)) >= 0) {
-		p->line++;
-		if (n && line[n - 1] == '\n')
-			line[n - 1] = '\0';
-		if (strcmp(line, "@whole") != 0)
-			play_line(p, line);
-		else if (in_parts)
-			break;
-	}
-	fclose(in);
-	free(line);
+	script_read(file, &p->line, play_line, p);
 	send_all(p);
 	for (i = 0; i < CLIENTS; i++) {
 		hang_up(p, &p->clients[i]);
@@ -423,16 +400,7 @@ static void play(const char *file, size_t chunk, bool in_parts)
 
 int main(int argc, char **argv)
 {
-	static const size_t chunks[] = { 1000000, 1, 2, 7 };
-	size_t i;
-	int k;
+	static const size_t chunks[] = { 1000000, 1, 2, 7, IN_PARTS };
 
-	signal(SIGPIPE, SIG_IGN);
-	for (k = 1; k < argc; k++) {
-		for (i = 0; i < ARRAY_LEN(chunks); i++)
-			play(argv[k], chunks[i], false);
-		play(argv[k], chunks[0], true);
-		printf("%s: ok\n", argv[k]);
-	}
-	return argc > 1 ? 0 : 1;
+	return script_main(argc, argv, play, chunks, ARRAY_LEN(chunks));
 }

@@ -7,7 +7,7 @@
  *   @log GLOB   a log line that fits was written since the connection        @nolog GLOB
  *   @mail GLOB  envelope of the last message                                 @mails N   how many were queued
  *   @aborts N   how many were aborted                                        @body GLOB   a line of its content
- *   @nobody GLOB                                                             @size N   bytes of its content
+ *   @nobody GLOB                                                             @cert      a certificate
  *   @away PEER / @back PEER       @refuse DSN / @accept                      @count N / @rate N
  *   @fill N     sends N lines of 64 bytes                                    @sessions N   still open
  *   @badconf GLOB   the configuration is refused so
@@ -23,6 +23,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "../script.h"
 #include "fixture.h"
 
 struct play {
@@ -41,7 +42,8 @@ struct play {
 
 static void NORETURN die(struct play *p, const char *what, const char *got)
 {
-	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got, p->f.log.p);
+	fprintf(stderr, "%s:%u (chunk %zu): %s\n  got: %s\n  log:\n%s", p->file, p->line, p->chunk, what, got,
+		p->f.log.p);
 	exit(1);
 }
 
@@ -188,25 +190,6 @@ static void start_tls(struct play *p)
 		die(p, "TLS handshake", "failed");
 }
 
-static void raw(struct play *p, const char *z)
-{
-	for (; *z; z++) {
-		char c = *z;
-
-		if (c == '\\') {
-			z++;
-			c = *z == 'r' ? '\r' : *z == 'n' ? '\n' : *z == '0' ? '\0' : *z;
-			if (*z == 'x') {
-				char hex[3] = { z[1], z[2], 0 };
-
-				c = (char)strtol(hex, NULL, 16);
-				z += 2;
-			}
-		}
-		(void)!str_addc(&p->out, c);
-	}
-}
-
 static enum fixture_peer peer_of(struct play *p, const char *name)
 {
 	static const char *const names[] = { "resolve", "auth", "anvil", "queue" };
@@ -339,13 +322,25 @@ static void directive(struct play *p, char *word)
 	}
 }
 
+static void play_line(void *arg, char *line)
+{
+	struct play *p = arg;
+
+	if (strncmp(line, "C: ", 3) == 0 || strcmp(line, "C:") == 0)
+		(void)!str_addf(&p->out, "%s\r\n", line + (line[2] ? 3 : 2));
+	else if (strncmp(line, "R: ", 3) == 0)
+		script_raw(&p->out, line + 3);
+	else if (strncmp(line, "S: ", 3) == 0)
+		want_line(p, line + 3);
+	else if (line[0] == '@')
+		directive(p, line + 1);
+	else if (line[0] && line[0] != '#')
+		die(p, "unknown line", line);
+}
+
 static void play(const char *file, size_t forced_chunk)
 {
 	struct play *p = xnew(struct play);
-	FILE *in = fopen(file, "r");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
 
 	p->file = file;
 	p->fd = -1;
@@ -354,26 +349,8 @@ static void play(const char *file, size_t forced_chunk)
 	snprintf(p->addr, sizeof(p->addr), "192.0.2.1");
 	str_init(&p->out, 100000000);
 	str_init(&p->in, 10000000);
-	if (!in)
-		die(p, "open", file);
 	fixture_init(&p->f);
-	while ((n = getline(&line, &cap, in)) >= 0) {
-		p->line++;
-		if (n && line[n - 1] == '\n')
-			line[n - 1] = '\0';
-		if (strncmp(line, "C: ", 3) == 0 || strcmp(line, "C:") == 0)
-			(void)!str_addf(&p->out, "%s\r\n", line + (line[2] ? 3 : 2));
-		else if (strncmp(line, "R: ", 3) == 0)
-			raw(p, line + 3);
-		else if (strncmp(line, "S: ", 3) == 0)
-			want_line(p, line + 3);
-		else if (line[0] == '@')
-			directive(p, line + 1);
-		else if (line[0] && line[0] != '#')
-			die(p, "unknown line", line);
-	}
-	fclose(in);
-	free(line);
+	script_read(file, &p->line, play_line, p);
 	send_all(p);
 	hang_up(p);
 	if (p->f.server.n_sessions)
@@ -389,14 +366,6 @@ static void play(const char *file, size_t forced_chunk)
 int main(int argc, char **argv)
 {
 	static const size_t chunks[] = { 0, 1, 2, 7 };
-	size_t i;
-	int k;
 
-	signal(SIGPIPE, SIG_IGN);
-	for (k = 1; k < argc; k++) {
-		for (i = 0; i < ARRAY_LEN(chunks); i++)
-			play(argv[k], chunks[i]);
-		printf("%s: ok\n", argv[k]);
-	}
-	return argc > 1 ? 0 : 1;
+	return script_main(argc, argv, play, chunks, ARRAY_LEN(chunks));
 }

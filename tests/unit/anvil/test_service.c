@@ -156,7 +156,8 @@ static void more_clients_than_fit(void **state)
 	assert_int_equal(came(f, 0, "smtp:3"), 1);
 	assert_int_equal(came(f, 0, "smtp:3"), 1);
 	assert_int_equal(service_clients(f->s), 2);
-	assert_string_equal(logged, "warning: 2 clients are connected at once; more are not counted (anvil_client_limit)\n");
+	assert_string_equal(logged,
+			    "warning: 2 clients are connected at once; more are not counted (anvil_client_limit)\n");
 	went(f, 0, "smtp:3");
 	went(f, 0, "smtp:1");
 	assert_int_equal(came(f, 0, "smtp:3"), 1);

@@ -538,7 +538,8 @@ static uint64_t redeem(struct fixture *f, struct span ticket, const char *servic
 	struct ipc_req req = { 0 };
 
 	f->has_answer = false;
-	assert_int_equal(ipc_call(&f->tickets, &ticket_redeem_desc, &m, NULL, &ticket_user_desc, &req, on_owner, f, 0), 0);
+	assert_int_equal(ipc_call(&f->tickets, &ticket_redeem_desc, &m, NULL, &ticket_user_desc, &req, on_owner, f, 0),
+			 0);
 	run_until(f, &f->has_answer);
 	return f->owner.status;
 }

@@ -98,7 +98,8 @@ static void penalties(void **state)
 		assert_int_equal(penalty_fail(&p, SPAN_LIT("127.0.0.1"), 2000), 2000);
 		assert_int_equal(penalty_fail(&p, SPAN_LIT("::1"), 2000), 2000);
 		assert_int_equal(penalty_fail(&p, SPAN_NULL, 2000), 2000);
-		assert_int_equal(penalty_fail(&p, SPAN_LIT("no address at all, and a rather long one it is"), 2000), 2000);
+		assert_int_equal(penalty_fail(&p, SPAN_LIT("no address at all, and a rather long one it is"), 2000),
+				 2000);
 	}
 	/* hosts of one /64 are one guesser */
 	assert_int_equal(penalty_fail(&p, SPAN_LIT("2001:db8:0:1::1"), 2000), 2000);
@@ -198,7 +199,8 @@ static void ids(void **state)
 	static const struct {
 		uint32_t uid, gid;
 		bool ok;
-	} rows[] = { { 0, 0, false }, { 499, 500, false }, { 500, 500, true }, { 500, 0, false }, { 60000, 60000, true },
+	} rows[] = { { 0, 0, false }, { 499, 500, false }, { 500, 500, true }, { 500, 0, false },
+		     { 60000, 60000, true },
 		     { 60001, 60000, false } };
 	struct conf c = { .dir = "/etc/surat" };
 	struct conf_errors errors = { 0 };
@@ -207,8 +209,8 @@ static void ids(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("last_valid_uid = 60000\nmail_uid = nobody\nmail_gid = 7\n"),
-				    &errors), 0);
+	assert_int_equal(conf_parse(&c, "main.cf",
+				    SPAN_LIT("last_valid_uid = 60000\nmail_uid = nobody\nmail_gid = 7\n"), &errors), 0);
 	assert_int_equal(settings_read(&s, &c, true, &err), 0);
 	assert_true(s.has_ids && s.uid == 65534 && s.gid == 7);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
@@ -217,7 +219,8 @@ static void ids(void **state)
 	}
 	settings_fini(&s);
 	conf_fini(&c);
-	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("mail_uid = no-such-user-here\nmail_gid = 7\n"), &errors), 0);
+	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("mail_uid = no-such-user-here\nmail_gid = 7\n"), &errors),
+			 0);
 	assert_int_equal(settings_read(&s, &c, true, &err), -1);
 	assert_int_equal(err.kind, ERR_CONF);
 	conf_fini(&c);

@@ -71,7 +71,8 @@ static void verdicts(void **state)
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		uint64_t before = clock_mono_ms();
-		enum msg_status got = pam_verify(dir, rows[i].service, rows[i].user, "x", "192.0.2.1", text, sizeof(text));
+		enum msg_status got = pam_verify(dir, rows[i].service, rows[i].user, "x", "192.0.2.1", text,
+						 sizeof(text));
 
 		if (got != rows[i].want)
 			fail_msg("%s: %d (%s)", rows[i].label, got, text);

@@ -162,7 +162,8 @@ static void changing_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_line), cmocka_unit_test(lines), cmocka_unit_test(quotas), cmocka_unit_test(changing_file),
+		cmocka_unit_test(full_line), cmocka_unit_test(lines), cmocka_unit_test(quotas),
+		cmocka_unit_test(changing_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

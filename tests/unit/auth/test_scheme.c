@@ -15,7 +15,8 @@ static const struct {
 	{ "{plain}pässwörd", "pässwörd" },
 	{ "{PLAIN.b64}dGVzdA==", "test" },
 	{ "{PLAIN.HEX}74657374", "test" },
-	{ "{ARGON2ID}$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4", "password" },
+	{ "{ARGON2ID}$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+	  "password" },
 	{ "{ARGON2I}$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8", "password" },
 	{ "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
 	  "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=", "pencil" },       /* RFC 7677 3 */
@@ -90,7 +91,8 @@ static void bad_verifiers(void **state)
 {
 	static const char *const rows[] = {
 		"{NONSENSE}x", "{", "{}x", "{PLAIN", "{SHA.foo}x", "{SHA256}qUqP5cyxm6YcTAhz05Hph5gvu9M=", "{SSHA}AAAA",
-		"{PLAIN-MD5}098f6bcd4621d373cade4e832627b4zz", "{ARGON2ID}x", "{ARGON2ID}$argon2d$v=19$m=8,t=1,p=1$AAAA$AAAA",
+		"{PLAIN-MD5}098f6bcd4621d373cade4e832627b4zz", "{ARGON2ID}x",
+		"{ARGON2ID}$argon2d$v=19$m=8,t=1,p=1$AAAA$AAAA",
 		"{CRYPT}", "{CRYPT}*0", "{PBKDF2}$1$a$0$b", "{PBKDF2}$2$x$5$y", "{SCRAM-SHA-256}4096,a,b,c",
 		"{SCRAM-SHA-256}0,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,x",
 		"{CRAM-MD5}00",

@@ -54,7 +54,8 @@ static void err_decides(void **state)
 	static const struct {
 		enum err_kind kind;
 		bool temporary;
-	} rows[] = { { ERR_TEMP, true }, { ERR_SYS, true }, { ERR_CONF, true }, { ERR_PERM, false }, { ERR_PROTO, false } };
+	} rows[] = { { ERR_TEMP, true }, { ERR_SYS, true }, { ERR_CONF, true }, { ERR_PERM, false },
+		     { ERR_PROTO, false } };
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
@@ -374,7 +375,8 @@ static void base64_both_ways(void **state)
 
 static void base64_refuses(void **state)
 {
-	static const char *const rows[] = { "Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "====", "Z===", "Zh==", "Zm9=", "Zm9v\n",
+	static const char *const rows[] = { "Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "====", "Z===", "Zh==", "Zm9=",
+					    "Zm9v\n",
 					    "Zm 9", "Zm9-", "=Zg=", "Zg=A", "\xc3\xa4Zg" };
 	struct str out = STR_INIT(100), small = STR_INIT(3);
 	size_t i;

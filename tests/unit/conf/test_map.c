@@ -50,7 +50,8 @@ static const struct lookup lookups[] = {
 	{ "pcre, if skipped", "pcre:", "if /@x$/\n/^a/ 1\nendif\n/./ 2\n", "a@y", MAP_FOUND, "2" },
 	{ "pcre, if not", "pcre:", "if !/@x$/\n/^a/ 1\nendif\n", "a@y", MAP_FOUND, "1" },
 	{ "pcre, nested if", "pcre:", "if /a/\nif /b/\n/c/ 1\nendif\n/c/ 2\nendif\n/./ 3\n", "ac", MAP_FOUND, "2" },
-	{ "pcre, costly match", "pcre:", "/^(a+)+$/ x\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", MAP_TEMP, "" },
+	{ "pcre, costly match", "pcre:", "/^(a+)+$/ x\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+	  MAP_TEMP, "" },
 	{ "pcre, dot matches newline unless s", "pcre:", "/^a.b$/ x\n", "a\nb", MAP_FOUND, "x" },
 	{ "pcre, flags", "pcre:", "/^a b c$/xs x\n", "ABC", MAP_FOUND, "x" },
 	{ "cidr", "cidr:", "10.0.0.0/8 in\n0.0.0.0/0 out\n", "10.1.1.1", MAP_FOUND, "in" },
@@ -140,7 +141,8 @@ static const struct {
 	{ "pcre:", "if /a/ x\nendif\n", "unexpected text behind the pattern" },
 	{ "regexp:", "/[/ x\n", "table:1: in pattern" },
 	{ "regexp:", "/a/s x\n", "'s' is no flag" },
-	{ "cidr:", "10.0.0.1/8 x\n", "table:1: '10.0.0.1/8' has bits set behind the prefix; the network is 10.0.0.0/8" },
+	{ "cidr:", "10.0.0.1/8 x\n",
+	  "table:1: '10.0.0.1/8' has bits set behind the prefix; the network is 10.0.0.0/8" },
 	{ "cidr:", "a.example x\n", "neither an address" },
 };
 

@@ -101,7 +101,8 @@ static void test_snapshot(void **state)
 	struct err err;
 
 	make_files(&t, &a);
-	tmpdir_write(&t, "main.cf", in_dir(&a, "mynetworks = 127.0.0.1,\n  $config_nets\nconfig_nets = @/nets\n", t.path));
+	tmpdir_write(&t, "main.cf", in_dir(&a, "mynetworks = 127.0.0.1,\n  $config_nets\nconfig_nets = @/nets\n",
+					   t.path));
 	if (conf_load(&c, t.path, &errors) < 0)
 		fail_msg("%s", errors.v[0]);
 	assert_int_equal(conf_dump(&c, &text), 0);

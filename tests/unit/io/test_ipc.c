@@ -409,7 +409,8 @@ static void test_descriptor_is_closed_on_failure(void **state)
 	assert_int_equal(ipc_send(&w->a.c, &note_desc, &m, &fd), -1);
 	assert_int_equal(fcntl(was, F_GETFD), -1);
 	fd = was = dup(0);
-	assert_int_equal(ipc_call(&w->a.c, &ask_desc, &m, &fd, &tell_desc, &(struct ipc_req){ 0 }, on_reply, &w->a, 0), -1);
+	assert_int_equal(ipc_call(&w->a.c, &ask_desc, &m, &fd, &tell_desc, &(struct ipc_req){ 0 }, on_reply, &w->a, 0),
+			 -1);
 	assert_int_equal(fd, -1);
 	assert_int_equal(fcntl(was, F_GETFD), -1);
 }

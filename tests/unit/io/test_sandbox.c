@@ -97,7 +97,8 @@ static int try_socketpair(const struct scene *sc)
 
 static int try_connect(const struct scene *sc)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(1),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int rc = done(connect(sc->pair[0], (struct sockaddr *)&a, sizeof(a)));
 
 	return rc == EINVAL || rc == EISCONN || rc == EAFNOSUPPORT ? 0 : rc;    /* the call itself got through */
@@ -147,7 +148,7 @@ static int try_setuid(const struct scene *sc) { return (void)sc, done(setuid(get
 static int try_chroot(const struct scene *sc) { return (void)sc, done(chroot("/")); }
 static int try_unshare(const struct scene *sc) { return (void)sc, done(syscall(SYS_unshare, 0)); }
 static int try_inotify(const struct scene *sc) { return (void)sc, done(inotify_init1(0)); }
-static int try_abort_signal(const struct scene *sc) { return (void)sc, done(syscall(SYS_tgkill, getpid(), getpid(), 0)); }
+static int try_abort_signal(const struct scene *sc) { return done(syscall(SYS_tgkill, getpid(), getpid(), 0)); }
 
 static int try_exec_page(const struct scene *sc)
 {
@@ -249,7 +250,8 @@ static void scene_make(struct scene *sc)
 
 static void scene_end(struct scene *sc)
 {
-	static const char *const names[] = { "in/file", "in/new", "in/tmp/letter", "in/sub/letter", "out/file", "out/moved",
+	static const char *const names[] = { "in/file", "in/new", "in/tmp/letter", "in/sub/letter", "out/file",
+					     "out/moved",
 					     "out/sock", "in/tmp", "in/sub", "in", "out", "" };
 	char path[128];
 	size_t i;
@@ -328,7 +330,8 @@ static void check_rows(unsigned may, bool has_user, const struct sandbox_calls *
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
-		struct sandbox sb = { .may = may, .calls = calls, .may_all_paths = true, .user = has_user ? "nobody" : NULL };
+		struct sandbox sb = { .may = may, .calls = calls, .may_all_paths = true,
+				      .user = has_user ? "nobody" : NULL };
 		bool want = r->allowed_by == ~0u || r->allowed_by & may;
 		struct scene sc = { 0 };
 		int got;
@@ -336,7 +339,8 @@ static void check_rows(unsigned may, bool has_user, const struct sandbox_calls *
 		scene_make(&sc);
 		got = in_sandbox(&sb, &sc, r->probe);
 		if (want ? got != 0 : got != EPERM)
-			fail_msg("%s with may=%#x: errno %d, wanted %s", r->label, may, got, want ? "success" : "EPERM");
+			fail_msg("%s with may=%#x: errno %d, wanted %s", r->label, may, got,
+				 want ? "success" : "EPERM");
 		scene_end(&sc);
 	}
 }
@@ -586,9 +590,9 @@ static void test_nested(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_probes_work_outside), cmocka_unit_test(test_nothing), cmocka_unit_test(test_accept_only),
-		cmocka_unit_test(test_each_group),          cmocka_unit_test(test_made_before),
-		cmocka_unit_test(test_paths),   cmocka_unit_test(test_single_file),
+		cmocka_unit_test(test_probes_work_outside), cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_accept_only), cmocka_unit_test(test_each_group),
+		cmocka_unit_test(test_made_before), cmocka_unit_test(test_paths),   cmocka_unit_test(test_single_file),
 		cmocka_unit_test(test_identity),            cmocka_unit_test(test_missing_user),
 		cmocka_unit_test(test_exec_helper),         cmocka_unit_test(test_nested),
 	};

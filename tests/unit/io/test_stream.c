@@ -272,8 +272,9 @@ static void test_hook(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines_at_all_chunks), cmocka_unit_test(test_too_long), cmocka_unit_test(test_input_limit),
-		cmocka_unit_test(test_output),              cmocka_unit_test(test_socket),   cmocka_unit_test(test_hook),
+		cmocka_unit_test(test_lines_at_all_chunks), cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_input_limit), cmocka_unit_test(test_output),
+		cmocka_unit_test(test_socket),   cmocka_unit_test(test_hook),
 	};
 
 	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

@@ -114,7 +114,8 @@ static void test_virtual_without_base(void **state)
 	free(old);
 	snprintf(path, sizeof(path), "%s/vmail/a/b/", root);
 	for (int i = 0; i < 2; i++)
-		EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, VMAIL) } }), DLV_SENT,
+		EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", path, VMAIL) } }),
+		       DLV_SENT,
 		       "2.0.0", "maildir");
 	assert_int_equal(count_in("vmail/a/b/new", NULL, NULL), 2);
 	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("a@b", "a/b/", VMAIL) } }),
@@ -267,7 +268,8 @@ static void test_notes(void **state)
 		in_new("tito/Maildir/new", file);
 		snprintf(path, sizeof(path), "tito/Maildir/new/%s", file);
 		assert_int_equal(unlink(in_root(path)), 0);
-		EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = rows[i].body }), DLV_SENT, "2.0.0", "");
+		EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .body = rows[i].body }), DLV_SENT,
+		       "2.0.0", "");
 		turn_for(20);
 		n = notes_of("tito/Maildir", subject, name);
 		/* without Landlock in the kernel the module can be loaded */
@@ -495,7 +497,8 @@ static void test_many_full(void **state)
 	static char path[180][100], address[180][40];
 	long pid;
 
-	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("x@y", in_root("vmail/x/"), VMAIL) } }),
+	EXPECT(ask_one((struct ask){ .transport = "virtual", .rcpts = { to_virtual("x@y", in_root("vmail/x/"),
+										   VMAIL) } }),
 	       DLV_SENT, "2.0.0", "");
 	pid = first_child();
 	kill((pid_t)pid, SIGSTOP);

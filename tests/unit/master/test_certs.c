@@ -89,7 +89,8 @@ static void test_of_one_service(void **state)
 
 	snprintf(w.dir, sizeof(w.dir), "/tmp/surat-unit-XXXXXX");
 	assert_non_null(mkdtemp(w.dir));
-	snprintf(row, sizeof(row), "31926 inet n - n - - smtpd -o smtpd_tls_chain_files=%s/both\n31927 inet n - n - - smtpd\n", w.dir);
+	snprintf(row, sizeof(row),
+		 "31926 inet n - n - - smtpd -o smtpd_tls_chain_files=%s/both\n31927 inet n - n - - smtpd\n", w.dir);
 	load(&w, &cs, "ssl_cert = %s/cert\nssl_key = %s/key\n", row);
 	assert_int_equal(cs.n, 3);
 	expect_bytes(find(&cs, "smtpd", "31926"), "BOTH\n");
@@ -146,8 +147,8 @@ static void test_poll(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pairs),        cmocka_unit_test(test_one_pair_for_all), cmocka_unit_test(test_of_one_service),
-		cmocka_unit_test(test_missing_file), cmocka_unit_test(test_poll),
+		cmocka_unit_test(test_pairs),        cmocka_unit_test(test_one_pair_for_all),
+		cmocka_unit_test(test_of_one_service), cmocka_unit_test(test_missing_file), cmocka_unit_test(test_poll),
 	};
 
 	return cmocka_run_group_tests_name("certs", tests, NULL, NULL);

@@ -47,7 +47,8 @@ static void test_addresses(void **state)
 		struct listeners l = { 0 };
 		char row[128];
 
-		snprintf(row, sizeof(row), "%s inet n - n - 7 smtpd -o smtpd_timeout=9s -o smtpd_banner=x\n", rows[i].row);
+		snprintf(row, sizeof(row), "%s inet n - n - 7 smtpd -o smtpd_timeout=9s -o smtpd_banner=x\n",
+			 rows[i].row);
 		world_make(&w, rows[i].main, row);
 		if (!w.config || listen_open(&l, w.config, NULL, 0, &w.errors) < 0)
 			fail_msg("%s: %s", rows[i].label, w.errors.n ? w.errors.v[0] : "?");
@@ -115,7 +116,8 @@ static void test_busy_and_foreign_addresses(void **state)
 /* A connection that waits in the queue of the old socket is there in the new set too. */
 static void test_reload_keeps_the_socket(void **state)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(31925), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(31925),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct world w = { 0 };
 	struct listeners first = { 0 }, second = { 0 }, third = { 0 };
 	int client = socket(AF_INET, SOCK_STREAM, 0);

@@ -36,7 +36,8 @@ static inline void world_make(struct world *w, const char *main, const char *mas
 		snprintf(w->dir, sizeof(w->dir), "/tmp/surat-unit-XXXXXX");
 		assert_non_null(mkdtemp(w->dir));
 	}
-	snprintf(text, sizeof(text), "myhostname = mail.example.com\nrun_directory = %s\nalias_maps =\n%s", w->dir, main);
+	snprintf(text, sizeof(text), "myhostname = mail.example.com\nrun_directory = %s\nalias_maps =\n%s", w->dir,
+		 main);
 	world_put(w, "main.cf", text);
 	world_put(w, "master.cf", master);
 	config_free(&w->config);

@@ -61,7 +61,8 @@ static int setup(void **state)
 	assert_int_equal(chmod(root, 0755), 0);
 	snprintf(mail, sizeof(mail), "%s/Maildir", root);
 	read_conf("");
-	start = (struct child_start){ .user = "tito@example.com", .system_user = "", .home = root, .mail = mail, .index = "",
+	start = (struct child_start){ .user = "tito@example.com", .system_user = "", .home = root, .mail = mail,
+				      .index = "",
 				.session = "S1", .conf = &conf, .is_sandboxed = true };
 	return 0;
 }
@@ -279,9 +280,11 @@ static void test_delete(void **state)
 		assert_int_equal(exists("cur/2.b:2,F"), i < 2);
 		assert_true(exists("cur/3.c:2,S"));
 		if (i == 2)
-			assert_non_null(strstr(c.log_text, "<S1>: Disconnected: Logged out top=0/0, retr=0/0, del=2/3, size="));
+			assert_non_null(strstr(c.log_text,
+					       "<S1>: Disconnected: Logged out top=0/0, retr=0/0, del=2/3, size="));
 		else
-			assert_non_null(strstr(c.log_text, "<S1>: Disconnected: Connection closed top=0/0, retr=0/0, del=0/3, size="));
+			assert_non_null(strstr(c.log_text,
+					       "<S1>: Disconnected: Connection closed top=0/0, retr=0/0, del=0/3, size="));
 	}
 }
 
@@ -441,7 +444,8 @@ static void test_large(void **state)
 
 	make_maildir();
 	for (i = 0; i < LINES; i++)
-		assert_int_equal(str_addf(&text, "%s%zu of a letter that is rather long, dear reader\n", i % 3 ? "" : ".", i), 0);
+		assert_int_equal(str_addf(&text, "%s%zu of a letter that is rather long, dear reader\n",
+					  i % 3 ? "" : ".", i), 0);
 	put("new/1.a", text.p);
 	client_open(&c);
 	script(&c, "S: +OK Logged in.\nC: RETR 1\nS* +OK \n");
@@ -523,9 +527,9 @@ static void test_rights(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_transaction), T(test_errors), T(test_delete), T(test_uidl), T(test_empty_and_missing), T(test_changes),
-		T(test_options), T(test_pipelining), T(test_limits), T(test_large), T(test_planted), T(test_cannot_open),
-		T(test_rights),
+		T(test_transaction), T(test_errors), T(test_delete), T(test_uidl), T(test_empty_and_missing),
+		T(test_changes), T(test_options), T(test_pipelining), T(test_limits), T(test_large), T(test_planted),
+		T(test_cannot_open), T(test_rights),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

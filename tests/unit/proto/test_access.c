@@ -86,15 +86,21 @@ static void test_actions(void **state)
 		enum access_action want;
 		const char *text;
 	} rows[] = {
-		{ "OK", ACCESS_OK, "" }, { "ok", ACCESS_OK, "" }, { "RELAY", ACCESS_OK, "" }, { "permit", ACCESS_OK, "" },
-		{ "1234567890", ACCESS_OK, NULL }, { "REJECT", ACCESS_REJECT, "" }, { "REJECT  go away ", ACCESS_REJECT, "go away" },
-		{ "550 5.1.1 no", ACCESS_REPLY, "550 5.1.1 no" }, { "450", ACCESS_REPLY, "450" }, { "399 x", ACCESS_RESTRICTIONS, "399 x" },
+		{ "OK", ACCESS_OK, "" }, { "ok", ACCESS_OK, "" }, { "RELAY", ACCESS_OK, "" },
+		{ "permit", ACCESS_OK, "" },
+		{ "1234567890", ACCESS_OK, NULL }, { "REJECT", ACCESS_REJECT, "" },
+		{ "REJECT  go away ", ACCESS_REJECT, "go away" },
+		{ "550 5.1.1 no", ACCESS_REPLY, "550 5.1.1 no" }, { "450", ACCESS_REPLY, "450" },
+		{ "399 x", ACCESS_RESTRICTIONS, "399 x" },
 		{ "399", ACCESS_OK, NULL }, { "600 x", ACCESS_RESTRICTIONS, "600 x" },
 		{ "DEFER", ACCESS_DEFER, "" }, { "DEFER_IF_PERMIT x", ACCESS_DEFER_IF_PERMIT, "x" },
-		{ "DEFER_IF_REJECT x", ACCESS_DEFER_IF_REJECT, "x" }, { "DUNNO", ACCESS_DUNNO, "" }, { "HOLD", ACCESS_HOLD, "" },
-		{ "DISCARD", ACCESS_DISCARD, "" }, { "REDIRECT a@b", ACCESS_REDIRECT, "a@b" }, { "BCC a@b", ACCESS_BCC, "a@b" },
+		{ "DEFER_IF_REJECT x", ACCESS_DEFER_IF_REJECT, "x" }, { "DUNNO", ACCESS_DUNNO, "" },
+		{ "HOLD", ACCESS_HOLD, "" },
+		{ "DISCARD", ACCESS_DISCARD, "" }, { "REDIRECT a@b", ACCESS_REDIRECT, "a@b" },
+		{ "BCC a@b", ACCESS_BCC, "a@b" },
 		{ "PREPEND X: y", ACCESS_PREPEND, "X: y" }, { "WARN", ACCESS_WARN, "" }, { "INFO x", ACCESS_INFO, "x" },
-		{ "FILTER x:y", ACCESS_FILTER, "x:y" }, { "permit_mynetworks, reject", ACCESS_RESTRICTIONS, "permit_mynetworks, reject" },
+		{ "FILTER x:y", ACCESS_FILTER, "x:y" }, { "permit_mynetworks, reject", ACCESS_RESTRICTIONS,
+							  "permit_mynetworks, reject" },
 		{ "", ACCESS_DUNNO, "" }, { "  ", ACCESS_DUNNO, "" },
 	};
 	size_t i;
@@ -111,8 +117,8 @@ static void test_actions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_domain), cmocka_unit_test(test_addr), cmocka_unit_test(test_mail), cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_actions),
+		cmocka_unit_test(test_domain), cmocka_unit_test(test_addr), cmocka_unit_test(test_mail),
+		cmocka_unit_test(test_limit), cmocka_unit_test(test_actions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

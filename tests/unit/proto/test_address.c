@@ -169,7 +169,8 @@ static void test_extension(void **state)
 		struct span base, ext;
 		bool cut = address_extension(span_z(rows[i].in), rows[i].delims, &base, &ext);
 
-		if (cut != (rows[i].ext != NULL) || !span_eqz(base, rows[i].base) || (cut && !span_eqz(ext, rows[i].ext)))
+		if (cut != (rows[i].ext != NULL) || !span_eqz(base, rows[i].base) ||
+		    (cut && !span_eqz(ext, rows[i].ext)))
 			fail_msg("%s by '%s'", rows[i].in, rows[i].delims);
 	}
 }
@@ -179,9 +180,11 @@ static void test_domain_normal(void **state)
 	static const struct {
 		const char *in, *want;
 	} rows[] = {
-		{ "Example.COM", "example.com" }, { "example.com.", "example.com" }, { "b\xc3\xbc" "cher.example", "xn--bcher-kva.example" },
+		{ "Example.COM", "example.com" }, { "example.com.", "example.com" },
+		{ "b\xc3\xbc" "cher.example", "xn--bcher-kva.example" },
 		{ "B\xc3\x9c" "CHER.example", "xn--bcher-kva.example" }, { "[IPv6:2001:DB8::1]", "[ipv6:2001:db8::1]" },
-		{ "", NULL }, { ".", NULL }, { "a..b", NULL }, { "\xff", NULL }, { "a b", NULL }, { "_dmarc.x", "_dmarc.x" },
+		{ "", NULL }, { ".", NULL }, { "a..b", NULL }, { "\xff", NULL }, { "a b", NULL },
+		{ "_dmarc.x", "_dmarc.x" },
 	};
 	size_t i;
 
@@ -212,12 +215,17 @@ static void test_list(void **state)
 		const char *in, *want;
 	} rows[] = {
 		{ "a@b", "<a@b>" }, { "a@b, c@d", "<a@b>,<c@d>" }, { "X Y <a@b>", "X Y<a@b>" },
-		{ "\"Y, X\" <a@b>", "Y, X<a@b>" }, { "a@b, \"x\" <c@d>, group: e@f, g@h;, i@j", "<a@b>,x<c@d>,<e@f>,<g@h>,<i@j>" },
-		{ "undisclosed-recipients:;", "" }, { "(a (nested) \\) comment) a@b (x)", "<a@b>" }, { "", "" }, { ", ,", "" },
-		{ "a . b @ c . d", "<a.b@c.d>" }, { "\"q q\"@x", "<\"q q\"@x>" }, { "<@r,@s:a@b>", "<a@b>" }, { "root", "<root>" },
+		{ "\"Y, X\" <a@b>", "Y, X<a@b>" }, { "a@b, \"x\" <c@d>, group: e@f, g@h;, i@j",
+						     "<a@b>,x<c@d>,<e@f>,<g@h>,<i@j>" },
+		{ "undisclosed-recipients:;", "" }, { "(a (nested) \\) comment) a@b (x)", "<a@b>" }, { "", "" },
+		{ ", ,", "" },
+		{ "a . b @ c . d", "<a.b@c.d>" }, { "\"q q\"@x", "<\"q q\"@x>" }, { "<@r,@s:a@b>", "<a@b>" },
+		{ "root", "<root>" },
 		{ "a@b\r\n\t, c@d", "<a@b>,<c@d>" }, { "a@[192.0.2.1]", "<a@[192.0.2.1]>" }, { "N <>", "" },
-		{ "foo bar", NULL }, { "a@b c@d", NULL }, { "<a@b", NULL }, { "<a@b> x", NULL }, { "(open", NULL }, { "\"open", NULL },
-		{ "a@@b", NULL }, { "<a@b>>", NULL }, { "a@b\x01", NULL }, { ")", NULL }, { "[", NULL }, { "Mr. X <a@b>", "Mr X<a@b>" },
+		{ "foo bar", NULL }, { "a@b c@d", NULL }, { "<a@b", NULL }, { "<a@b> x", NULL }, { "(open", NULL },
+		{ "\"open", NULL },
+		{ "a@@b", NULL }, { "<a@b>>", NULL }, { "a@b\x01", NULL }, { ")", NULL }, { "[", NULL },
+		{ "Mr. X <a@b>", "Mr X<a@b>" },
 	};
 	size_t i;
 

@@ -36,7 +36,8 @@ static const struct {
 	unsigned received;
 	bool date, from;
 } rows[] = {
-	{ "usual", "From: a\nDate: x\nMessage-ID: <1@x>\n\nbody\n", "From: a\nDate: x\nMessage-ID: <1@x>\n{}\nbody\n", "<1@x>", 0, true, true },
+	{ "usual", "From: a\nDate: x\nMessage-ID: <1@x>\n\nbody\n", "From: a\nDate: x\nMessage-ID: <1@x>\n{}\nbody\n",
+	  "<1@x>", 0, true, true },
 	{ "crlf", "From: a\r\n\r\nbody\r\n", "From: a\r\n{}\r\nbody\r\n", "", 0, false, true },
 	{ "empty", "", "{}", "", 0, false, false },
 	{ "only body", "\nbody: x\n", "{}\nbody: x\n", "", 0, false, false },
@@ -47,13 +48,18 @@ static const struct {
 	{ "cut in a name", "From: a\nDat", "From: a\n{+}Dat", "", 0, false, true },
 	{ "folding", "From: a\n b\n\tc\n\nx\n", "From: a\n b\n\tc\n{}\nx\n", "", 0, false, true },
 	{ "folded id", "Message-Id:\n <1@x>\n\n", "Message-Id:\n <1@x>\n{}\n", "<1@x>", 0, false, false },
-	{ "second id", "Message-Id: <1@x>\nMessage-Id: <2@x>\n\n", "Message-Id: <1@x>\nMessage-Id: <2@x>\n{}\n", "<1@x>", 0, false, false },
-	{ "dropped", "Bcc: a,\n b\nFrom: c\nReturn-Path: <x>\n\nBcc: y\n", "From: c\n{}\nBcc: y\n", "", 0, false, true },
+	{ "second id", "Message-Id: <1@x>\nMessage-Id: <2@x>\n\n", "Message-Id: <1@x>\nMessage-Id: <2@x>\n{}\n",
+	  "<1@x>", 0, false, false },
+	{ "dropped", "Bcc: a,\n b\nFrom: c\nReturn-Path: <x>\n\nBcc: y\n", "From: c\n{}\nBcc: y\n", "", 0, false,
+	  true },
 	{ "dropped last", "Bcc: a", "{}", "", 0, false, false },
-	{ "hops", "Received: a\nreceived: b\nX: c\nReceived:\n d\n\n", "Received: a\nreceived: b\nX: c\nReceived:\n d\n{}\n", "", 3, false, false },
+	{ "hops", "Received: a\nreceived: b\nX: c\nReceived:\n d\n\n",
+	  "Received: a\nreceived: b\nX: c\nReceived:\n d\n{}\n", "", 3, false, false },
 	{ "blank before colon", "Date : x\n\n", "Date : x\n{}\n", "", 0, true, false },
-	{ "mbox line", "From a@b  Mon Jan 1\nDate: x\n\nFrom c\n", "X-Mailbox-Line: From a@b  Mon Jan 1\nDate: x\n{}\nFrom c\n", "", 0, true, false },
-	{ "quoted mbox lines", ">From a\r\n>>>From b:\r\nFrom: c\r\n\r\n", "X-Mailbox-Line: >From a\r\nX-Mailbox-Line: >>>From b:\r\nFrom: c\r\n{}\r\n", "", 0, false, true },
+	{ "mbox line", "From a@b  Mon Jan 1\nDate: x\n\nFrom c\n",
+	  "X-Mailbox-Line: From a@b  Mon Jan 1\nDate: x\n{}\nFrom c\n", "", 0, true, false },
+	{ "quoted mbox lines", ">From a\r\n>>>From b:\r\nFrom: c\r\n\r\n",
+	  "X-Mailbox-Line: >From a\r\nX-Mailbox-Line: >>>From b:\r\nFrom: c\r\n{}\r\n", "", 0, false, true },
 	{ "mbox line alone", "From a", "X-Mailbox-Line: From a{}", "", 0, false, false },
 	{ "mbox line, then folded", "From a\n x\n", "X-Mailbox-Line: From a\n{+} x\n", "", 0, false, false },
 	{ "mbox line behind a field", "Date: x\nFrom a\n", "Date: x\n{+}From a\n", "", 0, true, false },
@@ -92,7 +98,8 @@ static void test_filter(void **state)
 				fail_msg("%s at %zu: '%s'", rows[i].label, chunks[k], sink.out.p);
 			if (strcmp(h.message_id, rows[i].id) != 0 || h.n_received != rows[i].received ||
 			    h.has_date != rows[i].date || h.has_from != rows[i].from)
-				fail_msg("%s at %zu: id '%s' hops %u", rows[i].label, chunks[k], h.message_id, h.n_received);
+				fail_msg("%s at %zu: id '%s' hops %u", rows[i].label, chunks[k], h.message_id,
+					 h.n_received);
 			str_fini(&sink.out);
 		}
 	}

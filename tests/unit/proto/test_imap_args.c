@@ -107,7 +107,8 @@ static int show_status(struct str *out, const char *text, struct err *err)
 		return -1;
 	for (bit = 1; imap_list_args_status_name((enum imap_status_item)bit); bit <<= 1) {
 		if (items & bit)
-			assert_int_equal(str_addf(out, "%s ", imap_list_args_status_name((enum imap_status_item)bit)), 0);
+			assert_int_equal(str_addf(out, "%s ", imap_list_args_status_name((enum imap_status_item)bit)),
+					 0);
 	}
 	assert_true(items < bit);
 	return 0;

@@ -35,7 +35,8 @@ static void show(struct str *out, const char *text)
 	}
 	assert_int_equal(f.sets_seen, sets_seen);
 	if (f.has_changedsince)
-		assert_int_equal(str_addf(out, " since %llu%s", (unsigned long long)f.changedsince, f.wants_vanished ? " V" : ""), 0);
+		assert_int_equal(str_addf(out, " since %llu%s", (unsigned long long)f.changedsince,
+					  f.wants_vanished ? " V" : ""), 0);
 }
 
 static void test_rows(void **state)

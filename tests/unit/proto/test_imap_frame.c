@@ -86,8 +86,10 @@ static const struct row rows[] = {
 	ROW2("literal8+", "a A ~{1+}\r\nx\r\n", "~N1 C<a A ~{1+}\r\nx> ", "~N1 C<> "),
 	ROW2("empty literal", "a L {0+}\r\n {0}\r\n\r\n", "N0 S0 C<a L {0+}\r\n {0}\r\n> ", "N0 S0 C<> "),
 	ROW2("literal that looks like one", "a L {6+}\r\n{100}\n\r\n", "N6 C<a L {6+}\r\n{100}\n> ", "N6 C<> "),
-	ROW2("literal's end is no announcement", "a L {3+}\r\n{5}\r\nb\r\n", "N3 C<a L {3+}\r\n{5}> C<b> ", "N3 C<> C<b> "),
-	ROW2("MULTIAPPEND", "a A x {3+}\r\nabc (\\Seen) {2+}\r\nyz\r\n", "N3 N2 C<a A x {3+}\r\nabc (\\Seen) {2+}\r\nyz> ",
+	ROW2("literal's end is no announcement", "a L {3+}\r\n{5}\r\nb\r\n", "N3 C<a L {3+}\r\n{5}> C<b> ",
+	     "N3 C<> C<b> "),
+	ROW2("MULTIAPPEND", "a A x {3+}\r\nabc (\\Seen) {2+}\r\nyz\r\n",
+	     "N3 N2 C<a A x {3+}\r\nabc (\\Seen) {2+}\r\nyz> ",
 	     "N3 N2 C<> "),
 	ROW("in quotes", "a L \"{5}\r\nhello\r\n", "C<a L \"{5}> C<hello> "),
 	ROW("in closed quotes", "a L \"{5}\"\r\n", "C<a L \"{5}\"> "),
@@ -125,7 +127,8 @@ static void test_rows(void **state)
 
 			run(&trace, rows[i].in, chunks[c / 2], c % 2);
 			if (!span_eq(str_span(&trace), want))
-				fail_msg("%s%s, chunks of %zu: %s", rows[i].label, c % 2 ? ", streamed" : "", chunks[c / 2], trace.p);
+				fail_msg("%s%s, chunks of %zu: %s", rows[i].label, c % 2 ? ", streamed" : "",
+					 chunks[c / 2], trace.p);
 			str_fini(&trace);
 		}
 	}
@@ -134,7 +137,8 @@ static void test_rows(void **state)
 /* A line in single bytes costs one step a byte: a megabyte would take minutes otherwise. */
 static void test_no_rescan(void **state)
 {
-	static const struct imap_frame_limits large = { .text_max = 4000000, .literal_max = 4000000, .nonsync_max = 4000000 };
+	static const struct imap_frame_limits large = { .text_max = 4000000, .literal_max = 4000000,
+							.nonsync_max = 4000000 };
 	size_t n = 1000000, i, used;
 	struct str in = STR_INIT(4000000);
 	struct imap_frame f;
@@ -170,7 +174,8 @@ static void test_announces(void **state)
 		struct imap_frame_literal lit;
 		size_t before = 0;
 
-		if (imap_frame_announces(span_z(cases[i].line), &lit, &before) != cases[i].rc || before != cases[i].before)
+		if (imap_frame_announces(span_z(cases[i].line), &lit, &before) != cases[i].rc ||
+		    before != cases[i].before)
 			fail_msg("%s: %zu", cases[i].line, before);
 	}
 }

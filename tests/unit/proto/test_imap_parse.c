@@ -155,7 +155,8 @@ static void test_numbers(void **state)
 		const char *error;
 	} rows[] = {
 		{ 'l', "0", 0, NULL }, { 'z', "007", 7, NULL }, { 'z', "4294967295", 4294967295u, NULL },
-		{ 'z', "4294967296", 0, "Too large a count" }, { 'z', "", 0, "Missing count" }, { 'l', "-1", 0, "Invalid count" },
+		{ 'z', "4294967296", 0, "Too large a count" }, { 'z', "", 0, "Missing count" },
+		{ 'l', "-1", 0, "Invalid count" },
 		{ 'z', "+1", 0, "Invalid count" }, { 'z', "1", 1, NULL }, { 'z', "0", 0, "Zero is no count" },
 		{ 'l', "9223372036854775807", INT64_MAX, NULL }, { 'l', "9223372036854775808", 0, "Too large a count" },
 		{ 'l', "99999999999999999999999999", 0, "Too large a count" },
@@ -187,7 +188,8 @@ static void test_flags(void **state)
 	} rows[] = {
 		{ "()", true, 0, "" },
 		{ "(\\Seen \\ANSWERED)", true, IMAP_FLAG_SEEN | IMAP_FLAG_ANSWERED, "" },
-		{ "(\\draft \\Deleted \\flagged \\draft)", true, IMAP_FLAG_DRAFT | IMAP_FLAG_DELETED | IMAP_FLAG_FLAGGED, "" },
+		{ "(\\draft \\Deleted \\flagged \\draft)", true,
+		  IMAP_FLAG_DRAFT | IMAP_FLAG_DELETED | IMAP_FLAG_FLAGGED, "" },
 		{ "($Forwarded \\Seen Junk junk)", true, IMAP_FLAG_SEEN, "$Forwarded Junk " },
 		{ "(a ab a)", true, 0, "a ab " },
 		{ "\\Seen x", false, IMAP_FLAG_SEEN, "x " },
@@ -217,7 +219,8 @@ static void test_flags(void **state)
 			assert_int_equal(str_addf(&out, "%.*s ", SPAN_ARG(f.keywords[k])), 0);
 		if (rc < 0)
 			assert_int_equal(str_addf(&out, "!%s", err.msg), 0);
-		if (strcmp(out.p, rows[i].want) != 0 || (rc == 0 && (f.bits != rows[i].bits || imap_parse_end(&p, &err) < 0)))
+		if (strcmp(out.p, rows[i].want) != 0 ||
+		    (rc == 0 && (f.bits != rows[i].bits || imap_parse_end(&p, &err) < 0)))
 			fail_msg("%s: %s %x %s", rows[i].text, out.p, f.bits, err.msg);
 		str_fini(&out);
 	}
@@ -298,9 +301,12 @@ static void test_date(void **state)
 		int rc;
 		int32_t day;
 	} rows[] = {
-		{ "1-Jan-1970", 0, 0 }, { "01-Jan-1970", 0, 0 }, { "\"31-DEC-1969\"", 0, -1 }, { "1-Mar-2000", 0, 11017 },
-		{ "22-Nov-2026", 0, 20779 }, { "1-Jan-0000", 0, -719528 }, { "31-Dec-0000", 0, -719163 }, { "1-Jan", -1, 0 },
-		{ "1-Jan-70", -1, 0 }, { "32-Jan-1970", -1, 0 }, { "1/1/1970", -1, 0 }, { "", -1, 0 }, { "1-Jan-19700", -1, 0 },
+		{ "1-Jan-1970", 0, 0 }, { "01-Jan-1970", 0, 0 }, { "\"31-DEC-1969\"", 0, -1 },
+		{ "1-Mar-2000", 0, 11017 },
+		{ "22-Nov-2026", 0, 20779 }, { "1-Jan-0000", 0, -719528 }, { "31-Dec-0000", 0, -719163 },
+		{ "1-Jan", -1, 0 },
+		{ "1-Jan-70", -1, 0 }, { "32-Jan-1970", -1, 0 }, { "1/1/1970", -1, 0 }, { "", -1, 0 },
+		{ "1-Jan-19700", -1, 0 },
 		{ "001-Jan-1970", -1, 0 },
 	};
 	size_t i;

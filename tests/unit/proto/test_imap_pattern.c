@@ -64,7 +64,8 @@ static void test_rows(void **state)
 		struct imap_pattern pat;
 		unsigned got;
 
-		assert_int_equal(imap_pattern_init(&pat, &arena, span_z(rows[i].reference), span_z(rows[i].pattern), rows[i].sep), 0);
+		assert_int_equal(imap_pattern_init(&pat, &arena, span_z(rows[i].reference), span_z(rows[i].pattern),
+						   rows[i].sep), 0);
 		got = imap_pattern_match(&pat, span_z(rows[i].name));
 		if (got != rows[i].want)
 			fail_msg("%s%s on %s: %x", rows[i].reference, rows[i].pattern, rows[i].name, got);
@@ -103,7 +104,8 @@ static void test_model(void **state)
 		for (k = 0; k < 4 && !child; k++) {     /* a child that does match was announced */
 			struct str sub = STR_INIT(20);
 
-			assert_int_equal(str_addf(&sub, "%s/%s", name, (const char *[]){ "a", "b", "a/b", "b/a/a" }[k]), 0);
+			assert_int_equal(str_addf(&sub, "%s/%s", name, (const char *[]){ "a", "b", "a/b", "b/a/a" }[k]),
+					 0);
 			child = slow(pattern, sub.p);
 			str_fini(&sub);
 		}

@@ -10,7 +10,8 @@
 static struct arena arena;
 
 static const char *const ops[] = {
-	"AND", "OR", "ALL", "SEQ", "UID", "FLAG", "KEYWORD", "HEADER", "BODY", "TEXT", "BEFORE", "ON", "SINCE", "SENTBEFORE",
+	"AND", "OR", "ALL", "SEQ", "UID", "FLAG", "KEYWORD", "HEADER", "BODY", "TEXT", "BEFORE", "ON", "SINCE",
+	"SENTBEFORE",
 	"SENTON", "SENTSINCE", "LARGER", "SMALLER", "YOUNGER", "OLDER", "MODSEQ",
 };
 
@@ -79,7 +80,8 @@ static void test_keys(void **state)
 		{ "HEADER x-foo \"\"", "(HEADER x-foo: <>)" },
 		{ "BODY {3}\r\na b TEXT c", "(AND (BODY <a b>) (TEXT <c>))" },
 		{ "BEFORE 2-Jan-1970 ON \"1-Jan-1970\" SINCE 31-Dec-1969", "(AND (BEFORE 1) (ON 0) (SINCE -1))" },
-		{ "SENTBEFORE 2-Jan-1970 SENTON 1-Jan-1970 SENTSINCE 3-Jan-1970", "(AND (SENTBEFORE 1) (SENTON 0) (SENTSINCE 2))" },
+		{ "SENTBEFORE 2-Jan-1970 SENTON 1-Jan-1970 SENTSINCE 3-Jan-1970",
+		  "(AND (SENTBEFORE 1) (SENTON 0) (SENTSINCE 2))" },
 		{ "LARGER 0 SMALLER 5000000000", "(AND (LARGER 0) (SMALLER 5000000000))" },
 		{ "YOUNGER 60 OLDER 3600", "(AND (YOUNGER 60) (OLDER 3600))" },
 		{ "1:3,7", "(SEQ 1:3,7)" },
@@ -203,7 +205,8 @@ static void test_sort(void **state)
 		if (parse(&out, IMAP_SEARCH_SORT, span_z(rows[i].text), &s) == 0) {
 			str_reset(&out);
 			for (k = 0; k < s.n_sort; k++)
-				assert_int_equal(str_addf(&out, "%s%d", s.sort[k].is_reverse ? "-" : "", (int)s.sort[k].by), 0);
+				assert_int_equal(str_addf(&out, "%s%d", s.sort[k].is_reverse ? "-" : "",
+							  (int)s.sort[k].by), 0);
 		}
 		if (strcmp(out.p, rows[i].want) != 0)
 			fail_msg("%s: %s", rows[i].text, out.p);

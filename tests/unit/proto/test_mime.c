@@ -56,7 +56,8 @@ static void test_offsets(void **state)
 		unsigned crlf, lines;
 	} rows[] = {
 		{ "root", { 0 }, 0, NULL, 0, 0 }, { "1", { 1 }, 1, "one\r\n", 5, 1 },
-		{ "2", { 2 }, 1, NULL, 117, 0 }, { "2.1", { 2, 1 }, 2, "two", 3, 0 }, { "2.2", { 2, 2 }, 2, "three", 5, 0 },
+		{ "2", { 2 }, 1, NULL, 117, 0 }, { "2.1", { 2, 1 }, 2, "two", 3, 0 },
+		{ "2.2", { 2, 2 }, 2, "three", 5, 0 },
 	};
 	static const unsigned absent[][2] = { { 3, 0 }, { 0, 0 }, { 1, 2 }, { 2, 3 } };
 	struct arena a = { 0 };
@@ -133,11 +134,14 @@ static void test_bombs(void **state)
 		{ "boundaries", "Content-Type: multipart/mixed; boundary=b\n\n", "--\n", 400000 },
 		{ "fields", "", "To: a@b\n", 100000 }, { "continuations", "To: a", "\n ,b@c", 100000 },
 		{ "addresses", "From: a@b", ",c@d", 200000 }, { "groups", "From: ", "a:", 200000 },
-		{ "comments", "From: ", "(", 400000 }, { "closed comments", "From: ", "(x)", 200000 }, { "words", "From: ", "a ", 400000 },
-		{ "quotes", "From: ", "\"", 400000 }, { "angles", "From: ", "<a@b>,", 100000 }, { "at signs", "From: ", "a@", 200000 },
+		{ "comments", "From: ", "(", 400000 }, { "closed comments", "From: ", "(x)", 200000 },
+		{ "words", "From: ", "a ", 400000 },
+		{ "quotes", "From: ", "\"", 400000 }, { "angles", "From: ", "<a@b>,", 100000 },
+		{ "at signs", "From: ", "a@", 200000 },
 		{ "parameters", "Content-Type: text/plain", ";a*1=b", 100000 },
 		{ "semicolons", "Content-Type: text/plain", ";", 400000 }, { "lone CR", "", "\r", 800000 },
-		{ "colons", "", ":", 800000 }, { "dashes", "Content-Type: multipart/mixed; boundary=\"\"\n\n", "--", 400000 },
+		{ "colons", "", ":", 800000 }, { "dashes", "Content-Type: multipart/mixed; boundary=\"\"\n\n", "--",
+						 400000 },
 	};
 	size_t i, bytes;
 	unsigned parts;
@@ -152,7 +156,8 @@ static void test_bombs(void **state)
 		repeat(&s, rows[i].piece, rows[i].n - rows[i].n / 4);
 		large = timed(&s, &bytes, &parts);
 		if (large > 100 && large > 10 * (small + 5))
-			fail_msg("%s: %llu ms, %llu ms for four times as much", rows[i].label, (unsigned long long)small,
+			fail_msg("%s: %llu ms, %llu ms for four times as much", rows[i].label,
+				 (unsigned long long)small,
 				(unsigned long long)large);
 		if (bytes > 32u << 20)
 			fail_msg("%s: %zu bytes", rows[i].label, bytes);
@@ -164,24 +169,29 @@ static void test_bombs(void **state)
 
 static void test_limits(void **state)
 {
-	static const struct mime_limits lim = { .depth_max = 2, .parts_max = 3, .params_max = 2, .boundary_max = 4, .field_max = 60,
+	static const struct mime_limits lim = { .depth_max = 2, .parts_max = 3, .params_max = 2, .boundary_max = 4,
+						.field_max = 60,
 		.stored_max = 100 };
 	struct arena a = { 0 };
 	struct mime_part *p;
 
-	p = mime_parse(&a, SPAN_LIT("Content-Type: multipart/x; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b\n\n3\n--b--\n"), &lim);
+	p = mime_parse(&a, SPAN_LIT("Content-Type: multipart/x; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b\n\n3\n--b--\n"),
+		       &lim);
 	assert_ptr_equal(p->child->next, p->last_child);
 	assert_int_equal(p->last_child->body.octets, 8);
 	p = mime_parse(&a, SPAN_LIT("Content-Type: text/plain; a=1; b=2; c=3\n\n"), &lim);
 	assert_non_null(mime_param(p->params, "B"));
 	assert_null(mime_param(p->params, "c"));
-	p = mime_parse(&a, SPAN_LIT("Subject: 12345678901234567890123456789012345678901234567890123456789012345678901234567890\n\n"), &lim);
+	p = mime_parse(&a,
+		       SPAN_LIT("Subject: 12345678901234567890123456789012345678901234567890123456789012345678901234567890\n\n"), &lim);
 	assert_int_equal(p->envelope->field[MIME_SUBJECT].first->text.n, 60 - 9);
-	p = mime_parse(&a, SPAN_LIT("To: 1234567890123456789012345678901234567890123456789\nCc: 1234567890123456789012345678901234567890123456789\n"
+	p = mime_parse(&a,
+		       SPAN_LIT("To: 1234567890123456789012345678901234567890123456789\nCc: 1234567890123456789012345678901234567890123456789\n"
 		"Bcc: a@b\nFrom: abc\n\n"), &lim);
 	assert_non_null(p->envelope->field[MIME_CC].first);
 	assert_null(p->envelope->field[MIME_BCC].first);
-	p = mime_parse(&a, SPAN_LIT("Content-Type: message/rfc822\n\nContent-Type: message/rfc822\n\nContent-Type: message/rfc822\n\nx"), &lim);
+	p = mime_parse(&a,
+		       SPAN_LIT("Content-Type: message/rfc822\n\nContent-Type: message/rfc822\n\nContent-Type: message/rfc822\n\nx"), &lim);
 	assert_int_equal(p->child->child->kind, MIME_OTHER);
 	p = mime_parse(&a, SPAN_LIT("Content-Type: multipart/x; boundary=abcdef\n\n--abcdXX\n\n1\n--abcd--\n"), &lim);
 	assert_non_null(p->child);

@@ -79,7 +79,8 @@ static void test_shapes(void **state)
 			answer(str_span(&eml), chunks[k], &got);
 			if (span_eq(str_span(&got), str_span(&want)))
 				continue;
-			print_error("%s, chunks of %zu\n got: %s\nwant: %s\n", basename(found.gl_pathv[i]), chunks[k], got.p,
+			print_error("%s, chunks of %zu\n got: %s\nwant: %s\n", basename(found.gl_pathv[i]), chunks[k],
+				    got.p,
 				want.p);
 			failed++;
 			break;

@@ -24,14 +24,17 @@ static void test_match(void **state)
 		{ "127.0.0.0/8", NULL, "127.0.0.1", true }, { "127.0.0.0/8", NULL, "128.0.0.1", false },
 		{ "192.0.2.128/25", NULL, "192.0.2.129", true }, { "192.0.2.128/25", NULL, "192.0.2.127", false },
 		{ "192.0.2.1", NULL, "192.0.2.1", true }, { "192.0.2.1", NULL, "192.0.2.2", false },
-		{ "[::1]/128", NULL, "::1", true }, { "[::1/128]", NULL, "::1", true }, { "[2001:db8::]/33", NULL, "2001:db8:7fff::1", true },
+		{ "[::1]/128", NULL, "::1", true }, { "[::1/128]", NULL, "::1", true },
+		{ "[2001:db8::]/33", NULL, "2001:db8:7fff::1", true },
 		{ "[2001:db8::]/33", NULL, "2001:db8:8000::1", false }, { "10.0.0.0/8", NULL, "::ffff:10.1.2.3", true },
 		{ "0.0.0.0/0", NULL, "203.0.113.9", true }, { "0.0.0.0/0", NULL, "::1", false },
-		{ "!192.0.2.7, 192.0.2.0/24", NULL, "192.0.2.7", false }, { "!192.0.2.7, 192.0.2.0/24", NULL, "192.0.2.8", true },
+		{ "!192.0.2.7, 192.0.2.0/24", NULL, "192.0.2.7", false },
+		{ "!192.0.2.7, 192.0.2.0/24", NULL, "192.0.2.8", true },
 		{ "", NULL, "127.0.0.1", false }, { "mail.example", "mail.example", "192.0.2.1", true },
 		{ "example", "mail.example", "192.0.2.1", true }, { "example", "badexample", "192.0.2.1", false },
 		{ ".example", "mail.example", "192.0.2.1", true }, { ".example", "example", "192.0.2.1", false },
-		{ "example", NULL, "192.0.2.1", false }, { "127.0.0.0/8", NULL, "unknown", false }, { "127.0.0.0/8", NULL, "", false },
+		{ "example", NULL, "192.0.2.1", false }, { "127.0.0.0/8", NULL, "unknown", false },
+		{ "127.0.0.0/8", NULL, "", false },
 	};
 	size_t i;
 
@@ -49,7 +52,8 @@ static void test_match(void **state)
 
 static void test_bad(void **state)
 {
-	static const char *const rows[] = { "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.0/", "[2001:db8::1]/64", "hash:/etc/x",
+	static const char *const rows[] = { "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.0/", "[2001:db8::1]/64",
+					    "hash:/etc/x",
 					    "host/8", "!", "[::1]/129" };
 	size_t i;
 
@@ -58,7 +62,8 @@ static void test_bad(void **state)
 		struct netlist l;
 		struct err err = ERR_INIT;
 
-		if (compile(&l, &a, rows[i], &err) == 0 || err.kind != ERR_CONF || strncmp(err.msg, "mynetworks: ", 12) != 0)
+		if (compile(&l, &a, rows[i], &err) == 0 || err.kind != ERR_CONF ||
+		    strncmp(err.msg, "mynetworks: ", 12) != 0)
 			fail_msg("'%s': %s", rows[i], err.msg);
 		arena_fini(&a);
 	}

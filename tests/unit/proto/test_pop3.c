@@ -42,7 +42,8 @@ static void test_number(void **state)
 		int rc;
 		uint64_t n;
 	} rows[] = {
-		{ "1", 0, 1 }, { " 12 x", 0, 12 }, { "4294967295", 0, 4294967295u }, { "4294967296", -1, 0 }, { "-1", -1, 0 },
+		{ "1", 0, 1 }, { " 12 x", 0, 12 }, { "4294967295", 0, 4294967295u }, { "4294967296", -1, 0 },
+		{ "-1", -1, 0 },
 		{ "+1", -1, 0 }, { "", -1, 0 }, { "0x1", -1, 0 }, { "1.", -1, 0 }, { "18446744073709551616", -1, 0 },
 		{ "9223372036854775808", -1, 0 }, { "2147483648", 0, 2147483648u }, { "00000000000000000001", 0, 1 },
 	};
@@ -120,13 +121,15 @@ static void test_write_limit(void **state)
 
 static void test_uidl(void **state)
 {
-	static const struct pop3_uidl id = { 0x2a, 0x4e8b9c0a, { "1318.M1.host,S=12", 17 }, { "0123456789abcdef", 16 } };
+	static const struct pop3_uidl id = { 0x2a, 0x4e8b9c0a, { "1318.M1.host,S=12", 17 },
+					     { "0123456789abcdef", 16 } };
 	static const struct {
 		const char *format, *want;      /* want NULL: refused */
 	} rows[] = {
 		{ "%08Xu%08Xv", "0000002a4e8b9c0a" }, { "%v.%u", "1317772298.42" }, { "UID%u-%v", "UID42-1317772298" },
 		{ "%f", "1318.M1.host,S=12" }, { "%Uf", "1318.M1.HOST,S=12" }, { "%g", "0123456789abcdef" },
-		{ "%08XUu", "0000002A" }, { "%u%%", "42%" }, { "%v", NULL }, { "x", NULL }, { "%z%u", NULL }, { "%u%", NULL },
+		{ "%08XUu", "0000002A" }, { "%u%%", "42%" }, { "%v", NULL }, { "x", NULL }, { "%z%u", NULL },
+		{ "%u%", NULL },
 		{ "%99999999999u", NULL }, { "", NULL }, { "%m", NULL },
 		{ "a b%u", "0000002a4e8b9c0a" }, { "%70u", "0000002a4e8b9c0a" }, { "%060u%060v", "0000002a4e8b9c0a" },
 	};

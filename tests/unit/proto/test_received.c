@@ -83,7 +83,8 @@ static int utc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms), cmocka_unit_test(test_hostile), cmocka_unit_test(test_full), cmocka_unit_test(test_proto),
+		cmocka_unit_test(test_forms), cmocka_unit_test(test_hostile), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_proto),
 	};
 
 	return cmocka_run_group_tests(tests, utc, NULL);

@@ -18,7 +18,8 @@ static void load(struct conf *c, const char *text)
 
 static void test_program(void **state)
 {
-	const char *words[] = { "permit_mynetworks", "warn_if_reject", "check_sender_access", "inline:{a=b, c=d}", "strict", "sleep", "7",
+	const char *words[] = { "permit_mynetworks", "warn_if_reject", "check_sender_access", "inline:{a=b, c=d}",
+				"strict", "sleep", "7",
 				"REJECT" };
 	struct conf_list list = { words, ARRAY_LEN(words) };
 	struct restrict_prog p;
@@ -50,12 +51,18 @@ static void test_errors(void **state)
 	} rows[] = {
 		{ "smtpd_sender_restrictions = reject_non_fqdn_sendr\n",
 		  "smtpd_sender_restrictions: unknown restriction 'reject_non_fqdn_sendr'; did you mean 'reject_non_fqdn_sender'?" },
-		{ "smtpd_client_restrictions = reject_rbl_client x\n", "smtpd_client_restrictions: not supported yet, take them out: reject_rbl_client" },
-		{ "smtpd_data_restrictions = check_policy_service unix:x\n", "smtpd_data_restrictions: not supported yet, take them out: check_policy_service" },
-		{ "smtpd_relay_restrictions = permit_mx_backup\n", "smtpd_relay_restrictions: not supported yet, take them out: permit_mx_backup" },
-		{ "smtpd_helo_restrictions = check_helo_access\n", "smtpd_helo_restrictions: 'check_helo_access' needs a table type:name behind it" },
-		{ "smtpd_helo_restrictions = sleep x\n", "smtpd_helo_restrictions: 'sleep' needs a number of seconds behind it" },
-		{ "smtpd_helo_restrictions = warn_if_reject\n", "smtpd_helo_restrictions: nothing behind 'warn_if_reject'" },
+		{ "smtpd_client_restrictions = reject_rbl_client x\n",
+		  "smtpd_client_restrictions: not supported yet, take them out: reject_rbl_client" },
+		{ "smtpd_data_restrictions = check_policy_service unix:x\n",
+		  "smtpd_data_restrictions: not supported yet, take them out: check_policy_service" },
+		{ "smtpd_relay_restrictions = permit_mx_backup\n",
+		  "smtpd_relay_restrictions: not supported yet, take them out: permit_mx_backup" },
+		{ "smtpd_helo_restrictions = check_helo_access\n",
+		  "smtpd_helo_restrictions: 'check_helo_access' needs a table type:name behind it" },
+		{ "smtpd_helo_restrictions = sleep x\n",
+		  "smtpd_helo_restrictions: 'sleep' needs a number of seconds behind it" },
+		{ "smtpd_helo_restrictions = warn_if_reject\n",
+		  "smtpd_helo_restrictions: nothing behind 'warn_if_reject'" },
 		{ "smtpd_restriction_classes = a\na = a\nsmtpd_helo_restrictions = a\n",
 		  "smtpd_helo_restrictions: restriction class 'a' contains itself or nests too deep" },
 	};
@@ -103,9 +110,12 @@ static void test_all(void **state)
 	assert_int_equal(mastercf_parse(&m, "master.cf", span_z(master_cf), &c, &errors), 0);
 	assert_int_equal(restrict_check_all(&c, &m, &errors), -1);
 	assert_int_equal(errors.n, 3);
-	assert_string_equal(errors.v[0], "main.cf:2: smtpd_client_restrictions: unknown restriction 'permt'; did you mean 'permit'?");
-	assert_string_equal(errors.v[1], "master.cf:2: smtpd_helo_restrictions: unknown restriction 'rejct'; did you mean 'reject'?");
-	assert_string_equal(errors.v[2], "master.cf:4: smtpd_data_restrictions: 'sleep' needs a number of seconds behind it");
+	assert_string_equal(errors.v[0],
+			    "main.cf:2: smtpd_client_restrictions: unknown restriction 'permt'; did you mean 'permit'?");
+	assert_string_equal(errors.v[1],
+			    "master.cf:2: smtpd_helo_restrictions: unknown restriction 'rejct'; did you mean 'reject'?");
+	assert_string_equal(errors.v[2],
+			    "master.cf:4: smtpd_data_restrictions: 'sleep' needs a number of seconds behind it");
 	assert_int_equal(restrict_check_all(&c, &m, &errors), 0);
 	conf_errors_fini(&errors);
 	mastercf_fini(&m);
@@ -125,7 +135,8 @@ static void test_defaults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_program), cmocka_unit_test(test_errors), cmocka_unit_test(test_maps), cmocka_unit_test(test_all), cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_program), cmocka_unit_test(test_errors), cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_all), cmocka_unit_test(test_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

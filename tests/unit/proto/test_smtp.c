@@ -69,8 +69,10 @@ static void test_mail(void **state)
 			assert_int_equal(str_addz(&out, err.msg), 0);
 		} else {
 			assert_int_equal(address_format(&out, &m.from), 0);
-			assert_int_equal(str_addf(&out, " size=%llu body=%d ret=%d utf8=%d envid=%.*s auth=%.*s", (unsigned long long)m.size,
-				m.body, m.ret, m.smtputf8, SPAN_ARG(m.envid), SPAN_ARG(m.has_auth ? m.auth : SPAN_LIT("-"))), 0);
+			assert_int_equal(str_addf(&out, " size=%llu body=%d ret=%d utf8=%d envid=%.*s auth=%.*s",
+						  (unsigned long long)m.size,
+				m.body, m.ret, m.smtputf8, SPAN_ARG(m.envid),
+				SPAN_ARG(m.has_auth ? m.auth : SPAN_LIT("-"))), 0);
 		}
 		if (!span_eqz(str_span(&out), mails[i].want))
 			fail_msg("%s: '%s'", mails[i].label, out.p);
@@ -147,7 +149,8 @@ static void test_rcpt(void **state)
 
 static void test_bdat(void **state)
 {
-	static const char *const bad[] = { "", "x", "-1", "1 FIRST", "1 LAST x", "18446744073709551616", "9223372036854775808" };
+	static const char *const bad[] = { "", "x", "-1", "1 FIRST", "1 LAST x", "18446744073709551616",
+					   "9223372036854775808" };
 	struct err err;
 	uint64_t n;
 	bool last;
@@ -200,7 +203,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_split), cmocka_unit_test(test_mail), cmocka_unit_test(test_extensions_off),
-		cmocka_unit_test(test_rcpt), cmocka_unit_test(test_bdat), cmocka_unit_test(test_xtext), cmocka_unit_test(test_reply),
+		cmocka_unit_test(test_rcpt), cmocka_unit_test(test_bdat), cmocka_unit_test(test_xtext),
+		cmocka_unit_test(test_reply),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

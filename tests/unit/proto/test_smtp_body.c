@@ -81,11 +81,14 @@ static void test_data(void **state)
 			smtp_body_init(&b, SMTP_BODY_DATA, eols[e], 0);
 			ended = run(&b, &out, span_z(rows[i].in), chunks[k / 2], &rest);
 			if (ended != (rows[i].want != NULL) || b.bare_lf != rows[i].lf || b.bare_cr != rows[i].cr)
-				fail_msg("%s at %zu: end %d lf %d cr %d", rows[i].label, chunks[k / 2], ended, b.bare_lf, b.bare_cr);
+				fail_msg("%s at %zu: end %d lf %d cr %d", rows[i].label, chunks[k / 2], ended,
+					 b.bare_lf, b.bare_cr);
 			if (ended) {
 				expect(&want, rows[i].want, eols[e]);
-				if (!span_eq(str_span(&out), str_span(&want)) || !span_eqz(rest, rows[i].rest) || b.size != out.n)
-					fail_msg("%s at %zu: '%s' rest '%.*s'", rows[i].label, chunks[k / 2], out.p, SPAN_ARG(rest));
+				if (!span_eq(str_span(&out), str_span(&want)) || !span_eqz(rest, rows[i].rest) ||
+				    b.size != out.n)
+					fail_msg("%s at %zu: '%s' rest '%.*s'", rows[i].label, chunks[k / 2], out.p,
+						 SPAN_ARG(rest));
 			}
 			str_fini(&out);
 			str_fini(&want);
@@ -112,11 +115,13 @@ static void test_all_mixtures(void **state)
 		in[9] = '\0';
 		smtp_body_init(&b, SMTP_BODY_DATA, "\r\n", 0);
 		ended = run(&b, &out, span_z(in), 1 + v % 5, &rest);
-		end = strncmp(in, ".\r\n", 3) == 0 ? in + 3 : strstr(in, "\r\n.\r\n") ? strstr(in, "\r\n.\r\n") + 5 : NULL;
+		end = strncmp(in, ".\r\n", 3) == 0 ? in + 3 : strstr(in, "\r\n.\r\n") ? strstr(in, "\r\n.\r\n") + 5 :
+			NULL;
 		if (ended != (end != NULL) || (ended && rest.p != end))
 			fail_msg("mixture %u: end %d", v, ended);
 		for (i = 0; i < out.n; i++) {
-			if ((out.p[i] == '\r' && out.p[i + 1] != '\n') || (out.p[i] == '\n' && (i == 0 || out.p[i - 1] != '\r')))
+			if ((out.p[i] == '\r' && out.p[i + 1] != '\n') ||
+			    (out.p[i] == '\n' && (i == 0 || out.p[i - 1] != '\r')))
 				fail_msg("mixture %u: bare byte", v);
 		}
 		str_fini(&out);
@@ -128,7 +133,8 @@ static void test_bdat(void **state)
 	static const struct {
 		const char *label, *in, *want;
 	} cases[] = {
-		{ "dots stay", ".\r\n..a\r\n", ".\n..a\n" }, { "no final line end", "a\r\nb", "a\nb\n" }, { "empty", "", "" },
+		{ "dots stay", ".\r\n..a\r\n", ".\n..a\n" }, { "no final line end", "a\r\nb", "a\nb\n" },
+		{ "empty", "", "" },
 		{ "smuggled end", "a\r\n.\r\nMAIL\r\n", "a\n.\nMAIL\n" }, { "bare lf", "a\nb\n", "a\nb\n" },
 		{ "cr at the end", "a\r", "a \n" }, { "bare cr", "a\rb\r\n", "a b\n" },
 	};

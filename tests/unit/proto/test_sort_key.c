@@ -13,8 +13,10 @@ static void test_fold(void **state)
 	static const struct {
 		const char *in, *want;
 	} rows[] = {
-		{ "", "" }, { "Hello_1", "HELLO_1" }, { "caf\xc3\xa9", "CAFE\xcc\x81" }, { "CAFE\xcc\x81", "CAFE\xcc\x81" },
-		{ "\xc3\xbc\xc3\x9c", "U\xcc\x88U\xcc\x88" }, { "\xef\xac\x81", "fi" }, { "a\xff" "b", "A\xef\xbf\xbd" "B" },
+		{ "", "" }, { "Hello_1", "HELLO_1" }, { "caf\xc3\xa9", "CAFE\xcc\x81" },
+		{ "CAFE\xcc\x81", "CAFE\xcc\x81" },
+		{ "\xc3\xbc\xc3\x9c", "U\xcc\x88U\xcc\x88" }, { "\xef\xac\x81", "fi" },
+		{ "a\xff" "b", "A\xef\xbf\xbd" "B" },
 		{ "\xc7\xb3", "Dz" }, { "\xd0\xbf\xd1\x80", "\xd0\x9f\xd0\xa0" },
 	};
 	size_t i;
@@ -35,13 +37,20 @@ static void test_subject(void **state)
 		const char *in, *want;
 		bool is_reply;
 	} rows[] = {
-		{ "hello", "HELLO", false }, { "Re: hello", "HELLO", true }, { "RE:Re: FW: fwd : hello", "HELLO", true }, { "Re[2]: hello", "HELLO", true },
-		{ "Re [x] : hello", "HELLO", true }, { "[list] hello", "HELLO", false }, { "[list] Re: [other] hello", "HELLO", true },
-		{ "[a][b] hello", "HELLO", false }, { "[list]", "[LIST]", false }, { "[a] [b]", "[B]", false }, { "hello (fwd)", "HELLO", true },
-		{ "hello (FWD) (fwd)  ", "HELLO", true }, { "[fwd: hello]", "HELLO", true }, { "[Fwd: Re: hello (fwd)]", "HELLO", true },
-		{ "Re: [fwd: [fwd: x]]", "X", true }, { "a \t  b\r\n c", "A B C", false }, { "", "", false }, { "Re:", "", true }, { "re", "RE", false },
-		{ "Reply: x", "REPLY: X", false }, { "(fwd)", "", true }, { "[fwd:]", "", true }, { "=?utf-8?Q?Re=3A_caf=C3=A9?=", "CAFE\xcc\x81", true },
-		{ "[unclosed re: x", "[UNCLOSED RE: X", false }, { "[a[b] x", "[A[B] X", false }, { "AW: x", "AW: X", false },
+		{ "hello", "HELLO", false }, { "Re: hello", "HELLO", true },
+		{ "RE:Re: FW: fwd : hello", "HELLO", true }, { "Re[2]: hello", "HELLO", true },
+		{ "Re [x] : hello", "HELLO", true }, { "[list] hello", "HELLO", false },
+		{ "[list] Re: [other] hello", "HELLO", true },
+		{ "[a][b] hello", "HELLO", false }, { "[list]", "[LIST]", false }, { "[a] [b]", "[B]", false },
+		{ "hello (fwd)", "HELLO", true },
+		{ "hello (FWD) (fwd)  ", "HELLO", true }, { "[fwd: hello]", "HELLO", true },
+		{ "[Fwd: Re: hello (fwd)]", "HELLO", true },
+		{ "Re: [fwd: [fwd: x]]", "X", true }, { "a \t  b\r\n c", "A B C", false }, { "", "", false },
+		{ "Re:", "", true }, { "re", "RE", false },
+		{ "Reply: x", "REPLY: X", false }, { "(fwd)", "", true }, { "[fwd:]", "", true },
+		{ "=?utf-8?Q?Re=3A_caf=C3=A9?=", "CAFE\xcc\x81", true },
+		{ "[unclosed re: x", "[UNCLOSED RE: X", false }, { "[a[b] x", "[A[B] X", false },
+		{ "AW: x", "AW: X", false },
 		{ "[a] [fwd: x]", "X", true },
 	};
 	size_t i;
@@ -85,7 +94,8 @@ static void test_address(void **state)
 	static const struct {
 		const char *in, *mailbox, *display;
 	} rows[] = {
-		{ "Tito <t.ito@b>, x@y", "T.ITO", "TITO" }, { "a@b.c", "A", "A@B.C" }, { "G: a@b;", "G", "G" }, { "", "", "" },
+		{ "Tito <t.ito@b>, x@y", "T.ITO", "TITO" }, { "a@b.c", "A", "A@B.C" }, { "G: a@b;", "G", "G" },
+		{ "", "", "" },
 		{ "=?utf-8?Q?J=C3=B6rg?= <a@b>", "A", "JO\xcc\x88RG" }, { "a", "A", "A" }, { ",", "", "" },
 	};
 	size_t i;
@@ -104,7 +114,8 @@ static void test_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fold), cmocka_unit_test(test_subject), cmocka_unit_test(test_linear), cmocka_unit_test(test_address),
+		cmocka_unit_test(test_fold), cmocka_unit_test(test_subject), cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_address),
 	};
 
 	return cmocka_run_group_tests_name("sort_key", tests, NULL, NULL);

@@ -189,7 +189,8 @@ static void admin_slow_reader(void **state)
 	int i, fd, quiet_ms = 0;
 
 	for (i = 0; i < 60000; i++)
-		queue_add_rcpt(&m, &a)->addr = span_z(arena_printf(&a, "a-recipient-with-a-name-of-some-length-%d@x", i));
+		queue_add_rcpt(&m, &a)->addr = span_z(arena_printf(&a, "a-recipient-with-a-name-of-some-length-%d@x",
+								   i));
 	assert_int_equal(queue_encode(&record, &m), 0);
 	assert_int_equal(queue_begin(r->q.queue, &t, &err), 0);
 	assert_int_equal(queue_add(&t, show.qid, str_span(&record), SPAN_LIT("x"), &err), 0);
@@ -216,7 +217,8 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(admin_lists_and_shows), T(admin_with_many), T(admin_hold_release_retry),
-		T(admin_deletes_what_waits_for_an_agent), T(admin_word_while_finishing), T(admin_guest_sleeps), T(admin_slow_reader),
+		T(admin_deletes_what_waits_for_an_agent), T(admin_word_while_finishing), T(admin_guest_sleeps),
+		T(admin_slow_reader),
 	};
 
 	return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

@@ -114,7 +114,8 @@ static void transports_are_kept_apart(void **state)
 	struct arena a = { 0 };
 	struct queue_msg m = message(&a, "a@x");
 	struct err err = ERR_INIT;
-	struct route_new v[] = { { .address = SPAN_LIT("A@x"), .via = SPAN_LIT("lmtp:y") }, { .address = SPAN_LIT("b@x") },
+	struct route_new v[] = { { .address = SPAN_LIT("A@x"), .via = SPAN_LIT("lmtp:y") },
+				 { .address = SPAN_LIT("b@x") },
 				 { .address = SPAN_LIT("a@x"), .via = SPAN_LIT("lmtp:y") },
 				 { .address = SPAN_LIT("a@x"), .via = SPAN_LIT("virtual") } };
 	struct ipc_list l = { v, 4 };
@@ -184,7 +185,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inherits), cmocka_unit_test(null_sender_stays), cmocka_unit_test(twins_are_left_out),
-		cmocka_unit_test(loops_become_final), cmocka_unit_test(transports_are_kept_apart), cmocka_unit_test(crowd), cmocka_unit_test(limits),
+		cmocka_unit_test(loops_become_final), cmocka_unit_test(transports_are_kept_apart),
+		cmocka_unit_test(crowd), cmocka_unit_test(limits),
 	};
 
 	return cmocka_run_group_tests_name("expand", tests, NULL, NULL);

@@ -629,7 +629,8 @@ static void full_disk_keeps_notices(void **state)
 static void delay_notice(void **state)
 {
 	static const struct { const char *label; uint64_t notify; bool told; } rows[] = {
-		{ "asked for", QUEUE_DELAY, true }, { "nothing said", 0, true }, { "failure only", QUEUE_FAILURE, false },
+		{ "asked for", QUEUE_DELAY, true }, { "nothing said", 0, true },
+		{ "failure only", QUEUE_FAILURE, false },
 		{ "never", QUEUE_NEVER, false },
 	};
 	struct rig *r = *state;
@@ -678,9 +679,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss),
 		T(nonsense_ends_only_its_channel),
-		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(passed_by_local), T(full_mailbox_is_told), T(crowd_of_resolve), T(crowd_over_the_limit),
-		T(crowd_of_local), T(discarded), T(same_user_one_job),
-		T(failure_notice),
+		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(passed_by_local),
+		T(full_mailbox_is_told), T(crowd_of_resolve), T(crowd_over_the_limit), T(crowd_of_local), T(discarded),
+		T(same_user_one_job), T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),
 		T(credits_are_kept), T(restart_waits_for_hello), T(resolve_restarts), T(temporary_route), T(lazy_marks),
 		T(more_than_active), T(full_disk), T(full_disk_keeps_notices), T(delay_notice),

@@ -91,8 +91,10 @@ static void verdicts(void **state)
 		struct rcpt_verdict v = world_check(&w, rows[i].address);
 		const char *want = rows[i].want ? rows[i].want : "";
 
-		if (v.status != (rows[i].want ? MSG_NO : MSG_OK) || !span_eqz(v.text, want) || (want[0] && v.dsn.p[0] != '5'))
-			fail_msg("%s: status %d, %.*s %.*s", rows[i].address, (int)v.status, SPAN_ARG(v.dsn), SPAN_ARG(v.text));
+		if (v.status != (rows[i].want ? MSG_NO : MSG_OK) || !span_eqz(v.text, want) ||
+		    (want[0] && v.dsn.p[0] != '5'))
+			fail_msg("%s: status %d, %.*s %.*s", rows[i].address, (int)v.status, SPAN_ARG(v.dsn),
+				 SPAN_ARG(v.text));
 	}
 	world_close(&w);
 }
@@ -128,7 +130,8 @@ static void full_mailboxes(void **state)
 {
 	static const struct { const char *address; uint64_t size; const char *dsn; } rows[] = {
 		{ "daemon@localhost", 20000, "5.2.2" }, { "daemon@localhost", 30000, "5.2.2" },
-		{ "Daemon+x@localhost", 20000, "5.2.2" }, { "daemon@localhost", 19999, "" }, { "daemon@localhost", 0, "" },
+		{ "Daemon+x@localhost", 20000, "5.2.2" }, { "daemon@localhost", 19999, "" },
+		{ "daemon@localhost", 0, "" },
 		{ "bin@localhost", 0, "5.2.2" }, { "bin@localhost", 99, "" }, { "bin@localhost", 100, "5.2.2" },
 		{ "one@localhost", 20000, "5.2.2" }, { "both@localhost", 20000, "" }, { "sys@localhost", 99999999, "" },
 		{ "tito@box.example", 500, "5.2.2" }, { "iqbal@box.example", 500, "" }, { "x@other.example", 500, "" },
@@ -201,7 +204,8 @@ static void recipient_tables(void **state)
 		{ "no list, not there", "local_recipient_maps =", "nosuch@localhost", MSG_NO },
 		{ "no list, a fallback", "local_recipient_maps =\nluser_relay = root", "nosuch@localhost", MSG_OK },
 		{ "a fallback behind the list", "luser_relay = root", "nosuch@localhost", MSG_NO },
-		{ "postmaster is always listed", "local_recipient_maps = inline:{daemon=x}", "postmaster@localhost", MSG_OK },
+		{ "postmaster is always listed", "local_recipient_maps = inline:{daemon=x}", "postmaster@localhost",
+		  MSG_OK },
 		{ "broken list", "local_recipient_maps = fail:x", "bin@localhost", MSG_TEMP },
 		{ "broken before the hit", "local_recipient_maps = fail:x static:y", "bin@localhost", MSG_TEMP },
 		{ "hit before the broken", "local_recipient_maps = static:y fail:x", "bin@localhost", MSG_OK },
@@ -244,7 +248,8 @@ static void drain(struct world *w, const struct ancestor *at, unsigned depth, un
 	size_t i;
 
 	for (up = at->up; up; up = up->up)
-		is_final = is_final || (up->address.n == at->address.n && strncasecmp(up->address.p, at->address.p, at->address.n) == 0);
+		is_final = is_final || (up->address.n == at->address.n &&
+					strncasecmp(up->address.p, at->address.p, at->address.n) == 0);
 	out = world_ask(w, arena_strndup(&w->a, at->address.p, at->address.n), "a@b.example", is_final);
 	*delivered += out.action == ROUTE_DELIVER;
 	*deferred += out.action == ROUTE_DEFER;
@@ -282,9 +287,11 @@ static void accepted_is_deliverable(void **state)
 		"virtual_gid_maps = static:500\nvirtual_mailbox_maps = inline:{a@box.example=a/, b@box.example=b/}\n"),
 		"virtual_mailbox_domains = box.example\nvirtual_transport = lmtp:x\nlocal_transport = error:gone\n",
 	};
-	static const char *const users[] = { "a", "b", "c", "d", "e", "daemon", "bin", "root", "postmaster", "nosuch", "a+x", "b+y",
+	static const char *const users[] = { "a", "b", "c", "d", "e", "daemon", "bin", "root", "postmaster", "nosuch",
+					     "a+x", "b+y",
 					     "mailer-daemon", "daemon+" };
-	static const char *const domains[] = { "localhost", "example.com", "v.example", "box.example", "other.example", "[192.0.2.1]" };
+	static const char *const domains[] = { "localhost", "example.com", "v.example", "box.example", "other.example",
+					       "[192.0.2.1]" };
 	unsigned seen[3] = { 0 };
 	size_t i, k;
 
@@ -293,9 +300,11 @@ static void accepted_is_deliverable(void **state)
 		struct world w;
 
 		world_open(&w, arena_printf(&a, "mydestination = localhost, example.com\nrecipient_delimiter = +\n"
-					    "virtual_alias_domains = v.example\n%s%s%s", alias[i % 3], valias[i / 3 % 4], rest[i / 12]));
+					    "virtual_alias_domains = v.example\n%s%s%s", alias[i % 3],
+					    valias[i / 3 % 4], rest[i / 12]));
 		for (k = 0; k < ARRAY_LEN(users) * ARRAY_LEN(domains); k++) {
-			const char *address = arena_printf(&a, "%s@%s", users[k % ARRAY_LEN(users)], domains[k / ARRAY_LEN(users)]);
+			const char *address = arena_printf(&a, "%s@%s", users[k % ARRAY_LEN(users)],
+							   domains[k / ARRAY_LEN(users)]);
 			struct ancestor first = { NULL, span_z(address) };
 			struct rcpt_verdict v = world_check(&w, address);
 			unsigned delivered = 0, deferred = 0;
@@ -303,11 +312,12 @@ static void accepted_is_deliverable(void **state)
 			drain(&w, &first, 0, &delivered, &deferred);
 			seen[v.status]++;
 			if (v.status == MSG_OK && delivered == 0)
-				fail_msg("accepted, but there is no way: %s with\n%s%s%s", address, alias[i % 3], valias[i / 3 % 4], rest[i / 12]);
+				fail_msg("accepted, but there is no way: %s with\n%s%s%s", address, alias[i % 3],
+					 valias[i / 3 % 4], rest[i / 12]);
 			/* rest[2] sends known domains elsewhere, but their recipient tables still decide */
 			if (v.status == MSG_NO && delivered + deferred != 0 && i / 12 != 2)
-				fail_msg("refused (%.*s), but there is a way: %s with\n%s%s%s", SPAN_ARG(v.text), address, alias[i % 3],
-					 valias[i / 3 % 4], rest[i / 12]);
+				fail_msg("refused (%.*s), but there is a way: %s with\n%s%s%s", SPAN_ARG(v.text),
+					 address, alias[i % 3], valias[i / 3 % 4], rest[i / 12]);
 		}
 		world_close(&w);
 		arena_fini(&a);

@@ -212,7 +212,8 @@ static void asks_the_dns_from_its_sandbox(void **state)
 	pid_t server = start_name_server(&port);
 	struct fix f;
 
-	snprintf(conf, sizeof(conf), "myhostname = mx.example.com\nalias_maps =\nresolve_dns_server = 127.0.0.1@%u\n", port);
+	snprintf(conf, sizeof(conf), "myhostname = mx.example.com\nalias_maps =\nresolve_dns_server = 127.0.0.1@%u\n",
+		 port);
 	begin(&f, conf);
 	assert_int_equal(next_type(&f), MSG_CTL_READY);
 	attach(&f);

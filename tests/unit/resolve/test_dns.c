@@ -120,8 +120,9 @@ static void on_query(uv_poll_t *p, int status, int events)
 	is_failure = r && r->answer && strcmp(r->answer, "SERVFAIL") == 0;
 	has_answer = r && r->answer && !is_failure;
 	if (!(has_answer && strcmp(r->answer, "silent") == 0)) {
-		char head[12] = { (char)in[0], (char)in[1], (char)0x85, (char)(0x80 | (is_failure ? 2 : has_answer ? 0 : 3)), 0, 1, 0,
-				  has_answer, 0, 0, 0, 0 };
+		char head[12] = { (char)in[0], (char)in[1], (char)0x85,
+				  (char)(0x80 | (is_failure ? 2 : has_answer ? 0 : 3)), 0, 1, 0, has_answer, 0, 0, 0,
+				  0 };
 
 		str_add(&out, head, sizeof(head));
 		str_add(&out, in + 12, end - 12);
@@ -244,10 +245,11 @@ static void names(void **state)
 	world_open_dns(w, 10000, 100);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		ask(w, rows[i].address);
-		if (w->status != rows[i].status || w->reverse_status != rows[i].reverse_status || strcmp(w->name, rows[i].name) != 0 ||
+		if (w->status != rows[i].status || w->reverse_status != rows[i].reverse_status ||
+		    strcmp(w->name, rows[i].name) != 0 ||
 		    strcmp(w->reverse, rows[i].reverse) != 0)
-			fail_msg("%s: status %d/%d name '%s' reverse '%s'", rows[i].address, (int)w->status, (int)w->reverse_status,
-				 w->name, w->reverse);
+			fail_msg("%s: status %d/%d name '%s' reverse '%s'", rows[i].address, (int)w->status,
+				 (int)w->reverse_status, w->name, w->reverse);
 	}
 }
 
@@ -344,7 +346,8 @@ static void hosts_lines(void **state)
 				   "192.0.2.2 second.example\r\n::1 six\n300.1.1.1 x\nnonsense y\n192.0.2.3 last";
 	static const struct {
 		const char *address, *want;
-	} rows[] = { { "192.0.2.1", "a_b.example" }, { "192.0.2.2", "second.example" }, { "192.0.2.3", "last" }, { "::1", "six" },
+	} rows[] = { { "192.0.2.1", "a_b.example" }, { "192.0.2.2", "second.example" }, { "192.0.2.3", "last" },
+		     { "::1", "six" },
 		     { "192.0.2.9", NULL }, { "::2", NULL } };
 	size_t i;
 

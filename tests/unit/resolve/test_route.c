@@ -38,16 +38,19 @@ static void local_users(void **state)
 {
 	static const struct row rows[] = {
 		{ "user", "daemon@example.com", "deliver local:mx.example.com <daemon@example.com> user=daemon" },
-		{ "case of user and domain", "Daemon@EXAMPLE.com", "deliver local:mx.example.com <Daemon@example.com> user=daemon" },
+		{ "case of user and domain", "Daemon@EXAMPLE.com",
+		  "deliver local:mx.example.com <Daemon@example.com> user=daemon" },
 		{ "extension", "daemon+Lists@localhost",
 		  "deliver local:mx.example.com <daemon+Lists@localhost> user=daemon ext=Lists" },
 		{ "no domain", "daemon", "deliver local:mx.example.com <daemon@example.com> user=daemon" },
-		{ "literal of ours", "daemon@[192.0.2.1]", "deliver local:mx.example.com <daemon@[192.0.2.1]> user=daemon" },
+		{ "literal of ours", "daemon@[192.0.2.1]",
+		  "deliver local:mx.example.com <daemon@[192.0.2.1]> user=daemon" },
 		{ "IPv6 literal of ours", "daemon@[IPv6:2001:DB8::1]",
 		  "deliver local:mx.example.com <daemon@[ipv6:2001:db8::1]> user=daemon" },
 		{ "literal elsewhere", "daemon@[198.51.100.9]", "deliver smtp:[198.51.100.9] <daemon@[198.51.100.9]>" },
 		{ "unknown", "nosuch@example.com", "reject 5.1.1 User unknown in local recipient table" },
-		{ "unknown with extension", "nosuch+x@example.com", "reject 5.1.1 User unknown in local recipient table" },
+		{ "unknown with extension", "nosuch+x@example.com",
+		  "reject 5.1.1 User unknown in local recipient table" },
 		{ "quoted", "\"no such\"@example.com", "reject 5.1.1 User unknown in local recipient table" },
 		{ "slash", "../daemon@example.com", "reject 5.1.1 User unknown in local recipient table" },
 		{ "pipe", "\"|id\"@example.com", "reject 5.1.1 User unknown in local recipient table" },
@@ -56,8 +59,10 @@ static void local_users(void **state)
 		{ "alias, extension falls back", "sales+x@localhost", "expand <daemon@example.com> <x@other.example>" },
 		{ "alias of the extended name", "sales+eu@localhost", "expand <eu@other.example>" },
 		{ "alias of itself", "bin@example.com", "expand <bin@example.com> <x@other.example>" },
-		{ "alias of itself, asked again", "bin@example.com", "deliver local:mx.example.com <bin@example.com> user=bin", NULL, true },
-		{ "final and no user", "sales@example.com", "reject 5.1.1 User unknown in local recipient table", NULL, true },
+		{ "alias of itself, asked again", "bin@example.com",
+		  "deliver local:mx.example.com <bin@example.com> user=bin", NULL, true },
+		{ "final and no user", "sales@example.com", "reject 5.1.1 User unknown in local recipient table", NULL,
+		  true },
 		{ "postmaster without an alias", "postmaster", "expand <root@example.com>" },
 		{ "postmaster at every local domain", "Postmaster@localhost", "expand <root@localhost>" },
 		{ "no address", "a b@example.com", "reject 5.1.3 bad address syntax: text behind the address" },
@@ -91,20 +96,27 @@ static void alias_destinations(void **state)
 
 	RUN(LOCAL "alias_maps = inline:{ {cmd = \"|/bin/prog -a b\"}, {file = /var/mail/x}, {list = :include:/etc/list}, "
 	    "{owner-list = daemon}, {broken = a b} }\n", rows);
-	RUN(LOCAL "expand_owner_alias = yes\nalias_maps = inline:{list=daemon, owner-list=boss@other.example}\n", expanded);
-	RUN(LOCAL "allow_mail_to_commands =\nalias_maps = inline:{ {cmd = |/bin/prog}, {both = |/bin/prog, daemon} }\n", forbidden);
+	RUN(LOCAL "expand_owner_alias = yes\nalias_maps = inline:{list=daemon, owner-list=boss@other.example}\n",
+	    expanded);
+	RUN(LOCAL "allow_mail_to_commands =\nalias_maps = inline:{ {cmd = |/bin/prog}, {both = |/bin/prog, daemon} }\n",
+	    forbidden);
 }
 
 static void delimiters(void **state)
 {
 	static const struct row set[] = {
-		{ "first of the set", "daemon-x+y@example.com", "deliver local:mx.example.com <daemon-x+y@example.com> user=daemon ext=x+y" },
-		{ "second", "daemon+x-y@example.com", "deliver local:mx.example.com <daemon+x-y@example.com> user=daemon ext=x-y" },
+		{ "first of the set", "daemon-x+y@example.com",
+		  "deliver local:mx.example.com <daemon-x+y@example.com> user=daemon ext=x+y" },
+		{ "second", "daemon+x-y@example.com",
+		  "deliver local:mx.example.com <daemon+x-y@example.com> user=daemon ext=x-y" },
 		{ "a user with the delimiter in the name", "www-data@example.com",
 		  "deliver local:mx.example.com <www-data@example.com> user=www-data" },
-		{ "LIST-request is whole", "daemon-request@example.com", "reject 5.1.1 User unknown in local recipient table" },
-		{ "owner-LIST is whole", "owner-daemon@example.com", "reject 5.1.1 User unknown in local recipient table" },
-		{ "empty extension", "daemon+@example.com", "deliver local:mx.example.com <daemon+@example.com> user=daemon" },
+		{ "LIST-request is whole", "daemon-request@example.com",
+		  "reject 5.1.1 User unknown in local recipient table" },
+		{ "owner-LIST is whole", "owner-daemon@example.com",
+		  "reject 5.1.1 User unknown in local recipient table" },
+		{ "empty extension", "daemon+@example.com",
+		  "deliver local:mx.example.com <daemon+@example.com> user=daemon" },
 	};
 	static const struct row none[] = {
 		{ "no delimiter", "daemon+x@example.com", "reject 5.1.1 User unknown in local recipient table" },
@@ -117,7 +129,8 @@ static void delimiters(void **state)
 static void local_fallbacks(void **state)
 {
 	static const struct row rows[] = {
-		{ "unknown", "nosuch+x@example.com", "deliver local:mx.example.com <nosuch+x@example.com> user=nosuch ext=x" },
+		{ "unknown", "nosuch+x@example.com",
+		  "deliver local:mx.example.com <nosuch+x@example.com> user=nosuch ext=x" },
 	};
 
 	RUN(LOCAL "alias_maps =\nluser_relay = $user@other.example\n", rows);
@@ -129,11 +142,14 @@ static void local_fallbacks(void **state)
 static void passed_on(void **state)
 {
 	static const struct { const char *via, *address, *want; } rows[] = {
-		{ "lmtp:unix:private/lmtp", "daemon@example.com", "deliver lmtp:unix:private/lmtp <daemon@example.com>" },
+		{ "lmtp:unix:private/lmtp", "daemon@example.com",
+		  "deliver lmtp:unix:private/lmtp <daemon@example.com>" },
 		{ "smtp", "daemon@example.com", "deliver smtp:mx.example.com <daemon@example.com>" },
-		{ "local", "daemon+x@example.com", "deliver local:mx.example.com <daemon+x@example.com> user=daemon ext=x" },
+		{ "local", "daemon+x@example.com",
+		  "deliver local:mx.example.com <daemon+x@example.com> user=daemon ext=x" },
 		{ "local:", "nosuch@example.com", "reject 5.1.1 User unknown in local recipient table" },
-		{ "virtual", "tito@example.com", "deliver virtual:mx.example.com <tito@example.com> /srv/t/ 2000:2000 quota=0" },
+		{ "virtual", "tito@example.com",
+		  "deliver virtual:mx.example.com <tito@example.com> /srv/t/ 2000:2000 quota=0" },
 		{ "virtual:", "nosuch@example.com", "reject 5.1.1 User unknown in virtual mailbox table" },
 		{ "error:5.7.1 gone away", "daemon@example.com", "reject 5.7.1 gone away" },
 		{ "error:", "daemon@example.com", "reject 5.0.0 Address is undeliverable" },
@@ -173,7 +189,8 @@ static void virtual_aliases(void **state)
 		{ "bare key at a local domain", "bare@localhost", "expand <x@other.example>" },
 		{ "bare key elsewhere", "bare@v.example", "reject 5.1.1 User unknown in virtual alias table" },
 		{ "itself", "self@other.example", "deliver smtp:other.example <self@other.example>" },
-		{ "itself and another, as asked", "SELF2@other.example", "expand <SELF2@other.example> <x@other.example>" },
+		{ "itself and another, as asked", "SELF2@other.example",
+		  "expand <SELF2@other.example> <x@other.example>" },
 		{ "final", "self2@other.example", "deliver smtp:other.example <self2@other.example>", NULL, true },
 		{ "no domain on the right", "short@v.example", "expand <daemon@example.com>" },
 		{ "loop", "loop1@v.example", "reject 5.4.6 virtual alias loop or endless nesting for loop1@v.example" },
@@ -247,8 +264,10 @@ static void virtual_mailboxes(void **state)
 		{ "climbs out", "evil@box.example", "reject 5.1.1 User unknown in virtual mailbox table" },
 	};
 	static const struct row limits[] = {
-		{ "its own limit", "tito@box.example", "deliver virtual:box.example <tito@box.example> /var/mail/vhosts/x/ 5000:5001 quota=2097152" },
-		{ "the common one", "b@box.example", "deliver virtual:box.example <b@box.example> /var/mail/vhosts/x/ 5000:5001 quota=1000" },
+		{ "its own limit", "tito@box.example",
+		  "deliver virtual:box.example <tito@box.example> /var/mail/vhosts/x/ 5000:5001 quota=2097152" },
+		{ "the common one", "b@box.example",
+		  "deliver virtual:box.example <b@box.example> /var/mail/vhosts/x/ 5000:5001 quota=1000" },
 		{ "nonsense", "c@box.example", "defer 4.3.5 mail system configuration error" },
 	};
 	static const struct row no_uid[] = {
@@ -268,12 +287,14 @@ static void virtual_mailboxes(void **state)
 	RUN(VBOX "virtual_minimum_uid = 6000\nvirtual_mailbox_maps = inline:{tito@box.example=x/}\n", no_uid);
 	assert_non_null(strstr(world_log, "virtual_uid_maps gives '5000'"));
 	RUN("mydestination = localhost\nvirtual_mailbox_domains = box.example\nvirtual_mailbox_base = /v\n"
-	    "virtual_mailbox_maps = inline:{tito@box.example=x/}\nvirtual_uid_maps = inline:{other@box.example=5000}\n", no_uid);
+	    "virtual_mailbox_maps = inline:{tito@box.example=x/}\nvirtual_uid_maps = inline:{other@box.example=5000}\n",
+	    no_uid);
 	assert_non_null(strstr(world_log, "virtual_uid_maps has no uid"));
 	RUN("mydestination = localhost\nvirtual_mailbox_domains = box.example\n"
 	    "virtual_mailbox_maps = inline:{tito@box.example=x/}\nvirtual_uid_maps = static:5000\n", no_uid);
 	assert_non_null(strstr(world_log, "virtual_mailbox_base is not set"));
-	RUN(VBOX "virtual_transport = lmtp:unix:private/x\nvirtual_mailbox_maps = inline:{tito@box.example=OK}\n", lmtp);
+	RUN(VBOX "virtual_transport = lmtp:unix:private/x\nvirtual_mailbox_maps = inline:{tito@box.example=OK}\n",
+	    lmtp);
 	RUN(VBOX "virtual_transport = lmtp:unix:private/x\n", lmtp_all);
 }
 
@@ -281,18 +302,22 @@ static void other_domains(void **state)
 {
 	static const struct row plain[] = {
 		{ "relay domain", "a@relay.example", "deliver relay:relay.example <a@relay.example>" },
-		{ "below a relay domain", "a@sub.relay.example", "deliver relay:sub.relay.example <a@sub.relay.example>" },
+		{ "below a relay domain", "a@sub.relay.example",
+		  "deliver relay:sub.relay.example <a@sub.relay.example>" },
 		{ "similar name", "a@xrelay.example", "deliver smtp:xrelay.example <a@xrelay.example>" },
 		{ "elsewhere", "a@other.example", "deliver smtp:other.example <a@other.example>" },
-		{ "a name in Unicode", "a@b\xc3\xbc" "cher.example", "deliver smtp:xn--bcher-kva.example <a@xn--bcher-kva.example>" },
+		{ "a name in Unicode", "a@b\xc3\xbc" "cher.example",
+		  "deliver smtp:xn--bcher-kva.example <a@xn--bcher-kva.example>" },
 	};
 	static const struct row relayhost[] = {
 		{ "relay domain", "a@relay.example", "deliver relay:[gw.example]:587 <a@relay.example>" },
 		{ "elsewhere", "a@other.example", "deliver smtp:[gw.example]:587 <a@other.example>" },
 		{ "by sender", "a@other.example", "deliver smtp:[mine.example] <a@other.example>", "me@mine.example" },
-		{ "by sender's domain", "a@other.example", "deliver smtp:[all.example] <a@other.example>", "x@all.example" },
+		{ "by sender's domain", "a@other.example", "deliver smtp:[all.example] <a@other.example>",
+		  "x@all.example" },
 		{ "null sender", "a@other.example", "deliver smtp:[null.example] <a@other.example>", "" },
-		{ "transport by sender", "a@other.example", "deliver slow:[gw.example]:587 <a@other.example>", "bulk@mine.example" },
+		{ "transport by sender", "a@other.example", "deliver slow:[gw.example]:587 <a@other.example>",
+		  "bulk@mine.example" },
 		{ "local stays", "daemon@localhost", "deliver local:mx.example.com <daemon@localhost> user=daemon" },
 	};
 	static const struct row transports[] = {
@@ -309,7 +334,8 @@ static void other_domains(void **state)
 		{ "retry", "b@late.example", "defer 4.0.0 later" },
 		{ "retry without text", "b@late2.example", "defer 4.0.0 Address is undeliverable" },
 		{ "discard", "b@void.example", "deliver discard:no thanks <b@void.example>" },
-		{ "local by table", "daemon@hosted.example", "deliver local:hosted.example <daemon@hosted.example> user=daemon" },
+		{ "local by table", "daemon@hosted.example",
+		  "deliver local:hosted.example <daemon@hosted.example> user=daemon" },
 		{ "local domain elsewhere", "a@moved.example", "deliver smtp:[new] <a@moved.example>" },
 	};
 
@@ -334,7 +360,8 @@ static void domain_lists(void **state)
 	};
 
 	RUN("mydestination = localhost\nparent_domain_matches_subdomains =\n"
-	    "relay_domains = !not.relay.example .relay.example .below.example inline:{table.example=x} Caps.Example\n", rows);
+	    "relay_domains = !not.relay.example .relay.example .below.example inline:{table.example=x} Caps.Example\n",
+	    rows);
 }
 
 /* Whatever cannot be asked makes the letter wait; it never refuses it. */
@@ -379,7 +406,8 @@ static void broken_tables(void **state)
 static void no_address_kinds(void **state)
 {
 	struct world w;
-	struct route_query q = { .address = SPAN_LIT("/bin/prog $x"), .kind = RCPT_COMMAND, .as_user = SPAN_LIT("bin") };
+	struct route_query q = { .address = SPAN_LIT("/bin/prog $x"), .kind = RCPT_COMMAND,
+				 .as_user = SPAN_LIT("bin") };
 	struct route out;
 
 	world_open(&w, LOCAL);
@@ -399,7 +427,8 @@ static void percent_and_bang(void **state)
 		{ "percent", "a%other.example@localhost", "deliver smtp:other.example <a@other.example>" },
 		{ "percent without domain", "a%other.example", "deliver smtp:other.example <a@other.example>" },
 		{ "bang", "other.example!a", "deliver smtp:other.example <a@other.example>" },
-		{ "elsewhere it is theirs", "a%b.example@other.example", "deliver smtp:other.example <a%b.example@other.example>" },
+		{ "elsewhere it is theirs", "a%b.example@other.example",
+		  "deliver smtp:other.example <a%b.example@other.example>" },
 	};
 
 	RUN("mydestination = localhost\nalias_maps =\n", off);

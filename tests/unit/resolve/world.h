@@ -59,13 +59,15 @@ static void world_close(struct world *w)
 
 static inline void world_dump_deliver(struct str *s, const struct route *out)
 {
-	str_addf(s, "deliver %.*s:%.*s <%.*s>", SPAN_ARG(out->transport), SPAN_ARG(out->nexthop), SPAN_ARG(out->address));
+	str_addf(s, "deliver %.*s:%.*s <%.*s>", SPAN_ARG(out->transport), SPAN_ARG(out->nexthop),
+		 SPAN_ARG(out->address));
 	if (out->user.n)
 		str_addf(s, " user=%.*s", SPAN_ARG(out->user));
 	if (out->extension.n)
 		str_addf(s, " ext=%.*s", SPAN_ARG(out->extension));
 	if (out->maildir.n)
-		str_addf(s, " %.*s %d:%d quota=%d", SPAN_ARG(out->maildir), (int)out->uid, (int)out->gid, (int)out->quota);
+		str_addf(s, " %.*s %d:%d quota=%d", SPAN_ARG(out->maildir), (int)out->uid, (int)out->gid,
+			 (int)out->quota);
 }
 
 static inline const char *world_dump(struct world *w, const struct route *out)

@@ -46,7 +46,8 @@ static size_t heap_in_use(void)
 static void test_idle_memory(void **state)
 {
 	enum { N = 200 };
-	static const char work[] = "EHLO c.example\r\n", mail[] = "MAIL FROM:<a@b>\r\nRCPT TO:<tito@example.com>\r\nRSET\r\n";
+	static const char work[] = "EHLO c.example\r\n",
+		mail[] = "MAIL FROM:<a@b>\r\nRCPT TO:<tito@example.com>\r\nRSET\r\n";
 	struct fixture *f = fixture();
 	size_t before, after;
 	char buf[4096];
@@ -77,7 +78,8 @@ static void test_idle_memory(void **state)
 /* Descriptors and sessions return to the start value whatever the client did. */
 static void test_no_leaks(void **state)
 {
-	static const char *const tails[] = { "", "EHLO x\r\nAUTH LOGIN\r\n", "HELO x\r\n", "STARTTLS\r\n", "MAIL FROM:<a@b>\r\n", "\xff\xff\xff",
+	static const char *const tails[] = { "", "EHLO x\r\nAUTH LOGIN\r\n", "HELO x\r\n", "STARTTLS\r\n",
+					     "MAIL FROM:<a@b>\r\n", "\xff\xff\xff",
 		"HELO x\r\nMAIL FROM:<a@b>\r\nVRFY tito@example.com\r\n" };
 	struct fixture *f = fixture();
 	int lowest = dup(0), again, i;
@@ -108,7 +110,8 @@ static void test_owned_configuration(void **state)
 	struct err err = ERR_INIT;
 	struct service *svc, *of_session;
 
-	assert_int_equal(conf_parse(base, "main.cf", SPAN_LIT("myhostname = mx.example.com\nfast = reject\n"), &errors), 0);
+	assert_int_equal(conf_parse(base, "main.cf", SPAN_LIT("myhostname = mx.example.com\nfast = reject\n"), &errors),
+			 0);
 	conf_overlay(layer, base);
 	base->refs = layer->refs = 1;
 	svc = service_new("smtp", layer, &(struct service_keys){ .pem = f->pem }, &err);
@@ -286,30 +289,37 @@ static void test_tls_settings(void **state)
 	} rows[] = {
 		{ "defaults, 1.2", "", TLS1_2_VERSION, NULL, true },
 		{ "defaults, 1.3", "", TLS1_3_VERSION, NULL, true },
-		{ "no 1.2", "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1, !TLSv1.2\n", TLS1_2_VERSION, NULL, false },
+		{ "no 1.2", "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1, !TLSv1.2\n", TLS1_2_VERSION, NULL,
+		  false },
 		{ "no 1.3", "smtpd_tls_protocols = !TLSv1.3\n", TLS1_3_VERSION, NULL, false },
 		{ "from 1.3", "smtpd_tls_protocols = >=TLSv1.3\n", TLS1_2_VERSION, NULL, false },
 		{ "from 1", "smtpd_tls_protocols = >=TLSv1\n", TLS1_2_VERSION, NULL, true },
 		{ "up to 1.2", "smtpd_tls_protocols = <=TLSv1.2\n", TLS1_3_VERSION, NULL, false },
 		{ "only 1.2", "smtpd_tls_protocols = TLSv1.1:TLSv1.2\n", TLS1_3_VERSION, NULL, false },
 		{ "of the other level", "smtpd_tls_mandatory_protocols = >=TLSv1.3\n", TLS1_2_VERSION, NULL, true },
-		{ "mandatory", "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_protocols = >=TLSv1.3\n", TLS1_2_VERSION, NULL,
-		  false },
+		{ "mandatory", "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_protocols = >=TLSv1.3\n",
+		  TLS1_2_VERSION, NULL, false },
 		{ "nothing left", "smtpd_tls_protocols = <=TLSv1.1\n", 0, NULL, false, NULL, "leaves neither" },
 		{ "no version", "smtpd_tls_protocols = TLSv2\n", 0, NULL, false, NULL, "unknown version 'TLSv2'" },
 		{ "client's order", "", TLS1_2_VERSION, chacha, true, chacha },
 		{ "excluded", "smtpd_tls_exclude_ciphers = aNULL, CHACHA20\n", TLS1_2_VERSION, chacha, false },
-		{ "excluded elsewhere", "smtpd_tls_mandatory_exclude_ciphers = CHACHA20\n", TLS1_2_VERSION, chacha, true },
-		{ "excluded and mandatory", "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_exclude_ciphers = CHACHA20\n",
+		{ "excluded elsewhere", "smtpd_tls_mandatory_exclude_ciphers = CHACHA20\n", TLS1_2_VERSION, chacha,
+		  true },
+		{ "excluded and mandatory",
+		  "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_exclude_ciphers = CHACHA20\n",
 		  TLS1_2_VERSION, chacha, false },
 		{ "a list", "tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha, false },
-		{ "list of the other grade", "tls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha, true },
-		{ "grade", "smtpd_tls_ciphers = high\ntls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha,
-		  false },
+		{ "list of the other grade", "tls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION,
+		  chacha, true },
+		{ "grade", "smtpd_tls_ciphers = high\ntls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n",
+		  TLS1_2_VERSION, chacha, false },
 		{ "mandatory grade", "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_ciphers = high\n"
 		  "tls_high_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256\n", TLS1_2_VERSION, chacha, false },
-		{ "client prefers", "tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384\n", TLS1_2_VERSION,
-		  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", true, "ECDHE-ECDSA-AES256-GCM-SHA384" },
+		{ "client prefers",
+		  "tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384\n",
+		  TLS1_2_VERSION,
+		  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", true,
+		  "ECDHE-ECDSA-AES256-GCM-SHA384" },
 		{ "we prefer", "tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384\n"
 		  "tls_preempt_cipherlist = yes\n", TLS1_2_VERSION,
 		  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", true, aes },
@@ -354,7 +364,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_size), cmocka_unit_test(test_idle_memory), cmocka_unit_test(test_no_leaks),
-		cmocka_unit_test(test_owned_configuration), cmocka_unit_test(test_drain), cmocka_unit_test(test_aborted_auth), cmocka_unit_test(test_log_name),
+		cmocka_unit_test(test_owned_configuration), cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_aborted_auth), cmocka_unit_test(test_log_name),
 		cmocka_unit_test(test_tls_settings),
 	};
 

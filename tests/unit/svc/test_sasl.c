@@ -182,7 +182,8 @@ static void test_exchange(void **state)
 		const char *initial, *response;
 		enum auth_status want;
 	} rows[] = {
-		{ "good", NULL, AUTH_OK }, { "bad", NULL, AUTH_FAIL }, { "", NULL, AUTH_FAIL }, { NULL, "good", AUTH_OK },
+		{ "good", NULL, AUTH_OK }, { "bad", NULL, AUTH_FAIL }, { "", NULL, AUTH_FAIL },
+		{ NULL, "good", AUTH_OK },
 		{ NULL, "bad", AUTH_FAIL }, { NULL, "", AUTH_FAIL },
 	};
 	struct rig *g = *state;
@@ -295,7 +296,8 @@ static void test_decode(void **state)
 		const char *want;
 	} rows[] = {
 		{ "Z29vZA==", false, 0, "good" }, { "=", true, 0, "" }, { "=", false, -1, "" }, { "", false, 0, "" },
-		{ "Z29vZA=", false, -1, "" }, { "Z29v ZA==", false, -1, "" }, { "*", false, -1, "" }, { "Z29vZA==\r", false, -1, "" },
+		{ "Z29vZA=", false, -1, "" }, { "Z29v ZA==", false, -1, "" }, { "*", false, -1, "" },
+		{ "Z29vZA==\r", false, -1, "" },
 		{ "\xff\xff\xff\xff", false, -1, "" },
 	};
 	size_t i;

@@ -645,8 +645,8 @@ int main(void)
 		cmocka_unit_test(test_talk), cmocka_unit_test(test_two_pairs),
 		cmocka_unit_test(test_wrong_pem), cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_garbage), cmocka_unit_test(test_resume),
-		cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_pending), cmocka_unit_test(test_byte_by_byte),
-		cmocka_unit_test(test_client_cert), cmocka_unit_test(test_chroot),
+		cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_pending),
+		cmocka_unit_test(test_byte_by_byte), cmocka_unit_test(test_client_cert), cmocka_unit_test(test_chroot),
 		cmocka_unit_test(test_no_leak),
 	};
 

@@ -53,11 +53,13 @@ static void dir(const char *rel)
 
 static int setup(void **state)
 {
-	static const char *const dirs[] = { "box", "box/cur", "box/new", "box/tmp", "box/.Sent", "box/.Sent/cur", "box/.Sent/new",
+	static const char *const dirs[] = { "box", "box/cur", "box/new", "box/tmp", "box/.Sent", "box/.Sent/cur",
+					    "box/.Sent/new",
 		"box/.Sent/tmp" };
 	struct tool t = { .config_dir = root, .out = stderr, .err = stderr };
 	char text[800], location[100];
-	char *add[] = { (char *)"user", (char *)"add", (char *)"ani@example.com", (char *)"--password", (char *)"x-x-x-x-1",
+	char *add[] = { (char *)"user", (char *)"add", (char *)"ani@example.com", (char *)"--password",
+			(char *)"x-x-x-x-1",
 		(char *)"--mail", location, NULL };
 	unsigned uid = geteuid() == 0 ? UID : geteuid(), gid = geteuid() == 0 ? UID : getegid();
 
@@ -67,8 +69,8 @@ static int setup(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		dir(dirs[i]);
 	snprintf(text, sizeof(text), "data_directory = %s\nrun_directory = %s\nvirtual_mailbox_domains = example.com\n"
-		 "myhostname = host.test\nvirtual_mailbox_base = %s/vhosts\nmail_uid = %u\nmail_gid = %u\n", root, root, root, uid,
-		 gid);
+		 "myhostname = host.test\nvirtual_mailbox_base = %s/vhosts\nmail_uid = %u\nmail_gid = %u\n", root, root,
+		 root, uid, gid);
 	put("main.cf", text);
 	snprintf(location, sizeof(location), "maildir:%s/box", root);
 	t.out = fopen("/dev/null", "w");
@@ -225,7 +227,8 @@ static void test_check(void **state)
 	};
 
 	expect("ani@example.com", NULL, NULL, TOOL_OK, "INBOX: 3 messages\nSent: 1 message\n");
-	expect("ani@example.com", "--check", NULL, TOOL_OK, "INBOX: 3 messages, index agrees\nSent: 1 message, index agrees\n");
+	expect("ani@example.com", "--check", NULL, TOOL_OK,
+	       "INBOX: 3 messages, index agrees\nSent: 1 message, index agrees\n");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		tamper(rows[i].fn);
 		if (run("ani@example.com", "--check", NULL) != TOOL_FAILED || !strstr(out, rows[i].text) ||

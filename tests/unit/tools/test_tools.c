@@ -100,7 +100,8 @@ static void test_config_shows(void **state)
 	expect(&r, "config|mydestination", TOOL_OK, "mydestination = $myhostname\n", "");
 	expect(&r, "config|-x|mydestination", TOOL_OK, "mydestination = mx.example.com\n", "");
 	expect(&r, "config|-h|mydomain", TOOL_OK, "example.com\n", "");
-	expect(&r, "config|-d|mydestination", TOOL_OK, "mydestination = $myhostname, localhost.$mydomain, localhost\n", "");
+	expect(&r, "config|-d|mydestination", TOOL_OK, "mydestination = $myhostname, localhost.$mydomain, localhost\n",
+	       "");
 	expect(&r, "config|-d", TOOL_OK, "\nsmtpd_timeout = 300s\n", "");
 	expect(&r, "config|-n", TOOL_OK, "alias_database =\nalias_maps =\n", "");
 	assert_null(strstr(r.out, "smtpd_timeout"));
@@ -182,7 +183,8 @@ static const struct {
 	int status;
 	const char *message;
 } checks[] = {
-	{ "unknown name", "mydestnation = a\n", "", TOOL_FAILED, "main.cf:1: unknown parameter 'mydestnation'; did you mean" },
+	{ "unknown name", "mydestnation = a\n", "", TOOL_FAILED,
+	  "main.cf:1: unknown parameter 'mydestnation'; did you mean" },
 	{ "both files at once", "mydestnation = a\n", "smtp inet n - y - - smptd\n", TOOL_FAILED,
 	  "master.cf:1: unknown command" },
 	{ "table missing", "alias_maps = hash:/nowhere/a\n", rows, TOOL_OK, "warning: " },
@@ -216,24 +218,29 @@ static const struct {
 	  "main.cf:1: smtpd_forbidden_commands: regexp:{{/^[^A-Z]/ Bogus}} has no effect" },
 	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
-	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_FAILED, "mynetworks: cannot open /nowhere/n" },
+	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_FAILED,
+	  "mynetworks: cannot open /nowhere/n" },
 	{ "protocols", "inet_protocols = ipv5\n", rows, TOOL_FAILED, "main.cf:1: inet_protocols: 'ipv5'" },
 	{ "mailbox limit", "mailbox_size_limit = 5 MB\nmessage_size_limit = 10M\n", rows, TOOL_OK,
 	  "main.cf:1: mailbox_size_limit" },
 	{ "mbox", "home_mailbox = mbox\n", rows, TOOL_FAILED, "only Maildir is supported" },
 	{ "mailbox format", "mail_location = mbox:~/mail\n", rows, TOOL_FAILED, "main.cf:1: mail_location: " },
-	{ "option of a mailbox", "mail_location = maildir:~/Maildir:INDX=/x\n", rows, TOOL_FAILED, "unknown option \"INDX=/x\"" },
+	{ "option of a mailbox", "mail_location = maildir:~/Maildir:INDX=/x\n", rows, TOOL_FAILED,
+	  "unknown option \"INDX=/x\"" },
 	{ "index elsewhere", "mail_location = maildir:~/Maildir:INDEX=/var/index/%u\n", rows, TOOL_OK, "" },
 	{ "first folders", "mailbox_defaults = \"Sent\n", rows, TOOL_FAILED, "main.cf:1: mailbox_defaults: " },
 	{ "special use", "mailbox_defaults = Sent:\\Snet\n", rows, TOOL_FAILED, "main.cf:1: mailbox_defaults: " },
 	{ "unknown protocol", "protocols = imap lmtp\n", rows, TOOL_OK, "main.cf:1: protocols: 'lmtp' is not served" },
-	{ "certificate missing", "smtpd_tls_cert_file = /nowhere/c.pem\n", rows, TOOL_FAILED, "cannot open /nowhere/c.pem" },
+	{ "certificate missing", "smtpd_tls_cert_file = /nowhere/c.pem\n", rows, TOOL_FAILED,
+	  "cannot open /nowhere/c.pem" },
 	{ "certificate wanted", "", "465 inet n - y - - smtpd -o smtpd_tls_wrappermode=yes\n", TOOL_FAILED,
 	  "service '465' needs TLS" },
 	{ "certificate wanted by login", "", "995 inet n - y - - login -o login_tls_wrappermode=yes\n", TOOL_FAILED,
 	  "service '995' begins with TLS" },
-	{ "protocol of login", "", "8110 inet n - y - - login\n", TOOL_FAILED, "master.cf:1: service '8110': which protocol?" },
-	{ "protocols of login", "", "8143 inet n - y - - login -o login_protocol=imap\nimap inet n - y - - login\n", TOOL_OK, "" },
+	{ "protocol of login", "", "8110 inet n - y - - login\n", TOOL_FAILED,
+	  "master.cf:1: service '8110': which protocol?" },
+	{ "protocols of login", "", "8143 inet n - y - - login -o login_protocol=imap\nimap inet n - y - - login\n",
+	  TOOL_OK, "" },
 	{ "open relay", "", "25 inet n - y - - smtpd -o smtpd_relay_restrictions=permit_mynetworks\n", TOOL_FAILED,
 	  "would relay for everybody" },
 	{ "restriction misspelt", "smtpd_recipient_restrictions = permit_mynetwork, reject\n", rows, TOOL_FAILED,

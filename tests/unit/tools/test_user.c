@@ -21,7 +21,8 @@ static int setup(void **state)
 	char text[400];
 
 	tmpdir_make(&f->dir);
-	snprintf(text, sizeof(text), "data_directory = %s\nvirtual_mailbox_domains = example.com\nmyhostname = host.test\n"
+	snprintf(text, sizeof(text),
+		 "data_directory = %s\nvirtual_mailbox_domains = example.com\nmyhostname = host.test\n"
 		 "virtual_mailbox_base = %s/vhosts\nmail_uid = 5000\nmail_gid = 5001\n", f->dir.path, f->dir.path);
 	tmpdir_write(&f->dir, "main.cf", text);
 	*state = f;
