@@ -332,9 +332,8 @@ static void lend(struct agent *g, struct work *first)
 	struct active *a = first->a;
 	struct qmgr *q = g->q;
 	struct arena *tick = &q->loop->tick;
-	size_t max = q->conf.default_destination_recipient_limit < a->n_works ?
-		q->conf.default_destination_recipient_limit
-									     : a->n_works;
+	uint64_t limit = q->conf.default_destination_recipient_limit;
+	size_t max = limit < a->n_works ? (size_t)limit : a->n_works;
 	struct work **works = arena_alloc(tick, max * sizeof(struct work *));
 	struct dlv_rcpt *rcpts = arena_alloc(tick, max * sizeof(*rcpts));
 	size_t i, n = gather(first, works, rcpts, max);

@@ -137,7 +137,7 @@ void cmd_rcpt(struct session *s, struct span args)
 	struct smtp_rcpt r;
 	struct err err = ERR_INIT;
 
-	if (t->n_rcpts >= s->svc->conf.smtpd_recipient_limit) {
+	if (t->n_rcpts + t->n_twice >= s->svc->conf.smtpd_recipient_limit) {
 		too_many(s);
 		return;
 	}

@@ -26,9 +26,25 @@ void txn_free(struct txn **txn)
 		return;
 	txn_free(&t->outer);
 	content_free(&t->content);
+	htab_fini(&t->known);
 	str_fini(&t->prepend);
 	arena_fini(&t->arena);
 	free(t);
+}
+
+/* True when it was there already. */
+static bool remember(struct txn *t, struct txn_rcpt *r)
+{
+	struct arena_mark mark = arena_mark(&t->arena);
+	char *key = arena_printf(&t->arena, "%.*s\n%u\n%.*s\n%.*s", SPAN_ARG(r->orcpt), r->notify, SPAN_ARG(r->orig),
+				 SPAN_ARG(r->address)), *p;
+	bool is_known;
+
+	for (p = key; *p; p++)
+		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p | 32) : *p;
+	is_known = htab_put(&t->known, span_z(key), r) != NULL;
+	arena_rewind(&t->arena, mark);
+	return is_known;
 }
 
 void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct span orcpt, unsigned notify)
@@ -39,6 +55,13 @@ void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct s
 	r->orig = arena_span(&t->arena, orig);
 	r->orcpt = arena_span(&t->arena, orcpt);
 	r->notify = notify;
+	/* most letters have one recipient and need no table */
+	if (t->n_rcpts == 1)
+		(void)remember(t, t->rcpts);
+	if (t->n_rcpts && remember(t, r)) {
+		t->n_twice++;
+		return;
+	}
 	*t->rcpts_tail = r;
 	t->rcpts_tail = &r->next;
 	t->n_rcpts++;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/htab.h"
 #include "base/span.h"
 #include "base/str.h"
 #include "io/ipc.h"
@@ -40,7 +41,8 @@ struct txn {
 	struct span sender;             /* with a domain, or "" */
 	struct smtp_mail mail;
 	struct txn_rcpt *rcpts, **rcpts_tail;
-	size_t n_rcpts, n_refused;
+	struct htab known;              /* of rcpts, as txn_add_rcpt compares them */
+	size_t n_rcpts, n_refused, n_twice;
 	struct txn_try try;
 	uint64_t qid;
 	char id[QUEUE_ID_LEN + 1];      /* "" until the first recipient is accepted */
@@ -59,7 +61,7 @@ struct txn *txn_new(void);
 /* Aborts what qmgr has been told; takes NULL, sets *txn NULL. Source: txn.c */
 void txn_free(struct txn **txn);
 
-/* Adds a recipient that was accepted. Source: txn.c */
+/* Adds a recipient that was accepted; one that is there already, whatever its case, gets no second copy. Source: txn.c */
 void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct span orcpt, unsigned notify);
 
 /* Draws the queue id and logs "ID: client=..."; -1 while qmgr grants none. Source: txn.c */

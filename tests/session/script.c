@@ -6,17 +6,18 @@
 
 #include "base/attr.h"
 
-void script_read(const char *file, unsigned *number, void (*fn)(void *arg, char *line), void *arg)
+void script_read(const char *file, unsigned *number, bool (*fn)(void *arg, char *line), void *arg)
 {
 	FILE *in = fopen(file, "r");
 	char *line = NULL;
 	size_t cap = 0;
+	bool goes_on = true;
 
 	BUG(!in);
-	while (getline(&line, &cap, in) >= 0) {
+	while (goes_on && getline(&line, &cap, in) >= 0) {
 		++*number;
 		line[strcspn(line, "\n")] = '\0';
-		fn(arg, line);
+		goes_on = fn(arg, line);
 	}
 	fclose(in);
 	free(line);

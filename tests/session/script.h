@@ -2,10 +2,12 @@
 #ifndef SESSION_SCRIPT_H
 #define SESSION_SCRIPT_H
 
+#include <stdbool.h>
+
 #include "base/str.h"
 
-/* Calls fn(arg, line) for each line of file without its end, *number being which. */
-void script_read(const char *file, unsigned *number, void (*fn)(void *arg, char *line), void *arg);
+/* Calls fn(arg, line) for each line of file without its end, *number being which, until it says false. */
+void script_read(const char *file, unsigned *number, bool (*fn)(void *arg, char *line), void *arg);
 
 /* Appends z with \r \n \0 \\ \xHH as the bytes they stand for. */
 void script_raw(struct str *out, const char *z);

@@ -26,7 +26,8 @@
 #define CLIENTS 3
 #define VARS 20
 #define LINE_MS 20000
-#define IN_PARTS 999999         /* for a chunk: whole, and the session is parked after each command */
+#define WHOLE 1000000
+#define IN_PARTS 0
 
 struct client {
 	int fd, log;
@@ -39,7 +40,7 @@ struct play {
 	const char *file;
 	unsigned line;
 	size_t chunk;
-	bool in_parts, is_over;
+	bool in_parts;
 	struct client clients[CLIENTS];
 	struct client *now;
 	struct str out, log;
@@ -347,15 +348,11 @@ static void directive(struct play *p, char *word)
 	}
 }
 
-static void play_line(void *arg, char *line)
+static bool play_line(void *arg, char *line)
 {
 	struct play *p = arg;
-	char *text;
-
-	p->is_over = p->is_over || (p->in_parts && strcmp(line, "@whole") == 0);
-	if (p->is_over || strcmp(line, "@whole") == 0)
-		return;
-	text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
+	bool is_whole = strcmp(line, "@whole") == 0;
+	char *text = line[0] && line[1] == ':' ? expand(p, line + (line[2] ? 3 : 2)) : NULL;
 
 	if (line[0] == 'C' && text)
 		(void)!str_addf(&p->out, "%s\r\n", text);
@@ -363,20 +360,23 @@ static void play_line(void *arg, char *line)
 		script_raw(&p->out, text);
 	else if (line[0] == 'S' && text)
 		want_line(p, line + 3);
-	else if (line[0] == '@')
+	else if (line[0] == '@' && !is_whole)
 		directive(p, line + 1);
-	else if (line[0] && line[0] != '#')
+	else if (line[0] && line[0] != '#' && !is_whole)
 		die(p, "unknown line", line);
 	free(text);
+	return !(is_whole && p->in_parts);
 }
 
+/* chunk IN_PARTS: all at once, but in parts. */
 static void play(const char *file, size_t chunk)
 {
 	struct play *p = xnew(struct play);
 	size_t i;
 
 	p->file = file;
-	p->chunk = chunk;
+	p->in_parts = chunk == IN_PARTS;
+	p->chunk = p->in_parts ? WHOLE : chunk;
 	str_init(&p->out, 100000000);
 	str_init(&p->log, 10000000);
 	for (i = 0; i < CLIENTS; i++) {
@@ -384,7 +384,6 @@ static void play(const char *file, size_t chunk)
 		str_init(&p->clients[i].in, 100000000);
 	}
 	p->now = &p->clients[1];
-	p->in_parts = chunk == IN_PARTS;
 	fixture_init(&p->f);
 	script_read(file, &p->line, play_line, p);
 	send_all(p);
@@ -400,7 +399,7 @@ static void play(const char *file, size_t chunk)
 
 int main(int argc, char **argv)
 {
-	static const size_t chunks[] = { 1000000, 1, 2, 7, IN_PARTS };
+	static const size_t chunks[] = { WHOLE, 1, 2, 7, IN_PARTS };
 
 	return script_main(argc, argv, play, chunks, ARRAY_LEN(chunks));
 }

@@ -322,7 +322,7 @@ static void directive(struct play *p, char *word)
 	}
 }
 
-static void play_line(void *arg, char *line)
+static bool play_line(void *arg, char *line)
 {
 	struct play *p = arg;
 
@@ -336,6 +336,7 @@ static void play_line(void *arg, char *line)
 		directive(p, line + 1);
 	else if (line[0] && line[0] != '#')
 		die(p, "unknown line", line);
+	return true;
 }
 
 static void play(const char *file, size_t forced_chunk)

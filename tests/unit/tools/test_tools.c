@@ -214,6 +214,8 @@ static const struct {
 	  "main.cf:1: 'passdb {': blocks of Dovecot are not read; write auth_passdb = users, passwd-file:/path, pam" },
 	{ "include", "!include conf.d/*.conf\n", rows, TOOL_FAILED, "main.cf:1: '!include' is not read: main.cf is one file" },
 	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
+	{ "forbidden commands", "smtpd_forbidden_commands = CONNECT, regexp:{{/^[^A-Z]/ Bogus}}\n", rows, TOOL_OK,
+	  "main.cf:1: smtpd_forbidden_commands: regexp:{{/^[^A-Z]/ Bogus}} has no effect" },
 	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
 	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_FAILED,
