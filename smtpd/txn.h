@@ -61,7 +61,8 @@ struct txn *txn_new(void);
 /* Aborts what qmgr has been told; takes NULL, sets *txn NULL. Source: txn.c */
 void txn_free(struct txn **txn);
 
-/* Adds a recipient that was accepted; one that is there already, whatever its case, gets no second copy. Source: txn.c */
+/* Adds a recipient that was accepted; one that is there already, whatever its case, gets no second copy. Source:
+ * txn.c */
 void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct span orcpt, unsigned notify);
 
 /* Draws the queue id and logs "ID: client=..."; -1 while qmgr grants none. Source: txn.c */

@@ -36,7 +36,8 @@ static void check_forbidden(const struct conf *c, struct conf_errors *errors)
 		for (i = 0; i < s.smtpd_forbidden_commands.n; i++)
 			if (strchr(s.smtpd_forbidden_commands.v[i], ':'))
 				conf_error(errors, "warning: %s: %s has no effect: commands are compared as words",
-				           check_where(c, "smtpd_forbidden_commands", errors), s.smtpd_forbidden_commands.v[i]);
+					   check_where(c, "smtpd_forbidden_commands", errors),
+					   s.smtpd_forbidden_commands.v[i]);
 	arena_fini(&a);
 }
 

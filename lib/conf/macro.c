@@ -174,8 +174,10 @@ static int comparison(struct macro *m, struct span in, unsigned depth)
 		sub.out = &right;
 		rc = expand(&sub, b, depth + 1);
 	}
-	if (rc == 0)
-		rc = choose(m, rest, holds(&operators[i], (is_level ? order_levels : order)(str_span(&left), str_span(&right))), depth);
+	if (rc == 0) {
+		rc = (is_level ? order_levels : order)(str_span(&left), str_span(&right));
+		rc = choose(m, rest, holds(&operators[i], rc), depth);
+	}
 	str_fini(&left);
 	str_fini(&right);
 	return rc;

@@ -132,7 +132,8 @@ static int parse_inline(struct map_rules *r, const char *text, struct err *err)
 		if (!macro_group(word, &rule, &rest) || rest.n)
 			rc = err_set(err, ERR_CONF, "rule '%.*s' is not in braces", SPAN_ARG(word));
 		else
-			rc = str_addf(&lines, "%.*s\n", SPAN_ARG(span_trim(rule))) < 0 ? err_set(err, ERR_CONF, "too many rules") : 0;
+			rc = str_addf(&lines, "%.*s\n", SPAN_ARG(span_trim(rule))) < 0 ?
+				err_set(err, ERR_CONF, "too many rules") : 0;
 	}
 	if (rc == 0) {
 		source_init(&src, "rule", str_span(&lines));
