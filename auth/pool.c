@@ -38,7 +38,9 @@ static void reap(struct pool_worker *w, bool is_crash)
 	if (waitpid(w->pid, &status, WNOHANG) == 0) {
 		kill(w->pid, SIGKILL);
 		waitpid(w->pid, &status, 0);
-	} else if (is_crash && WIFSIGNALED(status)) {
+	}
+	/* the end of its channel may be seen before that of the process */
+	if (is_crash && WIFSIGNALED(status)) {
 		log_error("worker %d died of signal %d; its exchanges fail for now", (int)w->pid, WTERMSIG(status));
 	} else if (is_crash) {
 		log_error("worker %d left with status %d; its exchanges fail for now", (int)w->pid,
