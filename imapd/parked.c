@@ -181,6 +181,8 @@ void parking_take(void *arg, struct parent_session *s, int client, const struct 
 	BUG(uv_poll_init(&pk->parent->loop->uv, &p->poll, client) != 0);
 	uv_poll_start(&p->poll, UV_READABLE | UV_DISCONNECT, on_client);
 	arm(p, now);
+	if (pk->parent->is_draining)
+		parking_close(pk);
 }
 
 /* ---- all of them ---- */

@@ -118,6 +118,8 @@ enum cmd_rc session_bad(struct session *s, struct command *c, const char *fmt, .
 
 enum cmd_rc session_fail(struct session *s, struct command *c, const char *code, const struct err *err)
 {
+	if (!s->reason && s->box && mailbox_is_lost(s->box))
+		(void)!session_lost(s);
 	if (s->reason)
 		return CMD_END;
 	if (err->kind == ERR_PROTO)

@@ -116,6 +116,10 @@ struct mailbox_changes {
  * through this session are in the view already, and not reported again. Source: mailbox_sync.c */
 int mailbox_sync(struct mailbox *b, bool may_expunge, struct mailbox_changes *ch_r, struct err *err) WARN_UNUSED;
 
+/* A call has found that the folder, or what is known of it, is not the client's any more: the next mailbox_sync would say
+ * is_lost. Source: mailbox_sync.c */
+bool mailbox_is_lost(const struct mailbox *b);
+
 /* The index of a UID in v, or of the first above it; *found_r tells. Needs mailbox_load. Source: mailbox_view.c */
 size_t mailbox_find(const struct mailbox *b, uint32_t uid, bool *found_r);
 

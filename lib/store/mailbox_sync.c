@@ -215,6 +215,11 @@ static void take_back(struct mailbox *b, const struct walking *w, size_t n)
 	}
 }
 
+bool mailbox_is_lost(const struct mailbox *b)
+{
+	return b->p->is_lost;
+}
+
 int mailbox_sync(struct mailbox *b, bool may_expunge, struct mailbox_changes *ch_r, struct err *err)
 {
 	struct mailbox_private *p = b->p;
