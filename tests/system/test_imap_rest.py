@@ -19,7 +19,7 @@ STILL = "* OK Still here"
 
 @pytest.fixture(scope="module")
 def suite():
-    with Instance(users=USERS, settings={"imap_hibernate_timeout": "1s", "imap_idle_notify_interval": "1h"}) as i:
+    with Instance(users=USERS, settings={"imap_hibernate_timeout": "1s", "imap_idle_notify_interval": "1h", "max_idle": "100s"}) as i:
         i.wait_ready()
         yield i
 
