@@ -4,11 +4,13 @@
 
 #include <stdint.h>
 
-/* Milliseconds since 1970 (may jump) and since boot (never goes back). No error, no blocking. Source: clock.c */
+/* Milliseconds since 1970 (may jump) and since boot (never goes back), and microseconds since 1970. No error, no
+ * blocking. Source: clock.c */
 uint64_t clock_wall_ms(void);
 uint64_t clock_mono_ms(void);
+uint64_t clock_wall_us(void);
 
-/* Tests: both clocks stand still at ms until the next call; 0 gives the real ones back. Source: clock.c */
+/* Tests: all clocks stand still at ms until the next call; 0 gives the real ones back. Source: clock.c */
 void clock_fake_ms(uint64_t ms);
 
 #endif

@@ -138,8 +138,8 @@ void index_end(struct index_txn *t);
 
 /* ---- folders: name as on disk: "" for INBOX, ".Sent", ".a.b" ---- */
 
-/* 1 found, 0 none, -1. put with id 0 draws one and starts modseq above all before (milliseconds since 1970,
- * shifted), and gone_floor there. delete forgets all messages too; rename replaces what had the name. Source:
+/* 1 found, 0 none, -1. put with id 0 draws one and starts modseq above all before (the time since 1970,
+ * in 4096ths of a millisecond), and gone_floor there. delete forgets all messages too; rename replaces what had the name. Source:
  * index_folder.c */
 int index_folder_get(struct index_txn *t, struct span name, struct index_folder *f_r, struct err *err) WARN_UNUSED;
 int index_folder_put(struct index_txn *t, struct span name, struct index_folder *f, struct err *err) WARN_UNUSED;

@@ -67,7 +67,7 @@ int index_folder_get(struct index_txn *t, struct span name, struct index_folder 
 
 uint64_t index_folder_clock_modseq(void)
 {
-	return clock_wall_ms() << MODSEQ_SHIFT;
+	return (clock_wall_us() << MODSEQ_SHIFT) / 1000;
 }
 
 uint64_t index_folder_next_modseq(const struct index_folder *f)

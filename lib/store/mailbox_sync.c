@@ -60,7 +60,7 @@ static bool compare(void *arg, const struct index_msg *m)
 	if (w->at == b->n || b->v[w->at].uid != m->uid)
 		return true;
 	v = &b->v[w->at++];
-	/* an index that was made anew within the same millisecond may give a modseq again */
+	/* an index that was made anew within the same microsecond may give a modseq again */
 	if (!v->is_unsure && v->modseq == m->modseq && (!w->is_rebuilt || v->flags == m->flags))
 		return true;
 	if (!w->is_rebuilt || v->flags != m->flags || v->modseq == 0 || v->is_unsure)
