@@ -18,6 +18,8 @@
 #include "qmgr/qmgr.h"
 #include "svc/daemon.h"
 
+#define LEAVING_MS 10000        /* how long the qmgr of a killed master may still have the queue */
+
 struct state {
 	struct qmgr q;
 	struct admin *admin;
@@ -105,7 +107,8 @@ static void on_fatal(struct qmgr *q, const struct err *err)
 static int on_start(struct daemon *d, struct err *err)
 {
 	struct state *s = d->state;
-	struct queue_options opt = { .map_size = s->q.conf.queue_map_size, .reserve = s->q.conf.queue_minfree };
+	struct queue_options opt = { .map_size = s->q.conf.queue_map_size, .reserve = s->q.conf.queue_minfree,
+				     .wait_ms = LEAVING_MS };
 	size_t messages, files;
 
 	if (opt.reserve == 0)

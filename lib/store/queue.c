@@ -30,6 +30,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -308,6 +309,20 @@ static int set_up(struct queue *q, struct err *err)
 	return -1;
 }
 
+/* -1: another process has the queue, and keeps it. */
+static int lock(const struct queue *q, uint64_t wait_ms)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	uint64_t deadline = clock_mono_ms() + wait_ms;
+
+	while (flock(q->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (clock_mono_ms() >= deadline)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int queue_open(struct queue **q_r, const char *dir, const struct queue_options *opt, struct err *err)
 {
 	struct queue *q = xnew(struct queue);
@@ -316,7 +331,7 @@ int queue_open(struct queue **q_r, const char *dir, const struct queue_options *
 	q->reserve = opt && opt->reserve ? opt->reserve : DEFAULT_RESERVE;
 	if (open_dir(&q->lock_fd, dir, "queue", err) < 0 || open_dir(&q->large_fd, dir, "large", err) < 0)
 		goto fail;
-	if (flock(q->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+	if (lock(q, opt ? opt->wait_ms : 0) < 0) {
 		err_set(err, ERR_CONF, "%s/queue is in use by another process", dir);
 		goto fail;
 	}

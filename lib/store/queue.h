@@ -111,10 +111,11 @@ struct queue;
 struct queue_options {
 	uint64_t map_size;              /* most bytes of data.mdb; 0: 32 GiB, or twice the file if that is more */
 	uint64_t reserve;               /* bytes of the file system that new messages must leave free for done marks */
+	uint64_t wait_ms;               /* for a process that is leaving it */
 };
 
 /* Opens dir/queue and dir/large, makes them when missing, removes large files without a row, puts messages that
- * were being tried into the schedule. One process at a time: a second one gets ERR_CONF. Blocks. Source: queue.c */
+ * were being tried into the schedule. One process at a time: a second one gets ERR_CONF, after wait_ms. Blocks. Source: queue.c */
 int queue_open(struct queue **q_r, const char *dir, const struct queue_options *opt, struct err *err) WARN_UNUSED;
 
 /* Takes NULL; sets *q to NULL. No transaction may be open. Source: queue.c */

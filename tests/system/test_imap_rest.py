@@ -263,7 +263,8 @@ def test_the_process_dies_after_it_gave_its_session_away(suite, box):
     """No crash of others ends a session that rests."""
     with login(suite) as other:
         other.tagged("SELECT INBOX")
-        rest(suite, 1)
+        rest(suite, 2)
+        other.tagged("NOOP")
         pid = next(s["pid"] for s in who(suite) if s["pid"])
         os.kill(pid, signal.SIGKILL)
         assert other.reply() == ""

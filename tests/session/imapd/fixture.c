@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "conf/conf.h"
@@ -145,6 +146,7 @@ static bool take_parked(const struct session *s, int parent, struct arena *a, st
 /* As if every command were answered by a process of its own. */
 static void serve_in_parts(struct fixture *f)
 {
+	const struct timespec pause = { .tv_nsec = 2000000 };
 	struct imap_start start = f->start;
 	struct session s = { 0 };
 	bool lives = true;
@@ -167,6 +169,8 @@ static void serve_in_parts(struct fixture *f)
 		mail_store_close(&s.store);
 		lives = take_parked(&s, pair[0], &f->arena, &start.state);
 		start.input = SPAN_NULL;
+		/* names of letters are of one process and a millisecond */
+		nanosleep(&pause, NULL);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "store/queue.h"
@@ -413,6 +414,32 @@ static void one_process(void **state)
 	assert_null(second);
 }
 
+/* It waits for one that is just leaving. */
+static void waits_for_the_last_one(void **state)
+{
+	struct fix *f = *state;
+	const struct queue_options opt = { .wait_ms = 10000 };
+	const struct timespec moment = { .tv_nsec = 200000000 };
+	char c = 'x';
+	int fds[2];
+	pid_t pid;
+
+	queue_close(&f->q);
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (queue_open(&f->q, f->dir, NULL, &f->err) == 0 && write(fds[1], &c, 1) == 1)
+			nanosleep(&moment, NULL);
+		_exit(0);
+	}
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	assert_int_equal(queue_open(&f->q, f->dir, NULL, &f->err), -1);
+	assert_int_equal(queue_open(&f->q, f->dir, &opt, &f->err), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void keeps_its_instance(void **state)
 {
 	struct fix *f = *state;
@@ -463,7 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(add_and_read), T(abort_leaves_nothing), T(schedule), T(list_in_pieces), T(recovery),
 		T(recovery_is_due_now), T(killed_after_commit),
-		T(large_files), T(planted_symlink), T(ids_only_grow), T(full_map), T(reserve_refuses), T(one_process),
+		T(large_files), T(planted_symlink), T(ids_only_grow), T(full_map), T(reserve_refuses), T(one_process), T(waits_for_the_last_one),
 		T(keeps_its_instance), T(id_used_twice), cmocka_unit_test(missing_directory),
 	};
 
