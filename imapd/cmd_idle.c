@@ -73,7 +73,7 @@ static int on_time(struct session *s, struct idle *d, struct span tag, uint64_t 
 	}
 	if (now >= d->still_ms) {
 		d->still_ms = next_still(s, now);
-		if (session_putf(s, "* OK Still here\r\n") < 0)
+		if (session_putf(s, "* OK Still here\r\n") < 0 || session_flush(s) < 0)
 			return -1;
 	}
 	if (now >= d->quiet_ms)

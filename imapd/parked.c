@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #define DAY_MS (24 * 3600 * 1000u)
+#define STILL_MIN_MS 1000
 
 struct parked {
 	struct parking *pk;
@@ -35,7 +36,7 @@ static void on_closed(uv_handle_t *h)
 
 	if (--p->n_handles > 0)
 		return;
-	close(p->fd);
+	pair_give_back(p->fd);
 	free(p);
 }
 
@@ -99,9 +100,18 @@ int parking_wake(struct parking *pk, struct parent_session *s)
 
 /* ---- its rest ---- */
 
-static bool say(const struct parked *p, const char *line)
+/* 1: it was taken; 0: not a byte of it; -1: a part, and nothing can be said any more. */
+static int say(const struct parked *p, const char *line)
 {
-	return send(p->fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)strlen(line);
+	ssize_t len = (ssize_t)strlen(line), n = send(p->fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n == len ? 1 : n > 0 ? -1 : 0;
+}
+
+static void say_bye(struct parked *p)
+{
+	(void)!say(p, "* BYE [UNAVAILABLE] Disconnected by the server.\r\n");
+	end_session(p, "Disconnected by the server");
 }
 
 static void on_timer(uv_timer_t *t);
@@ -118,15 +128,19 @@ static void on_timer(uv_timer_t *t)
 {
 	struct parked *p = t->data;
 	uint64_t now = clock_mono_ms();
+	int said = 1;
 
-	/* a client that does not take these few bytes is the business of a process */
-	if (p->is_due || now >= p->wake_ms || (now >= p->next_still_ms && !say(p, "* OK Still here\r\n"))) {
-		(void)!wake(p);
-		return;
-	}
-	if (now >= p->next_still_ms)
+	if (!p->is_due && now < p->wake_ms && now >= p->next_still_ms) {
+		said = say(p, "* OK Still here\r\n");
 		p->next_still_ms = now + p->still_ms;
-	arm(p, now);
+	}
+	/* a client that does not take these few bytes is the business of a process */
+	if (said < 0)
+		end_session(p, "Client does not read");
+	else if (p->is_due || now >= p->wake_ms || said == 0)
+		(void)!wake(p);
+	else
+		arm(p, now);
 }
 
 /* Forks happen in a turn of their own: the walk over all watches goes on behind this. */
@@ -149,27 +163,34 @@ static void on_client(uv_poll_t *h, int status, int events)
 		(void)!wake(p);
 }
 
-void parking_take(void *arg, struct parent_session *s, int client, const struct pair_park *park, struct span words,
-		  struct span state, struct notify_watch *watch)
+/* A child may say anything. */
+static uint64_t still_interval(uint64_t ms)
+{
+	if (ms == 0)
+		return 0;
+	return ms < STILL_MIN_MS ? STILL_MIN_MS : ms < DAY_MS ? ms : DAY_MS;
+}
+
+void parking_take(void *arg, struct parent_session *s, const struct worker_park *left)
 {
 	struct parking *pk = arg;
 	uint64_t now = clock_mono_ms();
-	struct parked *p = xcalloc(1, sizeof(*p) + words.n + state.n);
+	struct parked *p = xcalloc(1, sizeof(*p) + left->words.n + left->state.n);
 
 	p->pk = pk;
 	p->s = s;
 	s->parked = p;
-	p->fd = client;
-	p->watch = watch;
-	if (watch)
-		notify_give(watch, on_change, p);
-	p->wake_ms = park->wake_ms;
-	p->still_ms = park->still_ms;
-	p->next_still_ms = park->still_ms ? now + park->still_ms : UINT64_MAX;
-	p->words_n = words.n;
-	p->n = words.n + state.n;
-	memcpy(p->bytes, words.p, words.n);
-	memcpy(p->bytes + words.n, state.p, state.n);
+	p->fd = left->client;
+	p->watch = left->watch;
+	if (p->watch)
+		notify_give(p->watch, on_change, p);
+	p->wake_ms = left->head.wake_ms;
+	p->still_ms = still_interval(left->head.still_ms);
+	p->next_still_ms = p->still_ms ? now + p->still_ms : UINT64_MAX;
+	p->words_n = left->words.n;
+	p->n = left->words.n + left->state.n;
+	memcpy(p->bytes, left->words.p, left->words.n);
+	memcpy(p->bytes + left->words.n, left->state.p, left->state.n);
 	p->next = pk->list;
 	if (p->next)
 		p->next->prev = p;
@@ -178,11 +199,14 @@ void parking_take(void *arg, struct parent_session *s, int client, const struct 
 	p->n_handles = 2;
 	p->poll.data = p->timer.data = p;
 	uv_timer_init(&pk->parent->loop->uv, &p->timer);
-	BUG(uv_poll_init(&pk->parent->loop->uv, &p->poll, client) != 0);
+	BUG(uv_poll_init(&pk->parent->loop->uv, &p->poll, p->fd) != 0);
 	uv_poll_start(&p->poll, UV_READABLE | UV_DISCONNECT, on_client);
-	arm(p, now);
-	if (pk->parent->is_draining)
-		parking_close(pk);
+	if (left->is_due)
+		on_change(p);
+	else
+		arm(p, now);
+	if (pk->parent->is_draining || s->is_kicked)
+		say_bye(p);
 }
 
 /* ---- all of them ---- */
@@ -194,8 +218,6 @@ void parking_init(struct parking *pk, struct session_parent *p)
 
 void parking_close(struct parking *pk)
 {
-	while (pk->list) {
-		(void)!say(pk->list, "* BYE [UNAVAILABLE] Disconnected by the server.\r\n");
-		end_session(pk->list, "Disconnected by the server");
-	}
+	while (pk->list)
+		say_bye(pk->list);
 }

@@ -27,8 +27,7 @@ void parking_init(struct parking *pk, struct session_parent *p);
 void parking_close(struct parking *pk);
 
 /* worker_park_fn with a struct parking. Source: parked.c */
-void parking_take(void *arg, struct parent_session *s, int client, const struct pair_park *park, struct span words, struct span state,
-		  struct notify_watch *watch);
+void parking_take(void *arg, struct parent_session *s, const struct worker_park *left);
 
 /* session_kind.wake. Source: parked.c */
 int parking_wake(struct parking *pk, struct parent_session *s);

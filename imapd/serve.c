@@ -21,6 +21,7 @@ static bool serve_one(const struct imap_start *start, struct mail_store *store, 
 	session_init(&s, fd, start);
 	s.store = *store;
 	s.watch = *watch;
+	s.store.folders = start->conf->mailbox_defaults;
 	/* a session without its Drafts is better than none */
 	if (!start->state.n && folder_defaults(&s.store, start->conf->mailbox_defaults, &err) < 0)
 		session_log_error(&s, &err);
@@ -29,7 +30,8 @@ static bool serve_one(const struct imap_start *start, struct mail_store *store, 
 	session_fini(&s);
 	*store = s.store;
 	*watch = s.watch;
-	return !is_parked && !session_child_must_end() && watch->fd >= 0;
+	/* with an index in memory nobody else would see, and the next may have room for one on disk */
+	return !is_parked && !session_child_must_end() && watch->fd >= 0 && !index_is_memory(mail_store_index(store));
 }
 
 /* The Maildir and its index are still those behind the names that we were given. */
@@ -48,7 +50,7 @@ static int take_next(struct imap_start *start, struct mail_store *store, struct 
 	const struct pair_begin *b = ipc_decode(&pair_begin_desc, arena_span(a, words), a, &ignored);
 
 	if (!b || !is_there(start, store)) {
-		watch_refuse(watch, client);
+		watch_refuse(watch, client, b ? b->state : SPAN_NULL);
 		close(client);
 		return -1;
 	}

@@ -24,7 +24,7 @@ static void lose(struct watch *w)
 
 static int send_msg(struct watch *w, uint32_t kind, const int fds[2], struct span behind)
 {
-	struct pair_msg m = { kind, ++w->number };
+	struct pair_msg m = { kind, kind == PAIR_PARK ? w->n_changes : ++w->number };
 
 	return w->fd < 0 ? -1 : pair_send(w->fd, &m, fds, behind);
 }
@@ -42,6 +42,7 @@ static uint32_t take(struct watch *w, uint32_t *number_r, int *fd_r, struct span
 	if (rc <= 0)
 		return 0;
 	w->is_due |= m.kind == PAIR_CHANGE;
+	w->n_changes = m.kind == PAIR_CHANGE ? m.number : w->n_changes;
 	*number_r = m.number;
 	*behind_r = (struct span){ buf, n };
 	*fd_r = fds[0];
@@ -67,6 +68,7 @@ int watch_set(struct watch *w, int new_fd, int cur_fd)
 	uint32_t number = 0, kind;
 
 	w->is_on = false;
+	w->n_changes = 0;
 	if (send_msg(w, PAIR_WATCH, (int[2]){ new_fd, cur_fd }, SPAN_NULL) < 0)
 		return -1;
 	while (w->fd >= 0 && now < deadline) {
@@ -146,7 +148,7 @@ int watch_next(struct watch *w, uint64_t ms, int *client_r, struct span *begin_r
 	return -1;
 }
 
-void watch_refuse(struct watch *w, int client)
+void watch_refuse(struct watch *w, int client, struct span state)
 {
-	(void)!send_msg(w, PAIR_REFUSE, (int[2]){ client, -1 }, SPAN_NULL);
+	(void)!send_msg(w, PAIR_REFUSE, (int[2]){ client, -1 }, state);
 }

@@ -13,7 +13,8 @@ struct watch {
 	int fd;                         /* POLLIN: watch_take has something; -1: there is no parent */
 	bool is_on;
 	bool is_due;                    /* an event came while something else was waited for */
-	uint32_t number;
+	uint32_t number;                /* of the last message sent */
+	uint32_t n_changes;             /* that the parent has told of this watch */
 };
 
 /* fd: the child's end, borrowed; -1: there is no parent, and watch_set fails. Source: watch.c */
@@ -41,7 +42,8 @@ int watch_park(struct watch *w, int client, const struct pair_park *park, struct
 int watch_done(struct watch *w) WARN_UNUSED;
 int watch_next(struct watch *w, uint64_t ms, int *client_r, struct span *begin_r, char buf[PAIR_MAX]) WARN_UNUSED;
 
-/* The session that watch_next brought cannot be served here; client is the caller's. Source: watch.c */
-void watch_refuse(struct watch *w, int client);
+/* The session that watch_next brought cannot be served here; client is the caller's; state: what came with it. Source:
+ * watch.c */
+void watch_refuse(struct watch *w, int client, struct span state);
 
 #endif

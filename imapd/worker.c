@@ -10,6 +10,7 @@
 
 #define BURST 8                 /* messages of a child, then it is the turn of others */
 #define WAITING_MAX 100
+#define LAST_WORDS 64           /* messages of a child that has ended: more than its socket holds */
 
 struct worker {
 	struct workers *ws;
@@ -22,6 +23,7 @@ struct worker {
 	bool is_waiting, is_ending;
 	struct notify_watch *watch;
 	struct pair_msg owed;           /* an answer that did not fit; kind 0: none */
+	uint32_t n_changes;             /* of the watch */
 	uint64_t n_served, n_dismissals;
 };
 
@@ -41,7 +43,7 @@ static void on_closed(uv_handle_t *h)
 		w->prev->next = w->next;
 	else
 		w->ws->list = w->next;
-	close(w->fd);
+	pair_close(w->fd);
 	free(w);
 }
 
@@ -59,12 +61,6 @@ static void end(struct worker *w)
 	notify_end(&w->watch);
 	uv_close((uv_handle_t *)&w->poll, on_closed);
 	uv_close((uv_handle_t *)&w->idle, on_closed);
-}
-
-void workers_reaped(struct session_process *pr)
-{
-	if (pr->own)
-		end(pr->own);
 }
 
 void workers_dismiss(struct workers *ws)
@@ -121,27 +117,13 @@ static void wait_for_next(struct worker *w)
 
 /* ---- what a child says ---- */
 
-/* What a child lends may be anything it has; the last close of a socket can wait for its peer. */
-static void give_back(int fd)
-{
-	const struct linger none = { 0 };
-
-	if (fd < 0)
-		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-	close(fd);
-}
-
 /* An answer is owed until it is sent, and nothing more is read from that child. */
 static void pay(struct worker *w)
 {
 	int rc = w->owed.kind ? pair_send(w->fd, &w->owed, NULL, SPAN_NULL) : 0;
 
-	if (rc < 0 && errno != EAGAIN && errno != EINTR) {
-		end(w);
-		return;
-	}
-	if (rc == 0)
+	/* who has gone needs none; what it said before is read all the same */
+	if (rc == 0 || (errno != EAGAIN && errno != EINTR))
 		w->owed.kind = 0;
 	uv_poll_start(&w->poll, w->owed.kind ? UV_WRITABLE : UV_READABLE, on_pair);
 }
@@ -149,8 +131,8 @@ static void pay(struct worker *w)
 /* A full socket holds events that were not taken: one more would say nothing new. */
 static void on_change(void *arg)
 {
-	const struct pair_msg m = { PAIR_CHANGE, 0 };
 	struct worker *w = arg;
+	const struct pair_msg m = { PAIR_CHANGE, ++w->n_changes };
 
 	(void)!pair_send(w->fd, &m, NULL, SPAN_NULL);
 }
@@ -171,8 +153,11 @@ static void done(struct worker *w)
 	struct parent_session *s = take_session(w);
 
 	notify_end(&w->watch);
-	if (s)
-		session_parent_end(w->ws->parent, s);
+	if (!s) {
+		end(w);
+		return;
+	}
+	session_parent_end(w->ws->parent, s);
 	wait_for_next(w);
 }
 
@@ -185,37 +170,44 @@ static bool is_stream_socket(int fd)
 }
 
 /* Takes *client when it is one. */
-static void park(struct worker *w, int *client, struct span behind)
+static void park(struct worker *w, uint32_t n_seen, int *client, struct span behind)
 {
-	struct pair_park head;
-	struct notify_watch *watch = w->watch;
+	struct worker_park left = { .client = *client, .watch = w->watch, .is_due = w->watch && n_seen != w->n_changes };
 	struct parent_session *s;
 
-	if (behind.n < sizeof(head) || !is_stream_socket(*client))
+	if (behind.n < sizeof(left.head) || !is_stream_socket(*client))
 		return;
-	memcpy(&head, behind.p, sizeof(head));
-	behind = span_from(behind, sizeof(head));
-	if (head.words_n > behind.n)
+	memcpy(&left.head, behind.p, sizeof(left.head));
+	behind = span_from(behind, sizeof(left.head));
+	if (left.head.words_n > behind.n)
 		return;
+	left.words = span_sub(behind, 0, (size_t)left.head.words_n);
+	left.state = span_from(behind, left.words.n);
 	s = take_session(w);
 	if (!s)
 		return;
 	w->watch = NULL;
-	w->ws->park(w->ws->park_arg, s, *client, &head, span_sub(behind, 0, (size_t)head.words_n),
-		    span_from(behind, (size_t)head.words_n), watch);
 	*client = -1;
+	w->ws->park(w->ws->park_arg, s, &left);
 	end(w);
 }
 
 /* Another process serves what this one could not. */
-static void refuse(struct worker *w, int client)
+static void refuse(struct worker *w, int client, struct span state)
 {
 	struct session_parent *p = w->ws->parent;
 	struct parent_session *s = take_session(w);
 	struct err err = ERR_INIT;
 
 	end(w);
-	if (!s || (is_stream_socket(client) && session_parent_serve(p, s, client, &err) == 0))
+	if (!s)
+		return;
+	s->start.state = state;
+	if (!is_stream_socket(client))
+		err_set(&err, ERR_PROTO, "a process gave no client back");
+	else if (session_parent_serve(p, s, client, &err) == 0)
+		s->start.state = SPAN_NULL;
+	if (err.kind == ERR_NONE)
 		return;
 	log_error("%s", err.msg);
 	session_parent_end(p, s);
@@ -226,6 +218,7 @@ static void obey(struct worker *w, const struct pair_msg *m, int fds[2], struct 
 	switch (m->kind) {
 	case PAIR_WATCH:
 		notify_end(&w->watch);
+		w->n_changes = 0;
 		w->watch = notify_watch(w->ws->notify, fds, on_change, w);
 		w->owed = (struct pair_msg){ w->watch ? PAIR_ON : PAIR_OFF, m->number };
 		pay(w);
@@ -234,27 +227,25 @@ static void obey(struct worker *w, const struct pair_msg *m, int fds[2], struct 
 		notify_end(&w->watch);
 		break;
 	case PAIR_PARK:
-		park(w, &fds[0], behind);
+		park(w, m->number, &fds[0], behind);
 		break;
 	case PAIR_DONE:
 		done(w);
 		break;
 	case PAIR_REFUSE:
-		refuse(w, fds[0]);
+		refuse(w, fds[0], behind);
 		break;
 	default:
 		break;
 	}
 }
 
-static void on_pair(uv_poll_t *h, int status, int events)
+/* Up to max messages; -1: the child has closed its end. */
+static int hear(struct worker *w, int max)
 {
-	struct worker *w = h->data;
 	int i, rc = 1, fds[2];
 
-	if (w->owed.kind)
-		pay(w);
-	for (i = 0; i < BURST && rc > 0 && !w->owed.kind && !w->is_ending; i++) {
+	for (i = 0; i < max && rc > 0 && !w->owed.kind && !w->is_ending; i++) {
 		struct pair_msg m = { 0 };
 		char behind[PAIR_MAX];
 		size_t n;
@@ -262,11 +253,32 @@ static void on_pair(uv_poll_t *h, int status, int events)
 		rc = pair_receive(w->fd, &m, fds, behind, &n);
 		if (rc > 0)
 			obey(w, &m, fds, (struct span){ behind, n });
-		give_back(fds[0]);
-		give_back(fds[1]);
+		pair_give_back(fds[0]);
+		pair_give_back(fds[1]);
 	}
-	if (rc < 0)
+	return rc;
+}
+
+static void on_pair(uv_poll_t *h, int status, int events)
+{
+	struct worker *w = h->data;
+
+	if (w->owed.kind)
+		pay(w);
+	if (hear(w, BURST) < 0)
 		end(w);
+}
+
+void workers_reaped(struct session_process *pr)
+{
+	struct worker *w = pr->own;
+
+	if (!w)
+		return;
+	/* its last words may be about its session */
+	w->owed.kind = 0;
+	(void)hear(w, LAST_WORDS);
+	end(w);
 }
 
 /* ---- serving ---- */

@@ -17,9 +17,17 @@
 
 struct worker;
 
-/* A child gives its session away; s has no process any more. client and the watch (may be NULL) are taken. */
-typedef void worker_park_fn(void *arg, struct parent_session *s, int client, const struct pair_park *park, struct span words,
-			    struct span state, struct notify_watch *watch);
+/* What a child leaves of its session. */
+struct worker_park {
+	int client;
+	struct pair_park head;
+	struct span words, state;
+	struct notify_watch *watch;     /* may be NULL */
+	bool is_due;                    /* something has changed that the child did not see */
+};
+
+/* A child gives its session away; s has no process any more. client and watch are taken. */
+typedef void worker_park_fn(void *arg, struct parent_session *s, const struct worker_park *left);
 
 /* Caller's memory. */
 struct workers {

@@ -206,6 +206,7 @@ static void kick(struct session_parent *p, struct parent_session *s)
 	/* the client is told by a process of its own */
 	if (!s->process && p->kind->wake(p, s) < 0)
 		return;
+	s->is_kicked = true;
 	log_info("%s: kicked by the administrator", session_parent_label(p, s, &name));
 	str_fini(&name);
 	if (kill(s->process->pid, SIGTERM) < 0)

@@ -23,6 +23,7 @@ struct parent_session {
 	uint64_t number;                /* in the order they began */
 	uint64_t since_ms;              /* wall clock */
 	void *parked;                   /* the daemon's, of a session that rests */
+	bool is_kicked;                 /* it must not come to rest any more */
 };
 
 /* A child. It is of one user from its first moment to its last. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -45,17 +46,17 @@ static void on_log(void *arg, enum log_level level, const char *line)
 	snprintf(g->log, sizeof(g->log), "%s", line);
 }
 
-static void on_park(void *arg, struct parent_session *s, int client, const struct pair_park *park, struct span words,
-		    struct span text, struct notify_watch *watch)
+static void on_park(void *arg, struct parent_session *s, const struct worker_park *left)
 {
 	struct rig *g = arg;
 
 	assert_null(s->process);
 	g->parked = s;
-	g->parked_fd = client;
-	g->parked_watch = watch;
-	snprintf(g->parked_words, sizeof(g->parked_words), "%.*s", SPAN_ARG(words));
-	snprintf(g->parked_state, sizeof(g->parked_state), "%.*s", SPAN_ARG(text));
+	g->parked_fd = left->client;
+	g->parked_watch = left->watch;
+	g->saw_change = left->is_due;
+	snprintf(g->parked_words, sizeof(g->parked_words), "%.*s", SPAN_ARG(left->words));
+	snprintf(g->parked_state, sizeof(g->parked_state), "%.*s", SPAN_ARG(left->state));
 }
 
 static struct rig *rig;
@@ -63,6 +64,7 @@ static struct rig *rig;
 static int fake_spawn(struct session_parent *p, struct parent_session *s, int fd, struct err *err)
 {
 	rig->served_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	snprintf(rig->parked_state, sizeof(rig->parked_state), "%.*s", SPAN_ARG(s->start.state));
 	(void)session_parent_adopt(p, s, ++rig->last_pid);
 	return 0;
 }
@@ -676,6 +678,99 @@ static void test_park(void **state)
 	close(fds[1]);
 }
 
+/* The process may have ended before its last words are read, and with something unread. */
+static void test_last_words(void **state)
+{
+	static const struct { const char *label; bool is_reaped_first, has_unread; } rows[] = {
+		{ "read first", false, false }, { "reaped first", true, false }, { "read first, unread", false, true },
+		{ "reaped first, unread", true, true },
+	};
+	struct rig *g = *state;
+	const struct pair_park park = { .words_n = 0 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct watch w;
+		int fds[2];
+
+		g->parked = NULL;
+		connect_client(fds);
+		open_child(g, &w);
+		assert_int_equal(set(g, &w, g->new, g->cur), 0);
+		if (rows[i].has_unread) {
+			touch(g, "new/1");
+			spin(g);
+			move(g, "new/1", NULL);
+			spin(g);
+		}
+		assert_int_equal(watch_park(&w, fds[0], &park, SPAN_NULL, SPAN_NULL), 0);
+		close(fds[0]);
+		close(w.fd);
+		if (rows[i].is_reaped_first)
+			session_parent_reap(&g->p, g->last_pid, 0);
+		spin(g);
+		session_parent_reap(&g->p, g->last_pid, 0);
+		if (!g->parked || g->p.n_sessions != 1)
+			fail_msg("%s: the session is lost", rows[i].label);
+		/* what the child had not seen is not forgotten */
+		assert_int_equal(g->saw_change, rows[i].has_unread);
+		notify_end(&g->parked_watch);
+		close(g->parked_fd);
+		close(fds[1]);
+		session_parent_end(&g->p, g->parked);
+	}
+}
+
+/* A child that says twice that it is done, as often as it likes. */
+static void test_done_again(void **state)
+{
+	struct rig *g = *state;
+	struct watch w;
+	int i;
+
+	open_child(g, &w);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(watch_done(&w), 0);
+	spin(g);
+	assert_int_equal(g->ws.n_waiting, 0);
+	assert_int_equal(n_workers(g), 0);
+	close(w.fd);
+}
+
+/* A socket that waits at its last close, in a message that nobody reads: the parent does not wait. */
+static void test_lingering(void **state)
+{
+	struct rig *g = *state;
+	const struct linger five = { 1, 5 };
+	uint64_t start = clock_mono_ms();
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), out = socket(AF_INET, SOCK_STREAM, 0), in, least = 1;
+	char block[65536] = { 0 };
+	struct watch w;
+
+	assert_int_equal(bind(listener, (void *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (void *)&at, &len), 0);
+	(void)setsockopt(out, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	assert_int_equal(connect(out, (void *)&at, len), 0);
+	in = accept(listener, NULL, NULL);
+	while (send(out, block, sizeof(block), MSG_DONTWAIT) > 0)
+		;
+	(void)setsockopt(out, SOL_SOCKET, SO_LINGER, &five, sizeof(five));
+	open_child(g, &w);
+	/* nonsense first, so that what follows is left in the socket */
+	assert_int_equal(send(w.fd, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(pair_send(w.fd, &(struct pair_msg){ PAIR_PARK, 0 }, (int[2]){ out, -1 }, SPAN_NULL), 0);
+	close(out);
+	spin(g);
+	assert_int_equal(n_workers(g), 0);
+	assert_true(clock_mono_ms() - start < 3000);
+	close(w.fd);
+	close(in);
+	close(listener);
+}
+
 /* What is no session to hold leaves all as it was. */
 static void test_bad_park(void **state)
 {
@@ -701,7 +796,7 @@ static void test_bad_park(void **state)
 	assert_int_equal(watch_done(&w), 0);
 	spin(g);
 	assert_int_equal(watch_park(&w, fds[0], &park, SPAN_NULL, SPAN_NULL), 0);
-	watch_refuse(&w, fds[0]);
+	watch_refuse(&w, fds[0], SPAN_NULL);
 	spin(g);
 	assert_null(g->parked);
 	assert_int_equal(g->served_fd, -1);
@@ -731,11 +826,12 @@ static void test_refuse(void **state)
 	assert_int_equal(workers_serve(&g->ws, s, fds[0], &err), 0);
 	close(fds[0]);
 	assert_int_equal(watch_next(&w, 1000, &client, &words, buf), 1);
-	watch_refuse(&w, client);
+	watch_refuse(&w, client, SPAN_LIT("state"));
 	close(client);
 	spin(g);
-	/* a new process serves it */
+	/* a new process serves it, from where it was */
 	assert_true(g->served_fd >= 0);
+	assert_string_equal(g->parked_state, "state");
 	assert_int_equal(s->process->pid, g->last_pid);
 	assert_int_equal(g->p.n_sessions, 1);
 	assert_int_equal(write(fds[1], "x", 1), 1);
@@ -752,6 +848,7 @@ int main(void)
 		T(test_events), T(test_shared), T(test_refusals), T(test_garbage), T(test_many_fds), T(test_deaf),
 		T(test_asks_only), T(test_overflow), T(test_removed), T(test_parent_gone), T(test_mute_parent),
 		T(test_next), T(test_dismissed), T(test_many_wait), T(test_park), T(test_bad_park), T(test_refuse),
+		T(test_last_words), T(test_done_again), T(test_lingering),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
