@@ -55,8 +55,12 @@ static void end(struct worker *w)
 	w->is_ending = true;
 	w->ws->n_waiting -= w->is_waiting;
 	w->is_waiting = false;
-	if (w->process)
+	if (w->process) {
 		w->process->own = NULL;
+		/* an honest one ends when it sees the end of the pair */
+		if (!w->process->session)
+			session_parent_dismiss(w->ws->parent, w->process);
+	}
 	w->process = NULL;
 	notify_end(&w->watch);
 	uv_close((uv_handle_t *)&w->poll, on_closed);

@@ -14,6 +14,7 @@
 #define PAGE 100                /* sessions in an answer to surat who: fits a frame */
 #define FIELD_MAX 320           /* of a name or an address in it */
 #define WHO_CHUNK 256
+#define LEAVING_MS 60000u
 
 /* ---- how many of a user ---- */
 
@@ -176,6 +177,37 @@ void session_parent_reap(struct session_parent *p, pid_t pid, int status)
 	arena_fini(&pr->arena);
 	free(pr);
 	session_parent_check_empty(p);
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+	session_parent_sweep(t->data);
+}
+
+void session_parent_dismiss(struct session_parent *p, struct session_process *pr)
+{
+	pr->leave_by_ms = clock_mono_ms() + LEAVING_MS;
+	if (!uv_is_active((uv_handle_t *)&p->sweep))
+		uv_timer_start(&p->sweep, on_sweep, LEAVING_MS, 0);
+}
+
+void session_parent_sweep(struct session_parent *p)
+{
+	uint64_t now = clock_mono_ms();
+	struct session_process *pr;
+	bool is_empty = true;
+
+	for (pr = p->processes; pr; pr = pr->next) {
+		if (!pr->leave_by_ms)
+			continue;
+		is_empty = false;
+		if (now < pr->leave_by_ms)
+			continue;
+		log_error("%s(%s)<%d>: does not leave: killed", p->kind->service, pr->who.user, (int)pr->pid);
+		(void)!kill(pr->pid, SIGKILL);
+	}
+	if (!is_empty)
+		uv_timer_start(&p->sweep, on_sweep, LEAVING_MS, 0);
 }
 
 void session_parent_check_empty(struct session_parent *p)

@@ -233,6 +233,8 @@ void session_parent_init(struct session_parent *p, const struct session_kind *ki
 	p->on_child.data = p;
 	uv_signal_start(&p->on_child, on_sigchld, SIGCHLD);
 	uv_unref((uv_handle_t *)&p->on_child);
+	uv_timer_init(&loop->uv, &p->sweep);
+	p->sweep.data = p;
 }
 
 void session_parent_fini(struct session_parent *p)
@@ -252,6 +254,7 @@ void session_parent_fini(struct session_parent *p)
 	sandbox_calls_free(p->calls);
 	p->calls = NULL;
 	uv_close((uv_handle_t *)&p->on_child, NULL);
+	uv_close((uv_handle_t *)&p->sweep, NULL);
 }
 
 int session_parent_read_conf(struct session_parent *p, const struct session_kind *kind, struct daemon *d, const void *conf,

@@ -30,6 +30,7 @@ struct parent_session {
 struct session_process {
 	struct session_process *next;
 	struct parent_session *session; /* NULL: it serves none now */
+	uint64_t leave_by_ms;           /* on the clock that never goes back: killed then; 0: it may stay */
 	pid_t pid;
 	struct arena arena;             /* of who */
 	struct child_start who;         /* only what is said of the user */
@@ -70,6 +71,7 @@ struct session_parent {
 	uint64_t max_per_user;          /* mail_max_userip_connections */
 	bool is_root, is_sandboxed, is_draining;
 	uv_signal_t on_child;
+	uv_timer_t sweep;
 	void (*on_empty)(void *arg);
 	void *on_empty_arg;
 };
@@ -108,6 +110,12 @@ struct session_process *session_parent_adopt(struct session_parent *p, struct pa
 /* For spawn: forks a child that serves fd and ends with the session. SIGTERM ends it as if its client had gone, within
  * ten seconds. -1 with err. Source: session_child.c */
 int session_parent_fork(struct session_parent *p, struct parent_session *s, int fd, struct err *err) WARN_UNUSED;
+
+/* pr serves nobody and has been told to leave: it is killed when it is still there after a minute. Source: session_list.c */
+void session_parent_dismiss(struct session_parent *p, struct session_process *pr);
+
+/* Kills those whose time is over; for the timer, and tests. Source: session_list.c */
+void session_parent_sweep(struct session_parent *p);
 
 /* A child has ended (status as of waitpid), and what it served with it. Source: session_list.c */
 void session_parent_reap(struct session_parent *p, pid_t pid, int status);

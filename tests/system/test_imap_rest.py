@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import statistics
+import subprocess
 import time
 
 import pytest
@@ -114,6 +115,14 @@ def test_what_was_enabled_saved_and_read_only(suite, box):
         other.tagged("LOGOUT")
     told = box.tagged("NOOP")[1]
     assert len([x for x in told if x.startswith("* VANISHED ")]) == 1 and not any("EXPUNGE" in x for x in told)
+
+
+def test_special_uses(suite):
+    with login(suite) as w:
+        before = w.tagged('LIST (SPECIAL-USE) "" *')[1]
+        assert len(before) == 5
+        rest(suite)
+        assert w.tagged('LIST (SPECIAL-USE) "" *')[1] == before
 
 
 def test_half_a_line_keeps_its_process(suite, box):
@@ -300,6 +309,15 @@ def test_still_here_and_limits():
             second.tagged("LOGOUT")
 
 
+def test_a_word_at_the_moment_of_rest():
+    with Instance(users=USERS, settings={"imap_hibernate_timeout": "2s", "imap_idle_notify_interval": "2s"}) as i:
+        i.wait_ready()
+        with login(i) as w:
+            idle(w)
+            rest(i)
+            assert w.reply() == STILL
+
+
 def test_never():
     with Instance(users=USERS, settings={"imap_hibernate_timeout": "0"}) as i:
         i.wait_ready()
@@ -349,6 +367,19 @@ def test_another_maildir_is_not_served_by_an_old_process(suite):
         assert w.tagged("SELECT INBOX")[0].startswith("OK ")
         deliver(suite, "1900000009.again.host")
         assert any("EXISTS" in x for x in w.tagged("NOOP")[1])
+
+
+def test_one_that_rested_is_served_by_a_process_for_the_new_maildir(suite, box):
+    box.tagged("ENABLE CONDSTORE")
+    rest(suite)
+    with login(suite) as other:
+        other.tagged("LOGOUT")
+    md = suite.maildir(TITO)
+    md.rename(md.with_name("Maildir.old"))
+    subprocess.run(["cp", "-a", md.with_name("Maildir.old"), md], check=True)
+    answer, before = box.tagged("FETCH 1:* FLAGS", "x9")
+    assert answer.startswith("OK ") and len([x for x in before if "FETCH (" in x]) >= 3, (answer, before)
+    assert "MODSEQ" in " ".join(box.tagged("STORE 1 +FLAGS (\\Seen)")[1])
 
 
 def test_nothing_of_a_session_is_left_to_the_next(suite):

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "svc/msg_auth.h"
 #include "svc/msg_resolve.h"
@@ -479,6 +480,28 @@ static void test_rest(void **state)
 	assert_int_equal(g->p.n_sessions, 0);
 }
 
+/* A process that serves nobody and does not leave. */
+static void test_dismissed(void **state)
+{
+	struct rig *g = *state;
+	int status;
+	pid_t pid;
+
+	g->spawn_forks = true;
+	ask(g, true, "192.0.2.1", NULL);
+	pid = (pid_t)g->pid;
+	session_parent_dismiss(&g->p, g->p.processes);
+	session_parent_sweep(&g->p);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	clock_fake_ms(clock_mono_ms() + 61000);
+	session_parent_sweep(&g->p);
+	clock_fake_ms(0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_non_null(strstr(g->log.p, "does not leave: killed"));
+	session_parent_reap(&g->p, pid, 0);
+}
+
 static void on_empty(void *arg)
 {
 	*(bool *)arg = true;
@@ -505,7 +528,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_plain), T(test_tls), T(test_refusals), T(test_limit), T(test_failures), T(test_login_goes),
-		T(test_garbage), T(test_crash), T(test_who), T(test_kick), T(test_rest), T(test_drain),
+		T(test_garbage), T(test_crash), T(test_who), T(test_kick), T(test_rest), T(test_dismissed), T(test_drain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
