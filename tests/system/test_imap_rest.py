@@ -287,6 +287,7 @@ def test_stop_says_goodbye():
             rest(i)
             i.surat("stop")
             assert w.reply() == "* BYE [UNAVAILABLE] Disconnected by the server."
+        i.wait_gone()
 
 
 # ---- settings ----
