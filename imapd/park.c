@@ -96,12 +96,16 @@ static int open_folder(struct session *s, const struct park_state *st, struct er
 	return 1;
 }
 
+/* Up to the first range that no session writes. */
 static void take_saved(struct session *s, struct span saved)
 {
 	struct imap_seqset_range r;
+	uint32_t last = 0;
 
-	for (; saved.n >= sizeof(r); saved = span_from(saved, sizeof(r))) {
+	for (; saved.n >= sizeof(r); saved = span_from(saved, sizeof(r)), last = r.hi) {
 		memcpy(&r, saved.p, sizeof(r));
+		if (r.lo <= last || r.hi < r.lo)
+			return;
 		imap_seqset_add(&s->saved, &s->saved_arena, r.lo, r.hi);
 	}
 }
