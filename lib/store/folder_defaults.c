@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "io/sync_dir.h"
 #include "proto/imap_utf7.h"
 
 /* One entry of mailbox_defaults: Drafts, Sent:\Sent or "Sent Items":\Sent. */
@@ -138,7 +139,7 @@ int folder_defaults(struct mail_store *s, const char *spec, struct err *err)
 		rc = make(s, &a, e.name, err);
 	}
 	if (rc == 0 && t.n) {
-		if (fsync(s->root.fd) < 0)
+		if (sync_dir(s->root.fd) < 0)
 			rc = err_sys(err, "cannot sync the Maildir");
 		if (rc == 0)
 			rc = folder_subs_add(s, t.v, t.n, err);

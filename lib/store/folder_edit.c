@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io/sync_dir.h"
 #include "store/index.h"
 #include "store/mailbox.h"
 #include "store/uidvalidity.h"
@@ -20,7 +21,7 @@ static int no_folder(struct err *err)
 
 static int sync_root(struct mail_store *s, struct err *err)
 {
-	return fsync(s->root.fd) < 0 ? err_sys(err, "cannot sync the Maildir") : 0;
+	return sync_dir(s->root.fd) < 0 ? err_sys(err, "cannot sync the Maildir") : 0;
 }
 
 /* ---- the index: a cache, which never makes a command fail ---- */

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "io/sync_dir.h"
 #include "store/uidlist.h"
 
 #define STAGE "surat-new."
@@ -89,7 +90,7 @@ static int fill_stage(int fd, uint32_t validity)
 		return -1;
 	if (put_file(fd, "maildirfolder", "", false) < 0)
 		return -1;
-	return validity && (put_uidlist(fd, validity) < 0 || fsync(fd) < 0) ? -1 : 0;
+	return validity && (put_uidlist(fd, validity) < 0 || sync_dir(fd) < 0) ? -1 : 0;
 }
 
 const char *folder_tree_stage(struct mail_store *s, struct arena *a, uint32_t validity, struct err *err)
@@ -123,7 +124,7 @@ int folder_tree_hide(struct mail_store *s, struct arena *a, const char *dir, con
 	*gone_r = random_name(a, GONE);
 	if (renameat(s->root.fd, dir, s->root.fd, *gone_r) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "cannot remove folder %s", dir);
-	return fsync(s->root.fd) < 0 ? err_sys(err, "cannot sync the Maildir") : 1;
+	return sync_dir(s->root.fd) < 0 ? err_sys(err, "cannot sync the Maildir") : 1;
 }
 
 static void count_file(int fd, const char *name, struct quota_use *use)

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "io/sync_dir.h"
 #include "io/write_all.h"
 #include "store/mailbox_priv.h"
 #include "store/maildir_name.h"
@@ -241,7 +242,7 @@ static int place_all(struct mailbox_append *a, struct disk *d, struct uidlist_ne
 	}
 	if (mailbox_disk_number(d, u, a->n, err) < 0)
 		return -1;
-	return fsync(a->md.cur) < 0 ? err_sys(err, "cannot sync the folder") : 0;
+	return sync_dir(a->md.cur) < 0 ? err_sys(err, "cannot sync the folder") : 0;
 }
 
 static int index_letter(struct disk *d, const struct letter *x, uint32_t uid, struct err *err)

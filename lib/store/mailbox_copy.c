@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "io/sync_dir.h"
 #include "store/mailbox_priv.h"
 #include "store/maildir_name.h"
 
@@ -232,7 +233,7 @@ static int make_durable(struct copying *c, struct uidlist_new *u, struct err *er
 		u[i].base = maildir_name_base(span_z(c->v[i].to));
 	if (mailbox_disk_number(&c->to, u, c->n, err) < 0)
 		return -1;
-	return c->n && fsync(c->md.cur) < 0 ? err_sys(err, "cannot sync the folder") : 0;
+	return c->n && sync_dir(c->md.cur) < 0 ? err_sys(err, "cannot sync the folder") : 0;
 }
 
 /* ---- the index ---- */

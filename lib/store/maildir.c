@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/clock.h"
+#include "io/sync_dir.h"
 #include "io/write_all.h"
 
 #define PATH_OPEN (O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)  /* to pass through: wants no right to read */
@@ -73,9 +74,9 @@ static int open_dir(int at, const char *name, int how, bool create, bool *made)
 }
 
 /* at may be a place to pass through. */
-static int sync_dir(int at)
+static int sync_place(int at)
 {
-	int fd = openat(at, ".", DIR_OPEN), rc = fd < 0 ? -1 : fsync(fd);
+	int fd = openat(at, ".", DIR_OPEN), rc = fd < 0 ? -1 : sync_dir(fd);
 
 	close_fd(&fd);
 	return rc;
@@ -102,7 +103,7 @@ static int walk(int *fd, const char *path, bool create, struct err *err)
 		next = open_dir(*fd, name, is_at_end ? DIR_OPEN : PATH_OPEN, create, &made);
 		if (next < 0)
 			return err_sys(err, "cannot open directory %s of mailbox %s", name, path);
-		if (made && sync_dir(*fd) < 0) {
+		if (made && sync_place(*fd) < 0) {
 			err_sys(err, "cannot sync the directory above %s of mailbox %s", name, path);
 			close(next);
 			return -1;
@@ -133,7 +134,7 @@ static int open_three(struct maildir *md, const char *path, bool create, struct 
 		if (*fds[i] < 0)
 			return err_sys(err, "cannot open directory %s of maildir %s", names[i], path);
 	}
-	if (fstat(md->tmp, &st) < 0 || (made && fsync(md->fd) < 0))
+	if (fstat(md->tmp, &st) < 0 || (made && sync_dir(md->fd) < 0))
 		return err_sys(err, "cannot sync maildir %s", path);
 	md->dev = st.st_dev;
 	return 0;
@@ -610,7 +611,8 @@ static void sync_dirs(struct maildir_batch *b, struct err *results)
 		many = same_dev >= SYNCFS_AT;
 		if (many && !first)
 			continue;
-		if ((many ? syncfs(d[i].md->tmp) : fsync(d[i].cur ? d[i].md->cur : d[i].md->new)) == 0)
+		if ((many ? syncfs(d[i].md->tmp) : fsync(d[i].cur ? d[i].md->cur : d[i].md->new)) == 0 &&
+		    sync_was_real(d[i].md->tmp) == 0)
 			continue;
 		err_sys(&err, "cannot sync the maildir");
 		fail_dir(b, results, &d[i], many, &err);

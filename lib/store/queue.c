@@ -35,6 +35,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "io/sync_dir.h"
 #include "store/queue_priv.h"
 
 #define DEFAULT_MAP ((uint64_t)32 << 30)
@@ -94,7 +95,7 @@ static int open_dir(int *fd_r, const char *dir, const char *name, struct err *er
 	if (top < 0)
 		return err_sys(err, "open %s", dir);
 	if (mkdirat(top, name, 0700) == 0) {
-		if (fsync(top) < 0)
+		if (sync_dir(top) < 0)
 			rc = err_sys(err, "sync %s", dir);
 	} else if (errno != EEXIST) {
 		rc = err_sys(err, "create %s/%s", dir, name);
@@ -337,7 +338,7 @@ int queue_open(struct queue **q_r, const char *dir, const struct queue_options *
 	}
 	if (allocate_lock(q, err) < 0 || open_env(q, dir, opt ? opt->map_size : 0, err) < 0 || set_up(q, err) < 0)
 		goto fail;
-	if (fsync(q->lock_fd) < 0) {
+	if (sync_dir(q->lock_fd) < 0) {
 		err_sys(err, "sync %s/queue", dir);
 		goto fail;
 	}

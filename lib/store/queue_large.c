@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "io/sync_dir.h"
 #include "store/queue_priv.h"
 
 int queue_large_create(struct queue *q, uint64_t id, int *fd_r, struct err *err)
@@ -28,7 +29,7 @@ int queue_large_sync(struct queue *q, uint64_t id, int fd, uint64_t size, struct
 	if ((uint64_t)st.st_size != size)
 		return err_dsn(err, ERR_TEMP, "4.3.0", "large/%s has %lld bytes, %llu were announced", name,
 			       (long long)st.st_size, (unsigned long long)size);
-	if (fsync(fd) < 0 || fsync(q->large_fd) < 0) {
+	if (fsync(fd) < 0 || sync_dir(q->large_fd) < 0) {
 		int sys = errno;
 
 		if (sys == ENOSPC || sys == EDQUOT)

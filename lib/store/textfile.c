@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/sync_dir.h"
 #include "io/write_all.h"
 #include "store/dotlock.h"
 
@@ -103,5 +104,5 @@ int textfile_replace(struct textfile *f, struct span text, struct err *err)
 	}
 	close(f->fd);
 	f->fd = -1;
-	return fsync(f->dir) < 0 ? err_sys(err, "cannot sync the directory of %s", f->name) : 0;
+	return sync_dir(f->dir) < 0 ? err_sys(err, "cannot sync the directory of %s", f->name) : 0;
 }
