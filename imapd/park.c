@@ -11,19 +11,6 @@ IPC_DESC(park_state, PARK_STATE_FIELDS, 0)
 
 /* ---- giving away ---- */
 
-static void add_place(struct park_state *st, const struct mailbox_place *at)
-{
-	st->validity = at->validity;
-	st->id = at->id;
-	st->generation = at->generation;
-	st->modseq = at->modseq;
-	st->uid_next = at->uid_next;
-	st->n = at->n;
-	st->recent_from = at->recent_from;
-	st->n_recent = at->n_recent;
-	st->keywords = (struct span){ (const char *)&at->keywords, sizeof(at->keywords) };
-}
-
 static bool can_rest(const struct session *s, bool is_idle)
 {
 	return s->conf->imap_hibernate_timeout_ms && s->watch.fd >= 0 && !s->is_compressed && stream_peek(&s->io).n == 0 &&
@@ -53,13 +40,13 @@ int session_park(struct session *s, struct span tag)
 		.tag = tag, .silent_ms = s->silent_ms, .enabled = s->enabled, .n_bad = s->n_bad, .in_bytes = s->in_bytes,
 		.out_bytes = s->out_bytes, .n_fetched = s->n_fetched, .n_deleted = s->n_deleted, .n_expunged = s->n_expunged,
 		.n_headers = s->n_headers, .header_bytes = s->header_bytes, .body_bytes = s->body_bytes,
-		.saved = { (const char *)s->saved.ranges, s->saved.n * sizeof(*s->saved.ranges) }, .is_selected = s->box != NULL,
+		.saved = { (const char *)s->saved.ranges, s->saved.n * sizeof(*s->saved.ranges) },
 	};
 
 	if (!can_rest(s, tag.n > 0) || (s->box && !mailbox_place(s->box, &at)))
 		return 0;
 	if (s->box) {
-		add_place(&st, &at);
+		st.place = (struct span){ (const char *)&at, sizeof(at) };
 		st.folder = span_z(s->folder);
 		st.is_read_only = s->box->is_read_only;
 	}
@@ -79,14 +66,12 @@ bool session_is_parked(const struct session *s)
 
 static int open_folder(struct session *s, const struct park_state *st, struct err *err)
 {
-	struct mailbox_place at = {
-		.validity = st->validity, .id = st->id, .generation = st->generation, .modseq = st->modseq,
-		.uid_next = st->uid_next, .n = st->n, .recent_from = st->recent_from, .n_recent = st->n_recent,
-	};
+	struct mailbox_place at;
 	int rc;
 
-	if (st->keywords.n == sizeof(at.keywords))
-		memcpy(&at.keywords, st->keywords.p, sizeof(at.keywords));
+	if (st->place.n != sizeof(at))
+		return 0;
+	memcpy(&at, st->place.p, sizeof(at));
 	rc = mailbox_resume(&s->box, &s->store, folder_dir(&s->tick, st->folder), st->is_read_only ? MAILBOX_READ_ONLY : 0, &at,
 			    err);
 	if (rc <= 0)
@@ -130,7 +115,7 @@ int session_unpark(struct session *s, struct span state, struct span *idle_r)
 		s->body_bytes = st->body_bytes;
 		take_saved(s, st->saved);
 		*idle_r = st->tag;
-		rc = st->is_selected ? open_folder(s, st, &err) : 1;
+		rc = st->place.n ? open_folder(s, st, &err) : 1;
 	}
 	if (st && rc > 0)
 		return 0;

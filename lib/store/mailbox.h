@@ -73,8 +73,8 @@ int mailbox_open(struct mailbox **b_r, struct mail_store *s, const char *folder,
 /* Takes NULL; sets *b to NULL. Source: mailbox.c */
 void mailbox_close(struct mailbox **b);
 
-/* The view in a few words, so that another process of the same session can go on with it. Untyped numbers for whoever
- * carries them. */
+/* The view in a few words, so that another process of the same session can go on with it: bytes for whoever carries
+ * them, without pointers. */
 struct mailbox_place {
 	uint64_t validity, id, generation, modseq, uid_next, n, recent_from, n_recent;
 	struct index_file keywords;

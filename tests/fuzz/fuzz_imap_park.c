@@ -50,13 +50,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct fixture *f = start();
 	struct err err = ERR_INIT;
 	struct arena a = { 0 };
+	struct mailbox_place place;
 	struct park_state *st;
 	uint32_t validity = fill(f);
 
 	f->start.state = (struct span){ (const char *)data, n };
 	st = ipc_decode(&park_state_desc, f->start.state, &a, &err);
-	if (st && st->validity) {
-		st->validity = validity;
+	if (st && st->place.n == sizeof(place)) {
+		memcpy(&place, st->place.p, sizeof(place));
+		place.validity = validity;
+		st->place = (struct span){ (const char *)&place, sizeof(place) };
 		BUG(ipc_encode(&state, &park_state_desc, st) < 0);
 		f->start.state = str_span(&state);
 	}
