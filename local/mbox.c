@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "io/sync_dir.h"
 #include "io/write_all.h"
 
 #define LOCK_TRIES 10
@@ -190,7 +191,7 @@ static int sync_parent(const char *path, struct err *err)
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 
 	/* A directory that may be passed but not read cannot be synced by this user: the file is. */
-	if (fd >= 0 && fsync(fd) < 0)
+	if (fd >= 0 && sync_dir(fd) < 0)
 		rc = err_sys(err, "cannot sync directory %s", dir);
 	if (fd >= 0)
 		close(fd);

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "io/sync_dir.h"
 #include "store/users.h"
 #include "store/users_db.h"
 
@@ -298,7 +299,7 @@ int users_edit_commit(struct users_edit **e_r, struct err *err)
 
 	if (ensure_seed(e, err) == 0 && commit_copy(e, SECRETS, err) == 0 && commit_copy(e, ACCOUNTS, err) == 0 &&
 	    rename_copy(e, SECRETS, err) == 0 && rename_copy(e, ACCOUNTS, err) == 0) {
-		rc = fsync(e->dirfd) < 0 ? err_sys(err, "%s", e->dir) : 0;
+		rc = sync_dir(e->dirfd) < 0 ? err_sys(err, "%s", e->dir) : 0;
 	}
 	users_edit_abort(e_r);
 	return rc;
