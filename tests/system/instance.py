@@ -5,6 +5,7 @@ import os
 import pathlib
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -186,11 +187,11 @@ class Instance:
 
     def check_sanitizers(self):
         """With a sanitized build the report of a daemon stands in the log, through its stderr; the daemon is started again."""
-        for mark in ("AddressSanitizer", "UndefinedBehaviorSanitizer", "runtime error: "):
-            text = self.log_text()
-            if mark in text:
-                at = text.index(mark)
-                raise Failure(f"a daemon did what the sanitizer forbids:\n{text[max(0, at - 300):at + 4000]}")
+        text = self.log_text()
+        # BUS: a mapped file on a disk that was cut off
+        found = re.search(r"ERROR: AddressSanitizer: (?!BUS)|runtime error: ", text)
+        if found:
+            raise Failure(f"a daemon did what the sanitizer forbids:\n{text[max(0, found.start() - 300):found.start() + 4000]}")
 
     def wait_log(self, text, seconds=10.0, since=0):
         """Waits until text stands in the log behind offset since; returns the line."""
