@@ -124,6 +124,7 @@ struct missing {
 	const char *name;
 	struct mail_record r;
 	struct str keys, body;
+	int64_t internal_s;
 	bool is_read;
 };
 
@@ -160,7 +161,7 @@ static int collect(struct mailbox *b, struct batch *l, const uint32_t *sel, size
 			continue;
 		rc = mailbox_index_name(b->store, &t, f.id, uid, name, err);
 		if (rc > 0)
-			l->v[l->n++] = (struct missing){ .uid = uid, .name = arena_strdup(&l->arena, name) };
+			l->v[l->n++] = (struct missing){ .uid = uid, .name = arena_strdup(&l->arena, name), .internal_s = m.internal_s };
 	}
 	index_end(&t);
 	return rc < 0 ? -1 : 0;
@@ -171,12 +172,15 @@ static void parse(struct mailbox *b, struct missing *m, struct arena *a)
 {
 	struct err err = ERR_INIT;
 	int fd = open_named(b, m->name, &err);
+	struct stat st;
 
 	str_init(&m->keys, BATCH_BYTES * 16);
 	str_init(&m->body, BATCH_BYTES * 16);
 	if (fd < 0)
 		return;
-	m->is_read = mail_record_read(a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
+	if (m->internal_s == INDEX_NO_DATE && fstat(fd, &st) == 0)
+		m->internal_s = st.st_mtime;
+	m->is_read = m->internal_s != INDEX_NO_DATE && mail_record_read(a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
 		     mail_body_encode(&m->body, &m->r.body) == 0;
 	close(fd);
 	arena_reset(a);
@@ -194,10 +198,12 @@ static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 		struct index_msg m;
 
 		rc = x->is_read ? mail_store_idx(b->store, index_msg_get(d.t, d.f.id, x->uid, &m, err)) : 0;
-		if (rc > 0)
-			m.state |= x->r.is_unended ? INDEX_UNENDED : 0;
-		if (rc > 0)
-			rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
+		if (rc <= 0)
+			continue;
+		m.state |= x->r.is_unended ? INDEX_UNENDED : 0;
+		if (m.internal_s == INDEX_NO_DATE)
+			mailbox_index_has_date(&d, &m, x->internal_s);
+		rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
 	}
 	if (rc >= 0)
 		rc = mailbox_disk_commit(&d, err);
@@ -431,6 +437,10 @@ int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m
 
 	if (get_msg(b, i, m_r, err) < 0)
 		return -1;
+	if (m_r->internal_s == INDEX_NO_DATE && (mailbox_ensure_dates(b, &sel, 1, err) < 0 || get_msg(b, i, m_r, err) < 0))
+		return -1;
+	if (m_r->internal_s == INDEX_NO_DATE)
+		return no_record(b, i, err);
 	if (!want_size || (m_r->size != UINT64_MAX && m_r->vsize != UINT64_MAX))
 		return 0;
 	if (mailbox_ensure(b, &sel, 1, err) < 0 || get_msg(b, i, m_r, err) < 0)
@@ -450,7 +460,7 @@ struct sweep {
 	mailbox_walk_fn *fn;
 	void *arg;
 	struct err *err;
-	bool is_stopped, has_failed;
+	bool wants_dates, is_stopped, has_failed;
 };
 
 /* 1 and *k decoded, 0 there is none, -1. */
@@ -467,6 +477,8 @@ static bool pass(struct sweep *w, size_t i, const struct index_msg *m, struct sp
 	bool has_keys = false, has_body = false;
 	int rc = 0;
 
+	if (m && w->wants_dates && m->internal_s == INDEX_NO_DATE)
+		m = NULL;
 	if ((w->what & MAILBOX_KEYS) && keys_blob)
 		has_keys = mail_keys_decode(&keys, *keys_blob) == 0;
 	else if ((w->what & MAILBOX_KEYS) && (rc = part_of(w, w->b->v[i].uid, INDEX_KEYS, &blob)) > 0)
@@ -555,12 +567,13 @@ int mailbox_walk(struct mailbox *b, const uint32_t *sel, size_t n, unsigned what
 {
 	struct index_folder f;
 	struct index_txn t;
-	struct sweep w = { .b = b, .t = &t, .sel = sel, .n = n, .what = what, .fn = fn, .arg = arg, .err = err };
+	struct sweep w = { .b = b, .t = &t, .sel = sel, .n = n, .what = what, .fn = fn, .arg = arg, .err = err,
+			   .wants_dates = what & MAILBOX_DATES & ~MAILBOX_FACTS };
 	int rc;
 
 	if (n == 0)
 		return 0;
-	if (mailbox_view_read(b, &t, &f, err) < 0)
+	if ((w.wants_dates && mailbox_ensure_dates(b, sel, n, err) < 0) || mailbox_view_read(b, &t, &f, err) < 0)
 		return -1;
 	w.folder = f.id;
 	b->p->walk = &t;
