@@ -122,8 +122,8 @@ int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span 
 struct missing {
 	uint32_t uid;
 	const char *name;
-	struct mail_record r;
-	struct str keys, body;
+	struct mail_record r;           /* of which only the numbers are left */
+	size_t keys, body, end;         /* in blobs */
 	int64_t internal_s;
 	bool is_read;
 };
@@ -132,6 +132,7 @@ struct batch {
 	struct arena arena;
 	struct missing *v;
 	size_t n;
+	struct str blobs;               /* of those that are read and not kept yet */
 };
 
 static void batch_end(struct batch *l)
@@ -168,25 +169,27 @@ static int collect(struct mailbox *b, struct batch *l, const uint32_t *sel, size
 }
 
 /* A file that cannot be read stays without a record; whoever asks for it is told why. */
-static void parse(struct mailbox *b, struct missing *m, struct arena *a)
+static void parse(struct mailbox *b, struct missing *m, struct str *blobs, struct arena *a)
 {
 	struct err err = ERR_INIT;
 	int fd = open_named(b, m->name, &err);
 	struct stat st;
 
-	str_init(&m->keys, BATCH_BYTES * 16);
-	str_init(&m->body, BATCH_BYTES * 16);
+	m->keys = m->body = m->end = blobs->n;
 	if (fd < 0)
 		return;
 	if (m->internal_s == INDEX_NO_DATE && fstat(fd, &st) == 0)
 		m->internal_s = st.st_mtime;
-	m->is_read = m->internal_s != INDEX_NO_DATE && mail_record_read(a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
-		     mail_body_encode(&m->body, &m->r.body) == 0;
+	m->is_read = m->internal_s != INDEX_NO_DATE && mail_record_read(a, fd, &m->r, &err) == 0 &&
+		     mail_keys_encode(blobs, &m->r.keys) == 0;
+	m->body = blobs->n;
+	m->is_read = m->is_read && mail_body_encode(blobs, &m->r.body) == 0;
+	m->end = blobs->n;
 	close(fd);
 	arena_reset(a);
 }
 
-static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
+static int keep(struct mailbox *b, struct missing *v, size_t n, struct span blobs, struct err *err)
 {
 	struct disk d;
 	int rc = mailbox_disk_begin_index(&d, b->store, b->folder, &b->md, b->p->validity, err);
@@ -203,7 +206,8 @@ static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 		m.state |= x->r.is_unended ? INDEX_UNENDED : 0;
 		if (m.internal_s == INDEX_NO_DATE)
 			mailbox_index_has_date(&d, &m, x->internal_s);
-		rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
+		rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize,
+					span_sub(blobs, x->keys, x->body - x->keys), span_sub(blobs, x->body, x->end - x->body), err);
 	}
 	if (rc >= 0)
 		rc = mailbox_disk_commit(&d, err);
@@ -214,22 +218,18 @@ static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 /* In several turns where the records are large: each is kept before the next is made. */
 static int make(struct mailbox *b, struct batch *l, struct err *err)
 {
-	size_t first = 0, bytes = 0;
+	size_t first = 0;
 	struct arena scratch;
 	int rc = 0;
 
 	arena_init(&scratch, SCRATCH);
 	for (size_t i = 0; rc == 0 && i < l->n; i++) {
-		parse(b, &l->v[i], &scratch);
-		bytes += l->v[i].keys.n + l->v[i].body.n;
-		if (bytes < BATCH_BYTES && i + 1 < l->n)
+		parse(b, &l->v[i], &l->blobs, &scratch);
+		if (l->blobs.n < BATCH_BYTES && i + 1 < l->n)
 			continue;
-		rc = keep(b, l->v + first, i + 1 - first, err);
-		for (; first <= i; first++) {
-			str_fini(&l->v[first].keys);
-			str_fini(&l->v[first].body);
-		}
-		bytes = 0;
+		rc = keep(b, l->v + first, i + 1 - first, str_span(&l->blobs), err);
+		str_reset(&l->blobs);
+		first = i + 1;
 	}
 	arena_fini(&scratch);
 	return rc;
@@ -257,7 +257,7 @@ static bool has_inbox(const struct mailbox *b)
 
 static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
-	struct batch l = { 0 };
+	struct batch l = { .blobs = STR_INIT(BATCH_BYTES * 33) };
 	bool has_taken = false;
 	size_t at = 0;
 	int rc = 0;
@@ -279,6 +279,7 @@ static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *
 		batch_end(&l);
 	}
 	batch_end(&l);
+	str_fini(&l.blobs);
 	return rc;
 }
 
