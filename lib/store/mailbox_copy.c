@@ -379,7 +379,8 @@ static int copy(struct copying *c, const uint32_t *sel, size_t n, const char *to
 	struct uidlist_new *u;
 	int rc;
 
-	if (measure(c, sel, n, err) < 0 || prepare_flags(c, sel, n, err) < 0 || begin(c, to, err) < 0 || check_quota(c, sel, n, err) < 0)
+	if (measure(c, sel, n, err) < 0 || prepare_flags(c, sel, n, err) < 0 || begin(c, to, err) < 0 ||
+	    check_quota(c, sel, n, err) < 0)
 		return -1;
 	c->v = xcalloc(n + 1, sizeof(*c->v));
 	u = xcalloc(n + 1, sizeof(*u));

@@ -311,6 +311,17 @@ static int by_uid(const void *a, const void *b)
 	return (*x)->uid < (*y)->uid ? -1 : (*x)->uid > (*y)->uid;
 }
 
+/* Mostly they are in order. */
+static void sort_by_uid(struct maildir_entry **v, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && v[i - 1]->uid < v[i]->uid)
+		i++;
+	if (i < n)
+		qsort(v, n, sizeof(*v), by_uid);
+}
+
 static int by_arrival(const void *a, const void *b)
 {
 	const struct maildir_entry *const *x = a, *const *y = b;
@@ -363,11 +374,14 @@ static int apply(struct disk *d, struct look *l, struct maildir_entry **add, siz
 		if (rc < 0)
 			return -1;
 	}
-	qsort(add, n_add, sizeof(*add), by_uid);
+	sort_by_uid(add, n_add);
 	l->pos = 0;
-	for (size_t i = 0; i < n_add; i++)
+	for (size_t i = 0; i < n_add; i++) {
+		if (i + MAILDIR_AHEAD < n_add)
+			maildir_entry_fetch(add[i + MAILDIR_AHEAD]);
 		if (add_file(d, l, add[i], n_add <= FILES_FEW, err) < 0)
 			return -1;
+	}
 	if (l->need_new) {
 		d->f.new_time = l->new_time;
 		d->f.first_new = find_first_new(l, add, n_add);

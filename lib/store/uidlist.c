@@ -23,7 +23,7 @@ static void forget(struct uidlist *u)
 {
 	free(u->v);
 	u->v = NULL;
-	u->n = u->cap = 0;
+	u->n = u->cap = u->n_by_base = 0;
 	htab_fini(&u->by_base);
 	arena_fini(&u->arena);
 }
@@ -35,17 +35,28 @@ static void add(struct uidlist *u, const struct uidlist_rec *r)
 		u->v = xrealloc(u->v, u->cap * sizeof(*u->v));
 	}
 	u->v[u->n++] = *r;
-	htab_put(&u->by_base, r->base, (void *)(uintptr_t)u->n);
 }
 
-static struct uidlist_rec *find(const struct uidlist *u, struct span base)
+/* A list that is made at the first look at a folder is written and not asked. */
+static struct htab *by_base(struct uidlist *u)
 {
-	uintptr_t at = (uintptr_t)htab_get(&u->by_base, base);
+	u->by_base.borrows_keys = true;
+	while (u->n_by_base < u->n) {
+		struct span base = u->v[u->n_by_base++].base;
+
+		htab_put(&u->by_base, base, (void *)(uintptr_t)u->n_by_base);
+	}
+	return &u->by_base;
+}
+
+static struct uidlist_rec *find(struct uidlist *u, struct span base)
+{
+	uintptr_t at = (uintptr_t)htab_get(by_base(u), base);
 
 	return at ? &u->v[at - 1] : NULL;
 }
 
-const struct uidlist_rec *uidlist_find(const struct uidlist *u, struct span base)
+const struct uidlist_rec *uidlist_find(struct uidlist *u, struct span base)
 {
 	return find(u, base);
 }
@@ -184,9 +195,9 @@ bool uidlist_parse(struct uidlist *u, struct span text)
 
 int uidlist_format_record(const struct uidlist_rec *r, struct str *out)
 {
-	if (str_addf(out, "%u", r->uid) < 0)
+	if (str_add_u64(out, r->uid) < 0)
 		return -1;
-	if (r->vsize != UINT64_MAX && str_addf(out, " W%llu", (unsigned long long)r->vsize) < 0)
+	if (r->vsize != UINT64_MAX && (str_addz(out, " W") < 0 || str_add_u64(out, r->vsize) < 0))
 		return -1;
 	if (r->pop3_id.n && (str_addz(out, " P") < 0 || str_add_span(out, r->pop3_id) < 0))
 		return -1;
@@ -379,6 +390,8 @@ static void number_new(struct uidlist *u, struct maildir_scan *s)
 	for (i = 0; i < s->n; i++) {
 		struct uidlist_rec r = { .vsize = UINT64_MAX };
 
+		if (i + MAILDIR_AHEAD < s->n)
+			maildir_entry_fetch(&s->v[i + MAILDIR_AHEAD]);
 		if (s->v[i].uid)
 			continue;
 		r.uid = s->v[i].uid = u->next_uid++;
@@ -479,7 +492,7 @@ void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base)
 
 void uidlist_forget(struct uidlist *u, struct span base)
 {
-	if (htab_del(&u->by_base, base))
+	if (htab_del(by_base(u), base))
 		u->must_rewrite = true;
 }
 
