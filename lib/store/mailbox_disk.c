@@ -564,14 +564,16 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 	if (lock_list(d, err) < 0 || uidlist_open(&l->uids, d->md->fd, err) < 0)
 		return -1;
 	rc = maildir_scan(&l->scan, d->md, err);
-	for (int turn = 0; rc == 0 && turn < RESCANS && uidlist_missing(&l->uids, &l->scan); turn++)
+	maildir_scan_sort(&l->scan);
+	for (int turn = 0; rc == 0 && turn < RESCANS && uidlist_missing(&l->uids, &l->scan); turn++) {
 		rc = look_again(l, d->store, d->md, err);
+		maildir_scan_sort(&l->scan);
+	}
 	if (rc < 0)
 		return -1;
 	if (d->f.id && keep_promises(d, l, err) < 0)
 		return -1;
 	draw_validity(d, &l->uids);
-	maildir_scan_sort(&l->scan);
 	lock = d->lock;
 	d->lock = -1;
 	if (uidlist_sync_held(&l->uids, &l->scan, lock, err) < 0)

@@ -153,7 +153,7 @@ bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old)
 {
 	struct uidlist_rec r = { .vsize = UINT64_MAX };
 	struct span uid, rest, ext = SPAN_NULL, name, flags;
-	bool is_again;
+	uintptr_t before;
 
 	if (!span_cut(line, ' ', &uid, &rest) || parse_u32(uid, &r.uid) < 0 || r.uid == 0 || r.uid >= UIDLIST_UID_LAST)
 		return false;
@@ -165,12 +165,13 @@ bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old)
 	    (u->n && r.uid <= u->v[u->n - 1].uid))
 		return false;
 	/* a file that was away and came back has a second one, which counts; as Dovecot has it */
-	is_again = find(u, r.base) != NULL;
-	if (is_again)
-		find(u, r.base)->is_known_gone = true;
+	before = (uintptr_t)htab_put(by_base(u), r.base, (void *)(uintptr_t)(u->n + 1));
+	if (before)
+		u->v[before - 1].is_known_gone = true;
 	parse_extensions(u, ext, &r);
 	add(u, &r);
-	return !is_again;
+	u->n_by_base = u->n;
+	return !before;
 }
 
 bool uidlist_parse(struct uidlist *u, struct span text)
@@ -376,10 +377,20 @@ static size_t mark_known(struct uidlist *u, struct maildir_scan *s)
 
 size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s)
 {
-	size_t i, n = 0;
+	size_t i, n = 0, at = 0;
 
-	for (i = 0; i < u->n; i++)
-		n += !maildir_scan_find(s, u->v[i].base);
+	for (i = 0; i < u->n; i++) {
+		const struct maildir_entry *e;
+
+		/* the next in order of arrival, mostly */
+		if (at < s->n && span_eq(maildir_entry_base(&s->v[at]), u->v[i].base)) {
+			at++;
+			continue;
+		}
+		e = maildir_scan_find(s, u->v[i].base);
+		n += !e;
+		at = e ? (size_t)(e - s->v) + 1 : at;
+	}
 	return n;
 }
 

@@ -81,7 +81,7 @@ void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base);
 void uidlist_forget(struct uidlist *u, struct span base);
 
 /* How many records have no entry in s: when there are some, scan again before uidlist_sync, lest a message that was
- * being renamed loses its UID. Source: uidlist.c */
+ * being renamed loses its UID. Quick when s is in order. Source: uidlist.c */
 size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s);
 
 /* The record of a base name, or NULL; until the next sync. Source: uidlist.c */
