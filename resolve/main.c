@@ -22,16 +22,19 @@ struct resolve {
 	size_t n_paths;
 };
 
-/* Rows of master.cf may name tables of their own ("-o smtpd_sender_login_maps=..."). */
+/* Rows of master.cf may name tables of their own ("-o smtpd_sender_login_maps=..."). With main.cf beside it, what has no
+ * effect leaves the rows here as it does in master. */
 static int collect_services(struct rules *r, const struct daemon *d, struct err *err)
 {
 	struct conf_errors errors = { 0 };
 	struct mastercf m = { 0 };
 	size_t i;
-	int rc = mastercf_load(&m, d->config_directory, NULL, &errors);
+	int rc = mastercf_load(&m, d->config_directory, d->conf, &errors);
 
-	if (rc < 0)
-		err_set(err, ERR_CONF, "%s", errors.n ? errors.v[0] : "master.cf cannot be read");
+	for (i = 0; rc < 0 && i < errors.n; i++) {
+		if (!conf_is_warning(errors.v[i]))
+			err_set(err, ERR_CONF, "%s", errors.v[i]);
+	}
 	for (i = 0; rc == 0 && i < m.n; i++) {
 		struct conf layer;
 
