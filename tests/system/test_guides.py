@@ -1,5 +1,7 @@
 """Files as Debian's postfix package and guides for Postfix and Dovecot have them."""
+import os
 import pathlib
+import signal
 import smtplib
 
 from instance import Instance, wait_for
@@ -66,3 +68,18 @@ def test_debians_files_run():
             s.sendmail("somebody@example.org", [TITO], "Subject: x\r\n\r\nx\r\n")
         wait_for("the letter", lambda: list((i.maildir(TITO) / "new").glob("*")))
         assert "error:" not in i.log_text()
+
+
+def test_a_daemon_comes_back_beside_a_broken_master_cf():
+    """What runs has been judged; a file that is being edited does not take the suite down."""
+    with debian() as i:
+        with (i.etc / "master.cf").open("a") as f:
+            f.write("half a row\n")
+        for p in i.processes():
+            if p["name"] in ("resolve", "smtpd", "qmgr"):
+                os.kill(p["pid"], signal.SIGKILL)
+        wait_for("all back", lambda: all(p["state"] == "ready" for p in i.processes()))
+        with smtplib.SMTP("127.0.0.1", i.port("smtp"), timeout=20) as s:
+            s.sendmail("somebody@example.org", [TITO], "Subject: x\r\n\r\nx\r\n")
+        wait_for("the letter", lambda: list((i.maildir(TITO) / "new").glob("*")))
+        assert "master.cf:" in i.wait_log("a service has 8 columns")
