@@ -74,6 +74,28 @@ void channels_connect(struct proc *p)
 	}
 }
 
+/* One frame for the sockets that a row has: those of IPv4 and IPv6 stand side by side. */
+static int announce(struct proc *p, const struct listeners *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		const struct listener *n = &l->v[i];
+		struct ctl_listen msg = { span_z(n->service), span_z(n->key), span_z(n->overrides), 0, n->is_unix };
+
+		if (!is_program(p, n->command) || (i > 0 && strcmp(n[-1].service, n->service) == 0))
+			continue;
+		if (ipc_send(&p->ctl, &ctl_listen_desc, &msg, NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int channels_announce(struct proc *p)
+{
+	return announce(p, reload_listeners(p->m)) < 0 ? -1 : announce(p, &p->m->tool_sockets);
+}
+
 static void lend_listener(struct proc *p, const struct listener *l)
 {
 	uint64_t n = p->program->is_per_core ? p->m->config->n_workers : 1;

@@ -143,6 +143,11 @@ static void hand_over(struct proc *p)
 	}
 }
 
+const struct listeners *reload_listeners(const struct master *m)
+{
+	return m->reload ? &m->reload->listeners : &m->listeners;
+}
+
 void reload_step(struct master *m)
 {
 	struct reload *r = m->reload;
