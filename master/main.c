@@ -120,13 +120,18 @@ void master_is_up(struct master *m)
 
 /* ---- the start ---- */
 
+/* What keeps the suite from starting is not hidden among warnings. */
 static int print_errors(const struct conf_errors *errors)
 {
-	size_t i;
+	size_t i, wrong = conf_errors_wrong(errors);
 
-	for (i = 0; i < errors->n; i++)
-		fprintf(stderr, "surat: %s%s\n", conf_is_warning(errors->v[i]) ? "" : "error: ", errors->v[i]);
-	return conf_errors_wrong(errors) ? -1 : 0;
+	for (i = 0; i < errors->n; i++) {
+		bool is_warning = conf_is_warning(errors->v[i]);
+
+		if (!is_warning || wrong == 0)
+			fprintf(stderr, "surat: %s%s\n", is_warning ? "" : "error: ", errors->v[i]);
+	}
+	return wrong ? -1 : 0;
 }
 
 static int open_log(struct master *m, struct err *err)

@@ -45,6 +45,8 @@ static void refuse(struct tool *tool, struct conf_errors *errors)
 	size_t i;
 
 	for (i = 0; i < errors->n; i++) {
+		if (conf_is_warning(errors->v[i]))
+			continue;
 		log_error("reload: %s", errors->v[i]);
 		if (str_addf(&text, "%s\n", errors->v[i]) < 0)
 			break;
