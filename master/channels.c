@@ -117,6 +117,25 @@ static void lend_all(struct proc *p, const struct listeners *l)
 	}
 }
 
+static int open_log_file(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+}
+
+void channels_check_log(const struct config *c, struct conf_errors *errors)
+{
+	const char *path = c->global.maillog_file;
+	int fd;
+
+	if (!*path || strcmp(path, "/dev/stdout") == 0)
+		return;
+	fd = open_log_file(path);
+	if (fd < 0)
+		conf_error(errors, "maillog_file %s: %s", path, strerror(errno));
+	else
+		close(fd);
+}
+
 /* Opened here, so that logger needs no right to any folder; again on each reload, for the file may have been
  * rotated. */
 void channels_lend_log(struct proc *p)
@@ -131,7 +150,7 @@ void channels_lend_log(struct proc *p)
 	if (strcmp(path, "/dev/stdout") == 0)
 		fd = fcntl(p->m->stdout_fd, F_DUPFD_CLOEXEC, 3);
 	else
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+		fd = open_log_file(path);
 	if (fd < 0) {
 		log_error("maillog_file %s: %s", path, strerror(errno));
 		return;

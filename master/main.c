@@ -172,6 +172,8 @@ static int prepare(struct master *m)
 		dirs_check_users(m->config, &errors);
 	if (m->config)
 		spawn_check_binaries(m->config, &errors);
+	if (m->config)
+		channels_check_log(m->config, &errors);
 	if (m->config && print_errors(&errors) == 0) {
 		conf_errors_fini(&errors);
 		m->run_directory = arena_strdup(&m->arena, m->config->global.run_directory);

@@ -128,6 +128,9 @@ void channels_listen(struct proc *p);
  * no more. Source: channels.c */
 int channels_announce(struct proc *p);
 
+/* Names maillog_file in errors when it cannot be opened: lines that nobody writes are lost. Source: channels.c */
+void channels_check_log(const struct config *c, struct conf_errors *errors);
+
 /* Opens maillog_file, if there is one, and lends it to logger. */
 void channels_lend_log(struct proc *p);
 

@@ -82,6 +82,7 @@ void reload_begin(struct master *m, struct tool *tool)
 	if (c) {
 		keep_places(m->config, c);
 		spawn_check_binaries(c, &errors);
+		channels_check_log(c, &errors);
 	}
 	if (!c || conf_errors_wrong(&errors) || certs_load(&certs, c, &errors) < 0 ||
 	    listen_open(&listeners, c, &m->listeners, 0, &errors) < 0) {

@@ -301,6 +301,18 @@ def test_wrong_reload_changes_nothing(suite):
     assert suite.status()["generation"] == 1
 
 
+def test_log_that_cannot_be_opened(suite):
+    """Lines that nobody writes would be lost without a word."""
+    suite.settings["maillog_file"] = suite.dir / "nowhere" / "log"
+    suite.write_config()
+    for command in (["reload"], ["stop"], ["start"]):
+        done = suite.surat(*command, check=False)
+        assert (done.returncode == 0) == (command == ["stop"]), done
+        assert command == ["stop"] or "nowhere/log: No such file" in done.stderr, done
+    (suite.dir / "nowhere").mkdir()
+    suite.surat("start")
+
+
 def test_reload_with_failing_worker_changes_nothing(suite):
     (suite.dir / "data/fail-login").touch()
     old = {p["pid"] for p in suite.processes("smtpd")}
