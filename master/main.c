@@ -121,7 +121,7 @@ void master_is_up(struct master *m)
 /* ---- the start ---- */
 
 /* What keeps the suite from starting is not hidden among warnings. */
-static int print_errors(const struct conf_errors *errors)
+static void print_errors(const struct conf_errors *errors)
 {
 	size_t i, wrong = conf_errors_wrong(errors);
 
@@ -131,7 +131,6 @@ static int print_errors(const struct conf_errors *errors)
 		if (!is_warning || wrong == 0)
 			fprintf(stderr, "surat: %s%s\n", is_warning ? "" : "error: ", errors->v[i]);
 	}
-	return wrong ? -1 : 0;
 }
 
 static int open_log(struct master *m, struct err *err)
@@ -174,7 +173,8 @@ static int prepare(struct master *m)
 		spawn_check_binaries(m->config, &errors);
 	if (m->config)
 		channels_check_log(m->config, &errors);
-	if (m->config && print_errors(&errors) == 0) {
+	if (m->config && !conf_errors_wrong(&errors)) {
+		print_errors(&errors);
 		conf_errors_fini(&errors);
 		m->run_directory = arena_strdup(&m->arena, m->config->global.run_directory);
 		m->empty_directory = arena_printf(&m->arena, "%s/empty", m->run_directory);
