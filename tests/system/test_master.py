@@ -378,10 +378,9 @@ def test_crash_is_logged_and_others_live(suite):
 
 
 def test_log_lines(suite):
-    text = suite.surat("log").stdout
     line = r"^[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d \S+ surat/smtpd\[(\d+)\]: stub is up$"
-    pids = {int(p) for p in re.findall(line, text, re.M)}
-    assert {p["pid"] for p in suite.processes("smtpd")} <= pids
+    wait_for("a line of each worker", lambda: {p["pid"] for p in suite.processes("smtpd")} <=
+             {int(p) for p in re.findall(line, suite.surat("log").stdout, re.M)})
 
 
 def test_garbage_on_the_tool_socket(suite):
