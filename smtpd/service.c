@@ -39,6 +39,34 @@ static int read_ehlo(struct service *svc, struct err *err)
 	return 0;
 }
 
+/* What only Postfix's tables could hold, and words for mechanisms that auth does not have, would go unheeded. */
+static int check_words(const struct service *svc, struct err *err)
+{
+	const struct smtpd_conf *conf = &svc->conf;
+	const struct {
+		const char *name;
+		const struct conf_list *list;
+		bool is_security;
+	} rows[] = {
+		{ "smtpd_forbidden_commands", &conf->smtpd_forbidden_commands, false },
+		{ "smtpd_noop_commands", &conf->smtpd_noop_commands, false },
+		{ "smtpd_sasl_security_options", &conf->smtpd_sasl_security_options, true },
+		{ "smtpd_sasl_tls_security_options", &conf->smtpd_sasl_tls_security_options, true },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		for (k = 0; k < rows[i].list->n; k++) {
+			const char *word = rows[i].list->v[k];
+
+			if (rows[i].is_security ? strcasecmp(word, "noplaintext") != 0 && strcasecmp(word, "noanonymous") != 0 :
+						  strchr(word, ':') != NULL)
+				return err_set(err, ERR_CONF, "%s: '%s' is not supported", rows[i].name, word);
+		}
+	}
+	return 0;
+}
+
 static int read_rewrite(struct service *svc, struct err *err)
 {
 	const struct conf_list *l = &svc->conf.local_header_rewrite_clients;
@@ -197,6 +225,7 @@ struct service *service_new(const char *name, const struct conf *layer, const st
 			    struct err *err)
 {
 	struct service *svc = xnew(struct service);
+	struct resolve_conf resolve;
 	struct auth_conf auth;
 
 	svc->refs = 1;
@@ -204,13 +233,16 @@ struct service *service_new(const char *name, const struct conf *layer, const st
 	svc->name = arena_strdup(&svc->arena, name);
 	if (smtpd_conf_read(&svc->conf, layer, &svc->arena, err) < 0 ||
 	    global_conf_read(&svc->global, layer, &svc->arena, err) < 0 ||
-	    auth_conf_read(&auth, layer, &svc->arena, err) < 0 || read_ehlo(svc, err) < 0 ||
-	    read_rewrite(svc, err) < 0 ||
+	    auth_conf_read(&auth, layer, &svc->arena, err) < 0 ||
+	    resolve_conf_read(&resolve, layer, &svc->arena, err) < 0 || read_ehlo(svc, err) < 0 ||
+	    read_rewrite(svc, err) < 0 || check_words(svc, err) < 0 ||
 	    read_lists(svc, err) < 0 || read_networks(svc, err) < 0 || read_tls(svc, keys, err) < 0) {
 		service_unref(&svc);
 		return NULL;
 	}
 	svc->log_name = arena_printf(&svc->arena, "%s/smtpd:", svc->global.syslog_name);
+	svc->has_dotted_access = !conf_list_has(&resolve.parent_domain_matches_subdomains,
+						SPAN_LIT("smtpd_access_maps"));
 	svc->plaintext_ok = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
 	return svc;
 }
