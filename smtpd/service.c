@@ -241,6 +241,7 @@ struct service *service_new(const char *name, const struct conf *layer, const st
 		return NULL;
 	}
 	svc->log_name = arena_printf(&svc->arena, "%s/smtpd:", svc->global.syslog_name);
+	svc->looks_into_quotes = resolve.resolve_dequoted_address;
 	svc->has_dotted_access = !conf_list_has(&resolve.parent_domain_matches_subdomains,
 						SPAN_LIT("smtpd_access_maps"));
 	svc->plaintext_ok = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;

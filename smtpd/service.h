@@ -32,6 +32,7 @@ struct service {
 	struct smtpd_conf conf;
 	struct global_conf global;
 	bool plaintext_ok;              /* auth takes passwords in clear outside of TLS */
+	bool looks_into_quotes;         /* resolve_dequoted_address */
 	bool has_dotted_access;         /* access tables hold subdomains as ".example.com" */
 	struct netlist mynetworks, event_exceptions, newline_exclusions, auth_exceptions;
 	struct restrict_prog lists[RESTRICT_LISTS];

@@ -30,7 +30,7 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 		{ "@alias.example", ADDR_VIRTUAL_ALIAS }, { "@box.example", ADDR_VIRTUAL_MAILBOX },
 		{ "@relay.example", ADDR_RELAY },
 	};
-	static const char *const users[] = { "tito", "iqbal", "postmaster", "tito+ext", "x@y", "a%b" };
+	static const char *const users[] = { "tito", "iqbal", "postmaster", "tito+ext", "x@y", "\"x@y\"", "a%b" };
 	const struct rcpt_check *m = in;
 	struct rcpt_verdict v = { .status = MSG_OK };
 	ptrdiff_t at = span_rchr(m->address, '@');

@@ -112,6 +112,7 @@ static const struct row {
 	  HELO "MAIL FROM:<x@sub.b.example>\nRCPT TO:<tito@example.com>\n", REPLY, "250 2.1.5 " },
 	{ "parent_domain_matches_subdomains =", SENDERS,
 	  HELO "MAIL FROM:<x@sub.z.example>\nRCPT TO:<tito@example.com>\n", REPLY, "554 5.7.1 " },
+	{ "resolve_dequoted_address = no", "", MAIL "RCPT TO:<\"x@y\"@example.com>\n", REPLY, "250 2.1.5 " },
 	{ "smtpd_restriction_classes = easy\neasy = permit", "smtpd_relay_restrictions = check_sender_access "
 	  "inline:{b.example=easy}, reject_unauth_destination\n", MAIL "RCPT TO:<a@far.example>\n", REPLY, "250 2.1.5 " },
 	/* ---- the text behind refusals ---- */
