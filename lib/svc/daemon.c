@@ -86,7 +86,7 @@ static int take_cert(struct daemon *d, const struct ctl_cert *m, int fd, struct 
 		return 0;
 	if (map_memfd(fd, m->size, &pem, err) < 0)
 		return -1;
-	rc = d->ops->cert(d, m->name, m->service, pem, err);
+	rc = d->ops->cert(d, m, pem, err);
 	unmap(pem);
 	return rc;
 }
