@@ -194,11 +194,12 @@ def test_timeout_of_login(suite):
 
 
 def test_sandbox_and_queue():
-    """sandbox, mail_owner, queue_map_size, queue_minfree, stop_timeout, inet_protocols, listen."""
+    """sandbox, mail_owner, queue_map_size, queue_minfree, stop_timeout, inet_protocols, listen, max_use."""
     owner = "_surat-vmail" if IS_ROOT else None
     settings = {"sandbox": "no", "queue_map_size": "16M", "queue_minfree": "1000T", "stop_timeout": "1s", "mail_owner": owner,
-                "inet_protocols": "ipv4", "inet_interfaces": "all", "listen": "127.0.0.2", "mynetworks": "127.0.0.0/8"}
-    with Instance(settings=settings, has_tls=False) as i:
+                "inet_protocols": "ipv4", "inet_interfaces": "all", "listen": "127.0.0.2", "mynetworks": "127.0.0.0/8", "max_use": 1,
+                "disable_plaintext_auth": "no"}
+    with Instance(settings=settings, users={TITO: "one"}, has_tls=False) as i:
         pid = i.processes("smtpd")[0]["pid"]
         assert "Seccomp:\t0" in pathlib.Path(f"/proc/{pid}/status").read_text()
         meta = (i.dir / "queue/queue/data.mdb")
@@ -212,6 +213,11 @@ def test_sandbox_and_queue():
                 assert is_open, (host, service)
             except OSError:
                 assert not is_open, (host, service)
+        for _ in range(2):
+            m = imaplib.IMAP4("127.0.0.2", i.port("imap"))
+            m.login(TITO, "one")
+            m.logout()
+        wait_for("two processes", lambda: len(set(re.findall(r"imap\(tito@example.com\)<(\d+)>", i.log_text()))) == 2)
         with Wire(i) as w:
             for line in ("HELO x", "MAIL FROM:<a@b.example>", "RCPT TO:<x@far.example>"):
                 w.cmd(line)
@@ -222,3 +228,10 @@ def test_sandbox_and_queue():
             subprocess.run([BUILD / "tools/surat", "stop", "-c", i.etc], check=True, timeout=20)
             assert 0.5 < time.monotonic() - began < 2.9     # a transaction was let go on for a second, not for ten
         assert not os.path.exists(i.dir / "run/master.pid")
+
+
+def test_daemon_directory():
+    i = Instance(settings={"daemon_directory": "/nowhere"}, has_tls=False)
+    done = i.surat("start", check=False)
+    i.__exit__(None, None, None)
+    assert done.returncode != 0 and "/nowhere" in done.stderr + done.stdout
