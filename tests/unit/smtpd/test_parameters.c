@@ -53,6 +53,8 @@ static const struct row {
 	{ "smtpd_junk_command_limit = 1", "smtpd_hard_error_limit = 2\n", "NOOP\nNOOP\nNOOP\nNOOP\n", REPLY, "421 4.7.0 " },
 	{ "smtpd_noop_commands = FOO", "", "FOO\n", REPLY, "250 2.0.0 Ok\r\n" },
 	{ "smtpd_forbidden_commands = FOO", "", "FOO\n", REPLY, "Goodbye" },
+	{ "smtpd_forbidden_commands = regexp:{{/^[^A-Z]/ Bogus}}", "", "1FOO\n", REPLY, "Goodbye" },
+	{ "smtpd_noop_commands = pcre:{{/^FO+$$/ x}}", "", "FOOO\n", REPLY, "250 2.0.0 Ok\r\n" },
 	{ "smtpd_forbid_unauth_pipelining = no", "", "HELO c\2NOOP\n", REPLY, "250 2.0.0 Ok\r\n" },
 	{ "smtpd_forbid_bare_newline = reject", "", RCPT "DATA\na\1b\n.\n", REPLY, "550 5.5.2 Error: bare <LF> received" },
 	{ "smtpd_forbid_bare_newline = note", "", RCPT "DATA\na\1b\n.\n", LOG, "bare <LF> received after DATA" },
@@ -253,8 +255,12 @@ static void test_refused(void **state)
 	static const struct { const char *conf, *error; } bad[] = {
 		{ "smtpd_sasl_security_options = noactive", "smtpd_sasl_security_options: 'noactive' is not supported" },
 		{ "smtpd_sasl_tls_security_options = x", "smtpd_sasl_tls_security_options: 'x' is not supported" },
-		{ "smtpd_forbidden_commands = GET regexp:{{/^[^A-Z]/ Bogus}}", "smtpd_forbidden_commands: 'regexp:" },
-		{ "smtpd_noop_commands = hash:/etc/x", "smtpd_noop_commands: 'hash:/etc/x' is not supported" },
+		{ "smtpd_sasl_security_options = noplaintxt", "'noplaintxt' is not supported; did you mean 'noplaintext'?" },
+		{ "smtpd_forbidden_commands = GET regexp:/etc/x", "smtpd_forbidden_commands: 'regexp:/etc/x': only tables within" },
+		{ "smtpd_forbidden_commands = regexp:{{/(/ Bogus}}", "smtpd_forbidden_commands: " },
+		{ "smtpd_noop_commands = hash:/etc/x", "smtpd_noop_commands: 'hash:/etc/x': only tables within" },
+		{ "smtpd_discard_ehlo_keywords = pipelning", "smtpd_discard_ehlo_keywords: 'pipelning' is not supported; did you mean "
+		  "'pipelining'?" },
 	};
 	size_t i;
 
