@@ -188,6 +188,24 @@ static void refuse(struct work_answer *out_r, enum work_status status, const cha
 	*out_r = (struct work_answer){ .status = status, .text = span_z(text) };
 }
 
+/* An account may say where its mail is and leave the index to mail_location. */
+static int find_mail(const struct settings *s, const struct account *a, struct mail_location *loc_r, struct arena *arena,
+		     struct err *err)
+{
+	struct account plain = *a;
+	struct mail_location general;
+
+	if (mail_location_expand(loc_r, a, s->store.mail_location, arena, err) < 0)
+		return -1;
+	if (!a->mail || loc_r->index)
+		return 0;
+	plain.mail = NULL;
+	if (mail_location_expand(&general, &plain, s->store.mail_location, arena, err) < 0)
+		return -1;
+	loc_r->index = general.index;
+	return 0;
+}
+
 /* Where the mailbox is and whose it is; smtp needs only the name. */
 static void finish_mailbox(struct exchange *x, struct work_answer *out_r)
 {
@@ -197,7 +215,7 @@ static void finish_mailbox(struct exchange *x, struct work_answer *out_r)
 	struct err err = ERR_INIT;
 
 	if ((!x->user.system_user && settings_complete(s, a, &x->arena, &err) < 0) ||
-	    mail_location_expand(&loc, a, s->store.mail_location, &x->arena, &err) < 0) {
+	    find_mail(s, a, &loc, &x->arena, &err) < 0) {
 		log_error("%s: %s", a->name, err.msg);
 		refuse(out_r, WORK_TEMP, "Internal error: see the server's log");
 		return;

@@ -94,13 +94,28 @@ static const char *default_realm(const struct settings *s)
 	return s->global.mydomain;
 }
 
+/* Names are always folded; what else Dovecot would make of a login would go unheeded. */
+static int check_format(const struct settings *s, struct err *err)
+{
+	static const char *const known[] = { "", "%u", "%Lu", "%n", "%Ln" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(s->auth.auth_username_format, known[i]) == 0)
+			return 0;
+	}
+	return err_set(err, ERR_CONF, "auth_username_format: '%s' is none of %%u, %%Lu, %%n and %%Ln",
+		       s->auth.auth_username_format);
+}
+
 int settings_read(struct settings *out_r, const struct conf *c, bool is_root, struct err *err)
 {
 	struct settings *s = out_r;
 
 	*s = (struct settings){ .realm = "" };
 	if (auth_conf_read(&s->auth, c, &s->arena, err) < 0 || global_conf_read(&s->global, c, &s->arena, err) < 0 ||
-	    store_conf_read(&s->store, c, &s->arena, err) < 0 || read_ids(s, is_root, err) < 0) {
+	    store_conf_read(&s->store, c, &s->arena, err) < 0 || check_format(s, err) < 0 ||
+	    read_ids(s, is_root, err) < 0) {
 		settings_fini(s);
 		return -1;
 	}

@@ -5,17 +5,21 @@
 
 #define ROOT "User quota"               /* all folders of the user; Dovecot's usual name for it */
 
-/* RFC 9208 section 5.1: STORAGE counts units of 1024 octets. Where nothing is limited the root has no resource. */
+/* RFC 9208 section 5: STORAGE counts units of 1024 octets, MESSAGE messages; what has no limit is not told. */
 static int tell_quota(struct session *s, struct err *err)
 {
-	struct quota_use use;
+	const struct quota_limit *limit = &s->store.quota;
+	struct quota_use use = { 0 };
+	int rc;
 
-	if (!s->store.quota.bytes)
-		return session_put(s, SPAN_LIT("* QUOTA \"" ROOT "\" ()\r\n"));
-	if (quota_read(&s->store.root, &s->store.quota, &use, err) < 0)
+	if ((limit->bytes || limit->count) && quota_read(&s->store.root, limit, &use, err) < 0)
 		return -1;
-	return session_putf(s, "* QUOTA \"" ROOT "\" (STORAGE %" PRIu64 " %" PRIu64 ")\r\n", (use.bytes + 1023) / 1024,
-			    s->store.quota.bytes / 1024);
+	rc = session_putf(s, "* QUOTA \"" ROOT "\" (");
+	if (limit->bytes)
+		rc |= session_putf(s, "STORAGE %" PRIu64 " %" PRIu64, (use.bytes + 1023) / 1024, limit->bytes / 1024);
+	if (limit->count)
+		rc |= session_putf(s, "%sMESSAGE %" PRIu64 " %" PRIu64, limit->bytes ? " " : "", use.count, limit->count);
+	return rc | session_putf(s, ")\r\n");
 }
 
 enum cmd_rc cmd_getquota(struct session *s, struct command *c)

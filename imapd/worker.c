@@ -330,7 +330,8 @@ static bool is_of(const struct worker *w, const struct child_start *st)
 {
 	const struct child_start *who = &w->process->who;
 
-	return who->uid == st->uid && who->gid == st->gid && who->quota == st->quota && strcmp(who->user, st->user) == 0 &&
+	return who->uid == st->uid && who->gid == st->gid && who->quota == st->quota &&
+	       who->quota_messages == st->quota_messages && strcmp(who->user, st->user) == 0 &&
 	       strcmp(who->system_user, st->system_user) == 0 && strcmp(who->home, st->home) == 0 &&
 	       strcmp(who->mail, st->mail) == 0 && strcmp(who->index, st->index) == 0;
 }

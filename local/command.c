@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/macro.h"
+#include "local/names.h"
 #include "local/serve.h"
 
 #define OUTPUT_MAX 4096
@@ -28,26 +30,20 @@ struct run {
 	struct str output;
 };
 
-static NORETURN void exec_command(const struct settings *s, const struct command_user *u, char **argv, char **env,
-				  int in, int out)
+static NORETURN void exec_command(char **argv, char **env, int in, int out)
 {
-	const char *dir = s->local.command_execution_directory[0] ? s->local.command_execution_directory : u->home;
-
 	setsid();
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		_exit(EXIT_EXEC);
 	closefrom(3);
 	signal(SIGPIPE, SIG_DFL);
 	umask(077);
-	if (chdir(dir[0] ? dir : "/") < 0 && chdir("/") < 0)
-		_exit(EXIT_EXEC);
 	execve(argv[0], argv, env);
 	/* As in Postfix the shell has the last word: a script without "#!", or its own "not found". */
 	_exit(errno == ENOENT || errno == ENOEXEC || errno == EACCES ? 127 : EXIT_EXEC);
 }
 
-static int start(struct run *run, const struct settings *s, const struct command_user *u, char **argv, char **env,
-		 struct err *err)
+static int start(struct run *run, char **argv, char **env, struct err *err)
 {
 	int in[2], out[2];
 
@@ -60,7 +56,7 @@ static int start(struct run *run, const struct settings *s, const struct command
 	}
 	run->pid = fork();
 	if (run->pid == 0)
-		exec_command(s, u, argv, env, in[0], out[1]);
+		exec_command(argv, env, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
 	run->in = in[1];
@@ -158,10 +154,28 @@ static int converse(struct run *run, uint64_t deadline, int *status_r, struct er
 	}
 }
 
+/* This process runs one command. A home that is not there is no reason to keep the letter; a folder that somebody has set
+ * is. */
+static int enter_directory(const struct settings *s, const struct command_user *u, const struct child_rcpt *r,
+			   struct err *err)
+{
+	struct names n = { s, r, span_z(u->home), span_z(u->shell), "command_execution_directory" };
+	struct str dir = STR_INIT(4000);
+	int rc;
+
+	if (!s->local.command_execution_directory[0])
+		return chdir(u->home[0] ? u->home : "/") < 0 && chdir("/") < 0 ? err_sys(err, "cannot change to /") : 0;
+	rc = macro_expand(&dir, span_z(s->local.command_execution_directory), names_value, &n, err);
+	if (rc == 0 && chdir(dir.p) < 0)
+		rc = err_sys(err, "cannot change to the directory %s (command_execution_directory)", dir.p);
+	str_fini(&dir);
+	return rc;
+}
+
 static int run_command(const struct settings *s, const struct command_user *u, const struct letter *l,
 		       const struct child_rcpt *r, struct arena *a, struct child_result *res, struct err *err)
 {
-	bool delivered_to = conf_list_has(&s->local.prepend_delivered_header, SPAN_LIT("command")), is_shell;
+	bool delivered_to = conf_list_has(&s->local.prepend_delivered_header, SPAN_LIT("command"));
 	struct run run = { .l = l, .chunk = arena_alloc(a, CHUNK), .output = STR_INIT(OUTPUT_MAX) };
 	int status = 0, rc = letter_has_delivered_to(l, r->delivered, err);
 
@@ -172,7 +186,8 @@ static int run_command(const struct settings *s, const struct command_user *u, c
 	run.head = letter_head(a, l, r, LETTER_FROM_LINE | (delivered_to ? LETTER_DELIVERED_TO : 0) |
 				(conf_list_has(&s->local.prepend_delivered_header, SPAN_LIT("forward")) ? LETTER_CHAIN :
 				 0));
-	if (start(&run, s, u, command_argv(s, r->address, &is_shell, a), command_env(s, u, l, r, a), err) < 0)
+	if (enter_directory(s, u, r, err) < 0 ||
+	    start(&run, command_argv(s, r->address, a), command_env(s, u, l, r, a), err) < 0)
 		return -1;
 	rc = converse(&run, clock_mono_ms() + s->local.command_time_limit_ms, &status, err);
 	if (rc <= 0) {

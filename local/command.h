@@ -21,7 +21,7 @@ char **command_env(const struct settings *s, const struct command_user *u, const
 
 /* The command as argv: its words, or a shell and the text where the text has anything that only a shell
  * understands. Nothing is ever put into the text. Source: command_env.c */
-char **command_argv(const struct settings *s, struct span text, bool *is_shell_r, struct arena *a);
+char **command_argv(const struct settings *s, struct span text, struct arena *a);
 
 /* What an exit status (as from waitpid) means: fills status, dsn and text; output is what the command wrote.
  * Source: command_env.c */

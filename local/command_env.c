@@ -85,25 +85,22 @@ static bool needs_shell(const struct settings *s, struct span text)
 	return text.n == 0 || text.p[0] != '/';
 }
 
-char **command_argv(const struct settings *s, struct span text, bool *is_shell_r, struct arena *a)
+char **command_argv(const struct settings *s, struct span text, struct arena *a)
 {
-	char **v = arena_alloc(a, (text.n / 2 + 5) * sizeof(char *));
-	struct span word;
+	struct span shell = span_z(s->local.local_command_shell), word;
+	char **v = arena_alloc(a, (text.n / 2 + shell.n / 2 + 5) * sizeof(char *));
 	size_t n = 0;
 
-	*is_shell_r = needs_shell(s, text);
-	if (!*is_shell_r) {
+	if (!needs_shell(s, text)) {
 		while (span_word(&text, " \t", &word))
 			v[n++] = arena_strndup(a, word.p, word.n);
-	} else if (s->local.local_command_shell[0]) {
-		v[0] = arena_strdup(a, s->local.local_command_shell);
-		v[1] = arena_strdup(a, "-c");
-		v[2] = arena_strndup(a, text.p, text.n);
-	} else {
-		v[0] = arena_strdup(a, "/bin/sh");
-		v[1] = arena_strdup(a, "-c");
-		v[2] = arena_strndup(a, text.p, text.n);
+		return v;
 	}
+	if (shell.n == 0)
+		shell = SPAN_LIT("/bin/sh -c");
+	while (span_word(&shell, " \t", &word))
+		v[n++] = arena_strndup(a, word.p, word.n);
+	v[n] = arena_strndup(a, text.p, text.n);
 	return v;
 }
 

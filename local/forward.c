@@ -7,12 +7,13 @@
 
 #include "base/log.h"
 #include "conf/macro.h"
+#include "local/names.h"
 #include "proto/aliases.h"
 #include "svc/msg_queue.h"
 
 #define FORWARD_FILE_MAX (64 * 1024)
 #define INCLUDE_FILE_MAX (1024 * 1024)
-#define SAFE_CHARS "1234567890!@%-_=+:,.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define RESTRICTED "error:5.7.1 mail to %s is restricted"
 
 static struct span local_part(struct span address)
 {
@@ -30,45 +31,9 @@ static struct span domain_part(struct span address)
 
 /* ---- forward_path ---- */
 
-struct names {
-	const struct settings *s;
-	const struct child_rcpt *r;
-};
-
-static int name_value(void *arg, struct span name, struct str *out, struct err *err)
-{
-	const struct names *n = arg;
-	struct span v = SPAN_NULL;
-	size_t from = out->n;
-
-	if (span_eqz(name, "home"))
-		return str_add_span(out, n->r->base) < 0 ? err_set(err, ERR_CONF, "forward_path is too long") : 1;
-	if (span_eqz(name, "user"))
-		v = n->r->user;
-	else if (span_eqz(name, "extension"))
-		v = n->r->extension;
-	else if (span_eqz(name, "recipient_delimiter"))
-		v = n->r->extension.n ? span_sub(span_z(n->s->global.recipient_delimiter), 0, 1) : SPAN_NULL;
-	else if (span_eqz(name, "local"))
-		v = local_part(n->r->delivered);
-	else if (span_eqz(name, "domain"))
-		v = domain_part(n->r->delivered);
-	else if (span_eqz(name, "recipient"))
-		v = n->r->delivered;
-	if (v.n == 0)
-		return 0;
-	if (str_add_span(out, v) < 0)
-		return err_set(err, ERR_CONF, "forward_path is too long");
-	/* What a stranger chose is never more than a part of a file name. */
-	for (; from < out->n; from++)
-		if (!strchr(SAFE_CHARS, out->p[from]))
-			out->p[from] = '_';
-	return 1;
-}
-
 struct conf_list forward_paths(const struct settings *s, const struct child_rcpt *r, struct arena *a)
 {
-	struct names n = { s, r };
+	struct names n = { s, r, .home = r->base, .param = "forward_path" };
 	struct span rest = span_z(s->local.forward_path), word;
 	struct conf_list list = { arena_alloc(a, (rest.n / 2 + 1) * sizeof(char *)), 0 };
 	struct str path = STR_INIT(4000);
@@ -78,7 +43,7 @@ struct conf_list forward_paths(const struct settings *s, const struct child_rcpt
 
 		str_reset(&path);
 		/* A name without a value: this file is for addresses with an extension. */
-		if (macro_expand(&path, word, name_value, &n, &err) == 0 && path.p[0] == '/')
+		if (macro_expand(&path, word, names_value, &n, &err) == 0 && path.p[0] == '/')
 			list.v[list.n++] = arena_strndup(a, path.p, path.n);
 	}
 	str_fini(&path);
@@ -147,8 +112,9 @@ struct gather {
 	const struct child_rcpt *r;
 	struct arena *a;
 	const char *source;             /* "forward", "include" */
+	bool extends;                   /* addresses get the recipient's extension */
 	struct forward *f;
-	size_t cap, bytes;
+	size_t cap, bytes, n_restricted;
 };
 
 static struct span without_extension(const struct settings *s, struct span local)
@@ -179,30 +145,30 @@ static bool is_self(const struct gather *g, struct span address)
 	       (span_same(local, g->r->user) || span_same(without_extension(g->s, local), g->r->user));
 }
 
-static int check_allowed(const struct gather *g, enum aliases_kind kind, struct err *err)
+/* The transport that returns the letter for a member that may not be there, NULL for one that may. */
+static const char *restricted(const struct gather *g, enum aliases_kind kind)
 {
 	if (kind == ALIASES_COMMAND && !conf_list_has(&g->s->local.allow_mail_to_commands, span_z(g->source)))
-		return err_dsn(err, ERR_PERM, "5.7.1", "mail to command is restricted");
+		return arena_printf(g->a, RESTRICTED, "command");
 	if (kind == ALIASES_FILE && !conf_list_has(&g->s->local.allow_mail_to_files, span_z(g->source)))
-		return err_dsn(err, ERR_PERM, "5.7.1", "mail to file is restricted");
-	return 0;
+		return arena_printf(g->a, RESTRICTED, "file");
+	return NULL;
 }
 
-static int on_dest(void *arg, enum aliases_kind kind, struct span text, struct err *err)
+/* user@domain as user+extension@domain. */
+static struct span with_extension(const struct gather *g, struct span address)
 {
-	static const enum rcpt_kind kinds[] = { RCPT_ADDRESS, RCPT_COMMAND, RCPT_FILE, RCPT_INCLUDE };
-	struct gather *g = arg;
-	struct route_new *v = g->f->news.v;
+	struct span local = local_part(address);
 
-	if (check_allowed(g, kind, err) < 0)
-		return -1;
-	if (kind == ALIASES_ADDRESS && is_self(g, text)) {
-		g->f->has_self = true;
-		return 0;
-	}
-	if (kind == ALIASES_FILE && span_starts(text, "~/"))
-		text = span_z(arena_printf(g->a, "%.*s%.*s", SPAN_ARG(g->r->base), SPAN_ARG(span_from(text, 1))));
-	g->bytes += text.n + g->r->user.n + 32;
+	return span_z(arena_printf(g->a, "%.*s%c%.*s%.*s", SPAN_ARG(local), g->s->global.recipient_delimiter[0],
+				   SPAN_ARG(g->r->extension), SPAN_ARG(span_from(address, local.n))));
+}
+
+static int add_member(struct gather *g, struct route_new member, struct err *err)
+{
+	struct route_new *v = (struct route_new *)(uintptr_t)g->f->news.v;
+
+	g->bytes += member.address.n + member.via.n + g->r->user.n + 32;
 	if (g->bytes > FORWARD_NEWS_MAX)
 		return err_set(err, ERR_CONF, "the list has more than %d bytes of addresses", FORWARD_NEWS_MAX);
 	if (g->f->news.n == g->cap) {
@@ -214,36 +180,74 @@ static int on_dest(void *arg, enum aliases_kind kind, struct span text, struct e
 			memcpy(bigger, v, g->f->news.n * sizeof(*bigger));
 		g->f->news.v = v = bigger;
 	}
-	v[g->f->news.n++] = (struct route_new){ text, kinds[kind], kind == ALIASES_ADDRESS ? SPAN_NULL : g->r->user };
+	v[g->f->news.n++] = member;
 	return 0;
 }
 
-static int take_list(const struct settings *s, const struct child_rcpt *r, const char *source, const char *path,
-		     struct span text, struct arena *a, struct forward *out_r, struct err *err)
+static int on_dest(void *arg, enum aliases_kind kind, struct span text, struct err *err)
 {
-	struct gather g = { .s = s, .r = r, .a = a, .source = source, .f = out_r };
+	static const enum rcpt_kind kinds[] = { RCPT_ADDRESS, RCPT_COMMAND, RCPT_FILE, RCPT_INCLUDE };
+	struct gather *g = arg;
+	const char *via = restricted(g, kind);
 
-	*out_r = (struct forward){ 0 };
-	if (aliases_parse_file(text, a, on_dest, &g, err) == 0)
+	/* as in Postfix the others get the letter, and the sender hears of this one */
+	if (via) {
+		g->n_restricted++;
+		return add_member(g, (struct route_new){ .address = g->r->delivered, .kind = RCPT_ADDRESS,
+							 .via = span_z(via) }, err);
+	}
+	if (kind == ALIASES_ADDRESS && is_self(g, text)) {
+		g->f->has_self = true;
 		return 0;
-	err_wrap(err, "%s", path);
-	return -1;
+	}
+	if (kind == ALIASES_FILE && span_starts(text, "~/"))
+		text = span_z(arena_printf(g->a, "%.*s%.*s", SPAN_ARG(g->r->base), SPAN_ARG(span_from(text, 1))));
+	if (kind == ALIASES_ADDRESS && g->extends)
+		text = with_extension(g, text);
+	return add_member(g, (struct route_new){ .address = text, .kind = kinds[kind],
+						 .as_user = kind == ALIASES_ADDRESS ? SPAN_NULL : g->r->user }, err);
+}
+
+static int take_list(struct gather *g, const char *path, struct span text, struct err *err)
+{
+	*g->f = (struct forward){ 0 };
+	if (aliases_parse_file(text, g->a, on_dest, g, err) < 0)
+		return err_wrap(err, "%s", path);
+	if (g->n_restricted && g->n_restricted == g->f->news.n && !g->f->has_self)
+		return err_dsn(err, ERR_PERM, "5.7.1", "%s",
+			       arena_strdup(g->a, ((const struct route_new *)g->f->news.v)->via.p + sizeof("error:5.7.1")));
+	return 0;
+}
+
+/* A file that is for addresses with an extension has made use of it. */
+static bool has_used_extension(const struct settings *s, const struct child_rcpt *r, const char *path, struct arena *a)
+{
+	struct child_rcpt plain = *r;
+	struct conf_list paths;
+
+	plain.extension = SPAN_NULL;
+	paths = forward_paths(s, &plain, a);
+	return !conf_list_has(&paths, span_z(path));
 }
 
 int forward_read(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r,
 		 struct err *err)
 {
+	bool extends = r->extension.n && s->global.recipient_delimiter[0] &&
+		       conf_list_has(&s->local.propagate_unmatched_extensions, SPAN_LIT("forward"));
 	struct conf_list paths = forward_paths(s, r, a);
 	struct str text = STR_INIT(FORWARD_FILE_MAX + 16384);
 	int rc = 0;
 
 	for (size_t i = 0; i < paths.n && rc == 0; i++) {
+		struct gather g = { .s = s, .r = r, .a = a, .source = "forward", .f = out_r };
 		const char *unsafe;
 
+		g.extends = extends && !has_used_extension(s, r, paths.v[i], a);
 		rc = read_file(paths.v[i], FORWARD_FILE_MAX, &text, &unsafe, err);
 		if (unsafe)
 			log_warn("%s is %s: ignored", paths.v[i], unsafe);
-		if (rc > 0 && take_list(s, r, "forward", paths.v[i], str_span(&text), a, out_r, err) < 0)
+		if (rc > 0 && take_list(&g, paths.v[i], str_span(&text), err) < 0)
 			rc = -1;
 		/* A file that names nobody is as good as none. */
 		if (rc > 0 && out_r->news.n == 0 && !out_r->has_self)
@@ -257,6 +261,7 @@ int forward_read(const struct settings *s, const struct child_rcpt *r, struct ar
 int forward_include(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r,
 		    struct err *err)
 {
+	struct gather g = { .s = s, .r = r, .a = a, .source = "include", .f = out_r };
 	struct str text = STR_INIT(INCLUDE_FILE_MAX + 16384);
 	const char *path = arena_strndup(a, r->address.p, r->address.n), *unsafe;
 	int rc = read_file(path, INCLUDE_FILE_MAX, &text, &unsafe, err);
@@ -264,7 +269,7 @@ int forward_include(const struct settings *s, const struct child_rcpt *r, struct
 	if (rc == 0)
 		rc = err_dsn(err, ERR_TEMP, "4.3.5", ":include: file %s is %s", path, unsafe ? unsafe : "not there");
 	else if (rc > 0)
-		rc = take_list(s, r, "include", path, str_span(&text), a, out_r, err);
+		rc = take_list(&g, path, str_span(&text), err);
 	str_fini(&text);
 	return rc;
 }

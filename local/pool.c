@@ -148,7 +148,8 @@ static void keep_to_own(struct ipc_list news, const char *user)
 		struct route_new *v = (struct route_new *)news.v + i;
 
 		v->as_user = v->kind == RCPT_ADDRESS ? SPAN_NULL : span_z(user);
-		v->via = SPAN_NULL;
+		if (v->kind != RCPT_ADDRESS || !span_starts(v->via, "error:"))     /* it may return the letter, no more */
+			v->via = SPAN_NULL;
 	}
 }
 

@@ -112,7 +112,8 @@ static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, stru
 	t->user = t->shell = "";
 	t->home = t->base = arena_strdup(a, base);
 	t->path = path + n;
-	set_quota(s, t, r->quota, s->local.virtual_mailbox_limit);
+	/* resolve tells the general limit where no table has the user's own */
+	set_quota(s, t, r->quota == s->local.virtual_mailbox_limit ? 0 : r->quota, s->local.virtual_mailbox_limit);
 	t->key = arena_printf(a, "virtual:%u:%u:%s", t->uid, t->gid, t->base);
 	return 0;
 }

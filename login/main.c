@@ -56,12 +56,18 @@ static int on_listen(struct daemon *d, const struct ctl_listen *l, int *fd, stru
 	return 0;
 }
 
-static int on_cert(struct daemon *d, struct span name, struct span service, struct span pem, struct err *err)
+static int on_cert(struct daemon *d, const struct ctl_cert *m, struct span pem, struct err *err)
 {
 	struct server *srv = d->state;
+	struct conf layer = { 0 };
+	int rc;
 
 	srv->ticket_key = d->ticket_key;
-	return server_certificate(srv, d->conf, service, pem, err);
+	rc = daemon_overlay(d, &layer, m->overrides, err);
+	if (rc == 0)
+		rc = server_certificate(srv, &layer, m->service, pem, err);
+	conf_fini(&layer);
+	return rc;
 }
 
 static void on_drain(struct daemon *d)

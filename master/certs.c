@@ -56,7 +56,8 @@ static void add(struct certs *cs, const char *program, const char *name, const c
 
 	cs->v = xrealloc(cs->v, (cs->n + 1) * sizeof(*cs->v));
 	c = &cs->v[cs->n++];
-	*c = (struct cert){ program, name, arena_strdup(&cs->arena, service), NULL, 0, false, -1, 0 };
+	*c = (struct cert){ .program = program, .name = name, .service = arena_strdup(&cs->arena, service), .overrides = "",
+			    .fd = -1 };
 	c->files = arena_alloc(&cs->arena, n * sizeof(*c->files));
 	for (i = 0; i < n; i++) {
 		const char *path = plain_path(paths[i]);
@@ -86,20 +87,32 @@ static void add_smtpd(struct certs *cs, const struct smtpd_conf *s, const char *
 	else
 		add_pair(cs, "smtpd", "smtpd_tls_cert_file", service, s->smtpd_tls_cert_file, s->smtpd_tls_key_file,
 			 errors);
+	add_pair(cs, "smtpd", "smtpd_tls_CAfile", service, s->smtpd_tls_CAfile, "", errors);
 }
 
+/* The names that decide about files, and those that login needs when it makes a context from them. */
 static bool overrides_certs(const struct mastercf_service *s)
 {
-	size_t i;
+	static const char *const prefixes[] = { "smtpd_tls_c", "smtpd_tls_key", "smtpd_tls_CA", "ssl_" };
+	size_t i, k;
 
 	for (i = 0; i < s->n_overrides; i++) {
-		const char *name = s->overrides[i].name;
-
-		if (strncmp(name, "smtpd_tls_c", 11) == 0 || strncmp(name, "smtpd_tls_key", 13) == 0 ||
-		    strcmp(name, "ssl_cert") == 0 || strcmp(name, "ssl_key") == 0)
-			return true;
+		for (k = 0; k < ARRAY_LEN(prefixes); k++) {
+			if (strncmp(s->overrides[i].name, prefixes[k], strlen(prefixes[k])) == 0)
+				return true;
+		}
 	}
 	return false;
+}
+
+static const char *override_lines(struct arena *a, const struct mastercf_service *s)
+{
+	const char *lines = "";
+	size_t i;
+
+	for (i = 0; i < s->n_overrides; i++)
+		lines = arena_printf(a, "%s%s = %s\n", lines, s->overrides[i].name, s->overrides[i].value);
+	return lines;
 }
 
 static void add_service(struct certs *cs, const struct config *c, const struct mastercf_service *s,
@@ -109,6 +122,7 @@ static void add_service(struct certs *cs, const struct config *c, const struct m
 	struct smtpd_conf smtpd;
 	struct login_conf login;
 	struct err err = ERR_INIT;
+	size_t before = cs->n;
 
 	if (mastercf_overlay(&layer, &c->conf, &c->services, s, &err) < 0)
 		conf_error(errors, "%s", err.msg);
@@ -118,6 +132,8 @@ static void add_service(struct certs *cs, const struct config *c, const struct m
 		add_pair(cs, "login", "ssl_cert", s->name, login.ssl_cert, login.ssl_key, errors);
 	else if (err.kind != ERR_NONE)
 		conf_error(errors, "%s", err.msg);
+	for (; before < cs->n; before++)
+		cs->v[before].overrides = override_lines(&cs->arena, s);
 	conf_fini(&layer);
 }
 

@@ -13,8 +13,9 @@ struct cert_file {
 
 struct cert {
 	const char *program;            /* who gets it */
-	const char *name;               /* the parameter: "smtpd_tls_cert_file", "ssl_cert" */
+	const char *name;               /* the parameter: "smtpd_tls_cert_file", "smtpd_tls_CAfile", "ssl_cert" */
 	const char *service;            /* of master.cf, "" for all */
+	const char *overrides;          /* "name = value" lines of that service, "" for all */
 	struct cert_file *files;
 	size_t n_files;
 	bool is_changing;               /* the last look found other times; the next quiet one reads */

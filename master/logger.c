@@ -67,3 +67,12 @@ int logger_format(struct str *out, const struct logger_line *l, const char *name
 		return -1;
 	return is_syslog ? 0 : str_addc(out, '\n');
 }
+
+int logger_facility(enum syslog_facility f)
+{
+	static const int codes[] = { LOG_AUTH, LOG_AUTHPRIV, LOG_CRON, LOG_DAEMON, LOG_FTP, LOG_KERN, LOG_LPR, LOG_MAIL,
+				     LOG_NEWS, LOG_SYSLOG, LOG_USER, LOG_UUCP, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2,
+				     LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7 };
+
+	return (size_t)f < ARRAY_LEN(codes) ? codes[f] : LOG_MAIL;
+}

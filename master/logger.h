@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "conf/params.h"
 
 /* One line as it came: "level milliseconds tag text". */
 struct logger_line {
@@ -22,5 +23,8 @@ struct logger_line logger_parse(struct span line);
  * "<22>Nov 22 06:38:17 surat/smtpd[123]: text". -1: out's limit. Source: logger.c */
 int logger_format(struct str *out, const struct logger_line *l, const char *name, const char *host, pid_t pid,
 		  int facility) WARN_UNUSED;
+
+/* The code of syslog(3) for the parameter. Source: logger.c */
+int logger_facility(enum syslog_facility f);
 
 #endif

@@ -36,15 +36,6 @@ struct logger {
 	struct str out;
 };
 
-static int facility_code(enum syslog_facility f)
-{
-	static const int codes[] = { LOG_AUTH, LOG_AUTHPRIV, LOG_CRON, LOG_DAEMON, LOG_FTP, LOG_KERN, LOG_LPR, LOG_MAIL,
-				     LOG_NEWS, LOG_SYSLOG, LOG_USER, LOG_UUCP, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2,
-				     LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7 };
-
-	return (size_t)f < ARRAY_LEN(codes) ? codes[f] : LOG_MAIL;
-}
-
 /* syslogd may be restarted at any time; without it lines are counted, not kept. */
 static void connect_syslog(struct logger *lg)
 {
@@ -86,7 +77,7 @@ static void write_file(struct logger *lg)
 
 static void put(struct logger *lg, const struct logger_line *l, pid_t pid)
 {
-	int facility = lg->to_syslog ? facility_code(lg->conf.syslog_facility) : -1;
+	int facility = lg->to_syslog ? logger_facility(lg->conf.syslog_facility) : -1;
 
 	if (logger_format(&lg->out, l, lg->conf.syslog_name, lg->host, pid, facility) < 0)
 		lg->lost++;

@@ -129,7 +129,7 @@ static int send_opening(struct proc *p)
 
 int spawn_send_cert(struct proc *p, const struct cert *c)
 {
-	struct ctl_cert msg = { span_z(c->name), span_z(c->service), c->size };
+	struct ctl_cert msg = { span_z(c->name), span_z(c->service), c->size, span_z(c->overrides) };
 	int fd;
 
 	if (strcmp(c->program, p->program->name) != 0 || !ipc_is_attached(&p->ctl))

@@ -29,6 +29,7 @@ static int lock_in(const struct child_start *start, struct maildrop *box, struct
 	umask(0077);
 	if (maildrop_open(box, &opt, err) < 0)
 		return -1;
+	box->store.quota.count = start->quota_messages;
 	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
 }
 

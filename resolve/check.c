@@ -78,6 +78,8 @@ static bool follow(struct walk *w, const struct step *s, struct span sender)
 	for (i = 0; i < out.news.n; i++) {
 		struct step next = { s, v[i].address, s->depth + 1 };
 
+		if (v[i].via.n)         /* a member that is returned */
+			continue;
 		if (v[i].kind != RCPT_ADDRESS || follow(w, &next, sender))
 			return true;
 	}

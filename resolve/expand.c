@@ -249,7 +249,7 @@ enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct l
 	struct lookup_hit hit;
 	const char *owner;
 	enum map_rc rc;
-	size_t i;
+	size_t i, n_restricted = 0;
 
 	*x = (struct expand){ 0 };
 	rc = lookup_name(&hit, r, &r->alias_maps, l, a, err);
@@ -267,6 +267,12 @@ enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct l
 		    (n.kind == RCPT_FILE && !conf_list_has(&r->local.allow_mail_to_files, SPAN_LIT("alias")))) {
 			log_warn("alias %.*s: mail to commands or files is not allowed here (allow_mail_to_commands, "
 				 "allow_mail_to_files)", SPAN_ARG(l->local));
+			/* the sender hears of this one, and the others get the letter */
+			n_restricted++;
+			n = (struct route_new){ .address = l->wire, .kind = RCPT_ADDRESS,
+						.via = n.kind == RCPT_FILE ? SPAN_LIT("error:5.7.1 mail to file is restricted") :
+						       SPAN_LIT("error:5.7.1 mail to command is restricted") };
+			x->v[x->n++] = n;
 			continue;
 		}
 		if (n.kind == RCPT_ADDRESS) {
@@ -280,7 +286,7 @@ enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct l
 		}
 		x->v[x->n++] = n;
 	}
-	if (x->n == 0) {
+	if (x->n == n_restricted) {
 		err_dsn(err, ERR_PERM, "5.7.1", "mail to commands and files is not allowed");
 		return MAP_TEMP;
 	}

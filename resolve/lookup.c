@@ -38,6 +38,7 @@ static int complete_domain(struct lookup *l, const struct rules *r, struct addre
 			   struct err *err)
 {
 	struct str domain = STR_INIT(ADDRESS_DOMAIN_MAX + 1);
+	struct span literal;
 	int rc;
 
 	if (addr.domain.n == 0)
@@ -45,11 +46,12 @@ static int complete_domain(struct lookup *l, const struct rules *r, struct addre
 	if (r->resolve.append_dot_mydomain && span_chr(addr.domain, '.') < 0 && addr.domain.p[0] != '[' &&
 	    !span_eq_nocase(addr.domain, "localhost"))
 		addr.domain = span_z(arena_printf(a, "%.*s.%s", SPAN_ARG(addr.domain), r->global.mydomain));
-	if (r->resolve.resolve_numeric_domain) {
-		struct span literal = span_z(arena_printf(a, "[%.*s]", SPAN_ARG(addr.domain)));
-
-		if (address_literal_valid(literal))
-			addr.domain = literal;
+	literal = span_z(arena_printf(a, "[%.*s]", SPAN_ARG(addr.domain)));
+	if (address_literal_valid(literal)) {
+		if (!r->resolve.resolve_numeric_domain)
+			return err_set(err, ERR_PROTO, "bad address syntax: %.*s without brackets is no domain",
+				       SPAN_ARG(addr.domain));
+		addr.domain = literal;
 	}
 	rc = address_domain_normal(&domain, addr.domain, err);
 	if (rc == 0)
@@ -73,7 +75,8 @@ int lookup_complete(struct lookup *l, const struct rules *r, struct arena *a, st
 	str_fini(&wire);
 	if (!r->resolve.resolve_dequoted_address)
 		address_split(l->wire, &l->local, &l->domain);
-	for (i = 0; i < l->local.n; i++) {
+	/* what stands in quotes is no operator then */
+	for (i = 0; i < l->local.n && (r->resolve.resolve_dequoted_address || l->local.p[0] != '"'); i++) {
 		if (l->local.p[i] == '@' || l->local.p[i] == '%' || l->local.p[i] == '!')
 			l->is_routed = true;
 	}

@@ -112,6 +112,22 @@ static bool is_below(struct span domain, struct span name)
 	       span_eq(span_from(domain, domain.n - name.n), name);
 }
 
+/* The domain, then what it is below: as "example.com" where that stands for its subdomains, else as ".example.com". A
+ * pattern is asked for the whole name only. */
+static enum map_rc in_table(const struct rules_domain *e, struct span domain, struct arena *a, struct err *err)
+{
+	enum map_rc rc;
+	struct span value;
+	ptrdiff_t dot;
+
+	rc = maps_get(e->table, domain, a, &value, err);
+	while (rc == MAP_NONE && !maps_is_pattern(e->table) && (dot = span_chr(span_from(domain, 1), '.')) >= 0) {
+		domain = span_from(domain, (size_t)dot + 1);
+		rc = maps_get(e->table, e->takes_below ? span_from(domain, 1) : domain, a, &value, err);
+	}
+	return rc;
+}
+
 /* MAP_FOUND when the list holds the domain. */
 static enum map_rc in_domains(const struct rules_domains *d, struct span domain, struct arena *a, struct err *err)
 {
@@ -119,11 +135,10 @@ static enum map_rc in_domains(const struct rules_domains *d, struct span domain,
 
 	for (i = 0; i < d->n; i++) {
 		const struct rules_domain *e = &d->v[i];
-		struct span value;
 		enum map_rc rc = MAP_NONE;
 
 		if (e->table)
-			rc = maps_get(e->table, domain, a, &value, err);
+			rc = in_table(e, domain, a, err);
 		else if ((e->takes_name && span_eq(domain, e->name)) || (e->takes_below && is_below(domain, e->name)))
 			rc = MAP_FOUND;
 		if (rc == MAP_TEMP)

@@ -48,7 +48,7 @@ static unsigned state_of(const struct session *s)
 /* Another protocol on our port (SECURITY: one error and a close). */
 static bool is_forbidden(struct session *s, struct span verb, struct span line)
 {
-	if (!conf_list_has(&s->svc->conf.smtpd_forbidden_commands, verb) && !(verb.n > 1 && verb.p[verb.n - 1] == ':'))
+	if (!service_has_word(&s->svc->forbidden, verb) && !(verb.n > 1 && verb.p[verb.n - 1] == ':'))
 		return false;
 	log_warn("non-SMTP command from %s: %.100s", s->namaddr, line.n ? arena_strndup(&s->srv->loop->tick,
 		line.p, line.n) : "");
@@ -134,7 +134,7 @@ void cmd_dispatch(struct session *s, struct span line)
 	s->where = i < cmd_count ? cmd_table[i].name : "UNKNOWN";
 	if (has_controls(line))
 		session_reply(s, 500, "5.5.2", "Error: invalid character in command");
-	else if (conf_list_has(&s->svc->conf.smtpd_noop_commands, verb))
+	else if (service_has_word(&s->svc->noop, verb))
 		session_reply(s, 250, "2.0.0", "Ok");
 	else if (i == cmd_count)
 		session_reply(s, 500, "5.5.2", "Error: command not recognized");

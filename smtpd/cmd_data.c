@@ -17,7 +17,7 @@ static void end_done(struct session *s, const char *reply)
 		session_reject(s, NULL, reply);
 		session_reset(s);
 	} else if (t->discard) {
-		session_reply(s, 250, "2.0.0", "Ok: queued as %s", t->id);
+		session_queued(s);
 		session_reset(s);
 	} else {
 		content_submit(t->content);

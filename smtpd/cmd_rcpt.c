@@ -124,8 +124,10 @@ static void too_many(struct session *s)
 }
 
 /* "user%other@us", "other!user@us", "user@other"@us: routes chosen by the sender, never for strangers. */
-static bool is_routed(struct span local)
+static bool is_routed(const struct session *s, const char *address, struct span local)
 {
+	if (!s->svc->looks_into_quotes && address[0] == '"')
+		return false;
 	return span_chr(local, '%') >= 0 || span_chr(local, '!') >= 0 || span_chr(local, '@') >= 0;
 }
 
@@ -149,7 +151,8 @@ void cmd_rcpt(struct session *s, struct span args)
 		return;
 	}
 	t->try = (struct txn_try){ .address = txn_address(s, &r.to), .notify = r.notify, .is_bare = r.to.domain.n == 0,
-				   .is_routed = is_routed(r.to.local), .done = cmd_rcpt_done };
+				   .done = cmd_rcpt_done };
+	t->try.is_routed = is_routed(s, t->try.address, r.to.local);
 	t->try.orcpt = arena_span(&t->arena, r.orcpt);
 	if (!session_event(s, ANVIL_RCPT, s->svc->conf.smtpd_client_recipient_rate_limit, on_rate))
 		ask(s);
@@ -202,6 +205,7 @@ void cmd_vrfy(struct session *s, struct span args)
 	}
 	s->txn = t;
 	t->try = (struct txn_try){ .address = txn_address(s, &addr), .is_bare = addr.domain.n == 0,
-				   .is_routed = is_routed(addr.local), .done = cmd_vrfy_done };
+				   .done = cmd_vrfy_done };
+	t->try.is_routed = is_routed(s, t->try.address, addr.local);
 	ask(s);
 }

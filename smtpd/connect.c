@@ -61,6 +61,8 @@ static void connected(struct session *s)
 	struct anvil_connect m = { span_z(s->ident) };
 
 	set_namaddr(s);
+	s->is_trusted = s->unix_user || netlist_match(&s->svc->mynetworks, s->client_name, s->client_addr);
+	s->is_exempt = s->unix_user || netlist_match(&s->svc->event_exceptions, s->client_name, s->client_addr);
 	log_info("connect from %s", s->namaddr);
 	if (!s->is_exempt && (conf->smtpd_client_connection_count_limit || conf->smtpd_client_connection_rate_limit) &&
 	    session_call(s, &s->srv->anvil, &anvil_connect_desc, &m, &anvil_counts_desc, on_counts) == 0)

@@ -192,7 +192,7 @@ static void report(struct content *c)
 	if (c->fail[0])
 		session_reply_line(s, c->fail);
 	else
-		session_reply(s, 250, "2.0.0", "Ok: queued as %s", s->txn->id);
+		session_queued(s);
 	session_reset(s);
 }
 

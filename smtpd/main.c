@@ -277,9 +277,9 @@ static int smtpd_reload(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static int smtpd_cert(struct daemon *d, struct span name, struct span service, struct span pem, struct err *err)
+static int smtpd_cert(struct daemon *d, const struct ctl_cert *m, struct span pem, struct err *err)
 {
-	set_cert(d->state, name, service, pem);
+	set_cert(d->state, m->name, m->service, pem);
 	return smtpd_reload(d, err);
 }
 

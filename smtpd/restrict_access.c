@@ -30,6 +30,7 @@ static bool keys_of(struct restrict_run *r, struct access_keys *k)
 	struct span helo = span_z(s->helo), sender = s->txn ? s->txn->sender : SPAN_NULL;
 
 	k->n = 0;
+	k->is_dotted = s->svc->has_dotted_access;
 	if (r->op->code == RESTRICT_CLIENT_ACCESS && r->stage == 1) {
 		access_addr_keys(k, &r->arena, span_z(s->client_addr));
 		return true;

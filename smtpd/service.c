@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "conf/nearest.h"
 
-static const struct {
+struct word_bit {
 	const char *name;
 	unsigned bit;
-} ehlo_words[] = {
+};
+
+static const struct word_bit ehlo_words[] = {
 	{ "pipelining", SERVICE_EHLO_PIPELINING }, { "size", SERVICE_EHLO_SIZE }, { "vrfy", SERVICE_EHLO_VRFY },
 	{ "starttls", SERVICE_EHLO_STARTTLS }, { "auth", SERVICE_EHLO_AUTH }, { "dsn", SERVICE_EHLO_DSN },
 	{ "8bitmime", SERVICE_EHLO_8BITMIME }, { "smtputf8", SERVICE_EHLO_SMTPUTF8 },
@@ -20,18 +23,114 @@ static const struct {
 	{ "permit_sasl_authenticated", SERVICE_REWRITE_SASL }, { "permit_tls_all_clientcerts", SERVICE_REWRITE_CCERTS },
 };
 
-static int read_ehlo(struct service *svc, struct err *err)
+/* Tables that stand in main.cf itself can be asked here; files are out of reach. */
+static int read_words(struct service_words *w, struct arena *a, const char *name, const struct conf_list *list, struct err *err)
 {
-	const struct conf_list *l = &svc->conf.smtpd_discard_ehlo_keywords;
+	struct err why;
+	size_t i;
+
+	w->plain = list;
+	w->maps = arena_alloc(a, (list->n + 1) * sizeof(*w->maps));
+	for (i = 0; i < list->n; i++) {
+		const char *colon = strchr(list->v[i], ':');
+
+		if (!colon)
+			continue;
+		if (colon[1] != '{')
+			return err_set(err, ERR_CONF, "%s: '%s': only tables within main.cf, as regexp:{{/x/ y}}, are supported",
+				       name, list->v[i]);
+		if (map_open(&w->maps[w->n_maps], list->v[i], &why) < 0)
+			return err_set(err, ERR_CONF, "%s: %s", name, why.msg);
+		w->n_maps++;
+	}
+	return 0;
+}
+
+static int read_commands(struct service *svc, struct err *err)
+{
+	const struct smtpd_conf *c = &svc->conf;
+
+	return read_words(&svc->forbidden, &svc->arena, "smtpd_forbidden_commands", &c->smtpd_forbidden_commands, err) < 0 ||
+	       read_words(&svc->noop, &svc->arena, "smtpd_noop_commands", &c->smtpd_noop_commands, err) < 0 ? -1 : 0;
+}
+
+bool service_has_word(const struct service_words *w, struct span verb)
+{
+	struct str value = STR_INIT(MAP_VALUE_MAX);
+	struct err ignored;
+	bool found = conf_list_has(w->plain, verb);
+	size_t i;
+
+	for (i = 0; i < w->n_maps && !found; i++)
+		found = map_get(w->maps[i], verb, &value, &ignored) == MAP_FOUND;
+	str_fini(&value);
+	return found;
+}
+
+static void close_words(struct service_words *w)
+{
+	while (w->n_maps > 0)
+		map_close(&w->maps[--w->n_maps]);
+}
+
+static int unknown_word(const char *name, const char *word, struct nearest *n, struct err *err)
+{
+	struct str hint = STR_INIT(200);
+
+	err_set(err, ERR_CONF, "%s: '%s' is not supported%s", name, word, nearest_hint(n, &hint));
+	str_fini(&hint);
+	return -1;
+}
+
+/* Words for mechanisms that auth does not have would go unheeded. */
+static int check_security(const char *name, const struct conf_list *l, struct err *err)
+{
+	static const char *const known[] = { "noplaintext", "noanonymous" };
+	struct nearest n;
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (strcasecmp(l->v[i], known[0]) == 0 || strcasecmp(l->v[i], known[1]) == 0)
+			continue;
+		nearest_init(&n, l->v[i]);
+		nearest_offer(&n, known[0]);
+		nearest_offer(&n, known[1]);
+		return unknown_word(name, l->v[i], &n, err);
+	}
+	return 0;
+}
+
+static int read_sasl(struct service *svc, struct err *err)
+{
+	const struct smtpd_conf *c = &svc->conf;
+
+	return check_security("smtpd_sasl_security_options", &c->smtpd_sasl_security_options, err) < 0 ||
+	       check_security("smtpd_sasl_tls_security_options", &c->smtpd_sasl_tls_security_options, err) < 0 ? -1 : 0;
+}
+
+/* The bits of the words in l, of those that rows (n of them) has. */
+static int read_bits(const char *name, const struct conf_list *l, const struct word_bit *rows, size_t n, unsigned *bits,
+		     struct err *err)
+{
+	struct nearest near;
 	size_t i, k;
 
 	for (i = 0; i < l->n; i++) {
-		for (k = 0; k < ARRAY_LEN(ehlo_words) && strcasecmp(l->v[i], ehlo_words[k].name) != 0; k++)
-			;
-		if (k == ARRAY_LEN(ehlo_words))
-			return err_set(err, ERR_CONF, "smtpd_discard_ehlo_keywords: unknown word '%s'", l->v[i]);
-		svc->ehlo_off |= ehlo_words[k].bit;
+		nearest_init(&near, l->v[i]);
+		for (k = 0; k < n && strcasecmp(l->v[i], rows[k].name) != 0; k++)
+			nearest_offer(&near, rows[k].name);
+		if (k == n)
+			return unknown_word(name, l->v[i], &near, err);
+		*bits |= rows[k].bit;
 	}
+	return 0;
+}
+
+static int read_ehlo(struct service *svc, struct err *err)
+{
+	if (read_bits("smtpd_discard_ehlo_keywords", &svc->conf.smtpd_discard_ehlo_keywords, ehlo_words,
+		      ARRAY_LEN(ehlo_words), &svc->ehlo_off, err) < 0)
+		return -1;
 	if (!svc->global.smtputf8_enable)
 		svc->ehlo_off |= SERVICE_EHLO_SMTPUTF8;
 	if (svc->conf.disable_vrfy_command)
@@ -41,17 +140,8 @@ static int read_ehlo(struct service *svc, struct err *err)
 
 static int read_rewrite(struct service *svc, struct err *err)
 {
-	const struct conf_list *l = &svc->conf.local_header_rewrite_clients;
-	size_t i, k;
-
-	for (i = 0; i < l->n; i++) {
-		for (k = 0; k < ARRAY_LEN(rewrite_words) && strcasecmp(l->v[i], rewrite_words[k].name) != 0; k++)
-			;
-		if (k == ARRAY_LEN(rewrite_words))
-			return err_set(err, ERR_CONF, "local_header_rewrite_clients: '%s' is not supported", l->v[i]);
-		svc->rewrite |= rewrite_words[k].bit;
-	}
-	return 0;
+	return read_bits("local_header_rewrite_clients", &svc->conf.local_header_rewrite_clients, rewrite_words,
+			 ARRAY_LEN(rewrite_words), &svc->rewrite, err);
 }
 
 static int read_lists(struct service *svc, struct err *err)
@@ -134,7 +224,7 @@ static int read_protocols(struct tls_params *p, const char *name, const char *va
 	}
 	left &= has_names ? named : TLS_BOTH;
 	if (left == 0)
-		return err_set(err, ERR_CONF, "%s = %s leaves neither TLSv1.2 nor TLSv1.3", name, value);
+		return err_set(err, ERR_CONF, "%s: '%s' leaves neither TLSv1.2 nor TLSv1.3", name, value);
 	p->min_protocol = left & TLS_12 ? "TLSv1.2" : "TLSv1.3";
 	p->max_protocol = left & TLS_13 ? "TLSv1.3" : "TLSv1.2";
 	return 0;
@@ -194,26 +284,70 @@ static int read_tls(struct service *svc, const struct service_keys *keys, struct
 				       conf->smtpd_tls_chain_files.v[0] : conf->smtpd_tls_cert_file);
 }
 
-struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys,
-			    struct err *err)
+static int read_all(struct service *svc, struct err *err)
+{
+	struct resolve_conf resolve;
+	struct auth_conf auth;
+
+	if (smtpd_conf_read(&svc->conf, svc->layer, &svc->arena, err) < 0 ||
+	    global_conf_read(&svc->global, svc->layer, &svc->arena, err) < 0 ||
+	    auth_conf_read(&auth, svc->layer, &svc->arena, err) < 0 ||
+	    resolve_conf_read(&resolve, svc->layer, &svc->arena, err) < 0)
+		return -1;
+	svc->looks_into_quotes = resolve.resolve_dequoted_address;
+	svc->has_dotted_access = !conf_list_has(&resolve.parent_domain_matches_subdomains,
+						SPAN_LIT("smtpd_access_maps"));
+	svc->log_name = arena_printf(&svc->arena, "%s/smtpd:", svc->global.syslog_name);
+	svc->plaintext_ok = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
+	return 0;
+}
+
+static int (*const parts[])(struct service *svc, struct err *err) = {
+	read_ehlo, read_commands, read_rewrite, read_sasl, read_lists, read_networks,
+};
+
+static struct service *begin(const char *name, const struct conf *layer)
 {
 	struct service *svc = xnew(struct service);
-	struct auth_conf auth;
 
 	svc->refs = 1;
 	svc->layer = layer;
 	svc->name = arena_strdup(&svc->arena, name);
-	if (smtpd_conf_read(&svc->conf, layer, &svc->arena, err) < 0 ||
-	    global_conf_read(&svc->global, layer, &svc->arena, err) < 0 ||
-	    auth_conf_read(&auth, layer, &svc->arena, err) < 0 || read_ehlo(svc, err) < 0 ||
-	    read_rewrite(svc, err) < 0 ||
-	    read_lists(svc, err) < 0 || read_networks(svc, err) < 0 || read_tls(svc, keys, err) < 0) {
-		service_unref(&svc);
-		return NULL;
-	}
-	svc->log_name = arena_printf(&svc->arena, "%s/smtpd:", svc->global.syslog_name);
-	svc->plaintext_ok = !auth.disable_plaintext_auth || auth.auth_allow_cleartext;
 	return svc;
+}
+
+struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys,
+			    struct err *err)
+{
+	struct service *svc = begin(name, layer);
+	size_t i;
+	int rc = read_all(svc, err);
+
+	for (i = 0; i < ARRAY_LEN(parts) && rc == 0; i++)
+		rc = parts[i](svc, err);
+	if (rc < 0 || read_tls(svc, keys, err) < 0)
+		service_unref(&svc);
+	return svc;
+}
+
+void service_check(const char *name, const struct conf *layer, const struct service_keys *keys,
+		   void (*wrong)(void *arg, const char *text), void *arg)
+{
+	struct service *svc = begin(name, layer);
+	struct err err = ERR_INIT;
+	size_t i;
+
+	if (read_all(svc, &err) < 0) {
+		wrong(arg, err.msg);
+	} else {
+		for (i = 0; i < ARRAY_LEN(parts); i++) {
+			if (parts[i](svc, &err) < 0)
+				wrong(arg, err.msg);
+		}
+		if (read_tls(svc, keys, &err) < 0)
+			wrong(arg, err.msg);
+	}
+	service_unref(&svc);
 }
 
 struct service *service_ref(struct service *svc)
@@ -237,6 +371,8 @@ void service_unref(struct service **svc)
 	if (!x || --x->refs > 0)
 		return;
 	tls_ctx_unref(&x->tls);
+	close_words(&x->forbidden);
+	close_words(&x->noop);
 	arena_fini(&x->arena);
 	conf_unref(&x->own_layer);
 	conf_unref(&x->own_base);

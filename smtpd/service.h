@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "conf/map.h"
 #include "conf/params.h"
 #include "proto/netlist.h"
 #include "proto/restrict.h"
@@ -21,6 +22,13 @@ enum service_ehlo { SERVICE_EHLO_PIPELINING = 1, SERVICE_EHLO_SIZE = 2, SERVICE_
 enum service_rewrite { SERVICE_REWRITE_INET = 1, SERVICE_REWRITE_NETWORKS = 2, SERVICE_REWRITE_SASL = 4,
 		       SERVICE_REWRITE_CCERTS = 8 };
 
+/* Commands that a parameter names, in so many words or by tables. */
+struct service_words {
+	const struct conf_list *plain;
+	struct map **maps;
+	size_t n_maps;
+};
+
 /* Shared by a listener and its sessions; does not change once made. */
 struct service {
 	unsigned refs;
@@ -32,7 +40,10 @@ struct service {
 	struct smtpd_conf conf;
 	struct global_conf global;
 	bool plaintext_ok;              /* auth takes passwords in clear outside of TLS */
+	bool looks_into_quotes;         /* resolve_dequoted_address */
+	bool has_dotted_access;         /* access tables hold subdomains as ".example.com" */
 	struct netlist mynetworks, event_exceptions, newline_exclusions, auth_exceptions;
+	struct service_words forbidden, noop;
 	struct restrict_prog lists[RESTRICT_LISTS];
 	unsigned ehlo_off;              /* enum service_ehlo */
 	unsigned rewrite;               /* enum service_rewrite */
@@ -51,6 +62,14 @@ struct service_keys {
 struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys,
 			    struct err *err)
 	WARN_UNUSED;
+
+/* Tells wrong all for which service_new would refuse: "parameter: what is wrong". No blocking. Source: service.c */
+void service_check(const char *name, const struct conf *layer, const struct service_keys *keys,
+		   void (*wrong)(void *arg, const char *text), void *arg);
+
+/* Is that one of its commands? Source: service.c */
+bool service_has_word(const struct service_words *w, struct span verb);
+
 struct service *service_ref(struct service *svc);
 
 /* Gives the service its layer (a reference, taken over) and one of the snapshot below, for as long as it lives. Source:

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "proto/smtp.h"
 #include "smtpd/cmd.h"
+#include "smtpd/footer.h"
 #include "smtpd/restrict_run.h"
 #include "smtpd/txn.h"
 #include "svc/msg_anvil.h"
@@ -20,6 +21,7 @@
 #define OUT_MAX 65536u
 #define OUT_PAUSE 16384u        /* a client that does not read its replies is not read either */
 #define LINGER_MAX 262144u
+#define FOOTER_MAX 8000u
 
 static void on_io(uv_poll_t *p, int status, int events);
 static void on_timer(uv_timer_t *t);
@@ -44,8 +46,6 @@ struct session *session_new(struct server *srv, struct service *svc, int fd, con
 	s->name_status = s->reverse_status = MSG_TEMP;
 	s->unix_user = unix_user ? xstrdup(unix_user) : NULL;
 	s->is_local = unix_user || strcmp(addr, local_addr) == 0;
-	s->is_trusted = unix_user || netlist_match(&svc->mynetworks, NULL, addr);
-	s->is_exempt = unix_user || netlist_match(&svc->event_exceptions, NULL, addr);
 	if (!unix_user)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	s->poll = xnew(uv_poll_t);
@@ -168,12 +168,17 @@ void session_close(struct session *s)
 
 static void put_reply(struct session *s, int code, const char *dsn, struct span text)
 {
+	struct str both = STR_INIT(FOOTER_MAX);
+
 	if (code >= 400) {
 		s->errors++;
 		s->failed = true;
 	}
+	if (code >= 400 && s->svc->conf.smtpd_reject_footer[0])
+		text = footer_add(s, text, &both);
 	if (smtp_reply(&s->io.out, code, s->svc->ehlo_off & SERVICE_EHLO_STATUS ? NULL : dsn, text) < 0)
 		session_close(s);
+	str_fini(&both);
 }
 
 void session_reply(struct session *s, int code, const char *dsn, const char *fmt, ...)
@@ -199,6 +204,12 @@ void session_reply_line(struct session *s, const char *line)
 	}
 	snprintf(status, sizeof(status), "%.*s", SPAN_ARG(dsn));
 	put_reply(s, code, status, text);
+}
+
+void session_queued(struct session *s)
+{
+	s->errors = s->junk = 0;
+	session_reply(s, 250, "2.0.0", "Ok: queued as %s", s->txn->id);
 }
 
 const char *session_queue_id(const struct session *s)
@@ -227,12 +238,8 @@ void session_log(struct session *s, const char *kind, const char *rcpt, const ch
 
 void session_reject(struct session *s, const char *rcpt, const char *reply)
 {
-	struct arena a = { 0 };
-	const char *footer = s->svc->conf.smtpd_reject_footer;
-
 	session_log(s, "reject", rcpt, reply);
-	session_reply_line(s, footer && *footer ? arena_printf(&a, "%s; %s", reply, footer) : reply);
-	arena_fini(&a);
+	session_reply_line(s, reply);
 	/* 421 and 521 promise that we hang up (RFC 5321 section 3.8, RFC 7504) */
 	if (strncmp(reply, "421", 3) == 0 || strncmp(reply, "521", 3) == 0)
 		session_close(s);
@@ -303,7 +310,7 @@ bool session_over_limit(struct session *s, enum ipc_rc rc, const void *reply, ui
 
 /* ---- the run ---- */
 
-/* A client that errs gets slower answers, then none. */
+/* A client that errs gets slower answers, then none, until it has delivered a message. */
 static void penalize(struct session *s)
 {
 	const struct smtpd_conf *conf = &s->svc->conf;
@@ -312,7 +319,7 @@ static void penalize(struct session *s)
 		log_info("too many errors after %s from %s", s->where, s->namaddr);
 		session_reply(s, 421, "4.7.0", "%s Error: too many errors", s->svc->global.myhostname);
 		session_close(s);
-	} else if (s->failed && !s->slept && s->errors > conf->smtpd_soft_error_limit &&
+	} else if (stream_pending(&s->io) && !s->slept && s->errors > conf->smtpd_soft_error_limit &&
 		   conf->smtpd_error_sleep_time_ms) {
 		s->slept = true;
 		session_sleep(s, conf->smtpd_error_sleep_time_ms, NULL);

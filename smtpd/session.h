@@ -84,6 +84,9 @@ void session_destroy(struct session *s);
 /* A reply; text may hold "\n" for more lines. 4xx and 5xx count as errors. Source: session.c */
 void session_reply(struct session *s, int code, const char *dsn, const char *fmt, ...) PRINTF(4, 5);
 
+/* The reply to a message that was taken; errors made so far are forgiven. Source: session.c */
+void session_queued(struct session *s);
+
 /* A whole reply, "554 5.7.1 text". Source: session.c */
 void session_reply_line(struct session *s, const char *line);
 

@@ -3,14 +3,32 @@
 #include <unistd.h>
 
 #include "conf/map.h"
+#include "conf/map_source.h"
 #include "conf/param.h"
 #include "conf/params.h"
 #include "conf/source.h"
 #include "svc/topology.h"
-#include "tls/tls.h"
 #include "tools/check.h"
 
-#define PEM_MAX (1 << 20)
+/* Lines of a text table that are no entries: a daemon skips them. */
+static void check_text(const char *where, const char *path, struct conf_errors *errors)
+{
+	struct str key = STR_INIT(SOURCE_MAX);
+	struct conf_errors found = { 0 };
+	struct source src;
+	struct span value;
+	struct err err;
+	size_t i;
+
+	if (source_open(&src, path, SOURCE_MAX, &err) == 0)
+		while (map_source_next(&src, MAP_SYNTAX_TABLE, &key, &value, &found))
+			;
+	for (i = 0; i < found.n; i++)
+		conf_error(errors, "%s: %s", where, found.v[i] + (conf_is_warning(found.v[i]) ? strlen(CONF_WARNING) : 0));
+	conf_errors_fini(&found);
+	source_fini(&src);
+	str_fini(&key);
+}
 
 static void check_table(const char *where, const char *type_name, struct htab *seen, struct conf_errors *errors)
 {
@@ -22,6 +40,8 @@ static void check_table(const char *where, const char *type_name, struct htab *s
 	if (map_open(&m, type_name, &err) < 0)
 		conf_error(errors, "%s%s: %s", err.kind == ERR_CONF && !strstr(err.msg, "does not exist") ? "" :
 			   "warning: ", where, err.msg);
+	else if (strncmp(type_name, "texthash:", 9) == 0)
+		check_text(where, type_name + 9, errors);
 	map_close(&m);
 }
 
@@ -58,10 +78,11 @@ static void check_domain_files(const struct conf *c, struct conf_errors *errors)
 	arena_fini(&a);
 }
 
-void check_tables(const struct conf *c, struct conf_errors *errors)
+/* Tables of all parameters, or of those only that a row sets. */
+static void check_layer(const struct conf *c, const struct mastercf_service *row, struct htab *seen,
+			struct conf_errors *errors)
 {
 	struct arena a = { 0 };
-	struct htab seen = { 0 };
 	struct conf_list list;
 	const struct param *p;
 	struct err err;
@@ -70,36 +91,31 @@ void check_tables(const struct conf *c, struct conf_errors *errors)
 	for (p = param_table; p < param_table + param_count; p++) {
 		if (p->type != PARAM_MAPS && p->type != PARAM_LIST)
 			continue;
-		if (param_read(p, c, &list, &a, &err) < 0)
+		for (i = 0; row && i < row->n_overrides && strcmp(row->overrides[i].name, p->name) != 0; i++)
+			;
+		if ((row && i == row->n_overrides) || param_read(p, c, &list, &a, &err) < 0)
 			continue;
 		for (i = 0; i < list.n; i++)
 			if (p->type == PARAM_MAPS || looks_like_table(list.v[i]))
-				check_table(check_where(c, p->name, errors), list.v[i], &seen, errors);
+				check_table(check_where(c, p->name, errors), list.v[i], seen, errors);
 	}
-	check_domain_files(c, errors);
-	htab_fini(&seen);
 	arena_fini(&a);
 }
 
-/* Reads cert and, if it is another file, key as one PEM text and makes a context from it. Services share them. */
-static void check_pair(const char *where, const char *cert, const char *key, struct conf_errors *errors)
+void check_tables(const struct conf *c, const struct mastercf *m, struct conf_errors *errors)
 {
-	struct tls_params params = { .min_protocol = "TLSv1.2" };
-	struct str pem = STR_INIT(PEM_MAX);
-	struct tls_ctx *ctx;
-	struct err err;
+	struct htab seen = { 0 };
+	struct conf layer;
+	size_t i;
 
-	if (source_slurp(&pem, cert, &err) < 0 || str_addc(&pem, '\n') < 0 ||
-	    (strcmp(cert, key) != 0 && *key && source_slurp(&pem, key, &err) < 0)) {
-		conf_error_once(errors, arena_printf(&errors->arena, "%s: %s", where, err.msg));
-	} else {
-		params.pem = str_span(&pem);
-		ctx = tls_ctx_new(&params, &err);
-		if (!ctx)
-			conf_error_once(errors, arena_printf(&errors->arena, "%s: %s: %s", where, cert, err.msg));
-		tls_ctx_unref(&ctx);
+	check_layer(c, NULL, &seen, errors);
+	for (i = 0; i < m->n; i++) {
+		check_overlay(&layer, c, m, &m->v[i]);
+		check_layer(&layer, &m->v[i], &seen, errors);
+		conf_fini(&layer);
 	}
-	str_fini(&pem);
+	check_domain_files(c, errors);
+	htab_fini(&seen);
 }
 
 static void check_login_cert(const struct conf *c, const struct mastercf_service *s, const char *file,
@@ -110,9 +126,7 @@ static void check_login_cert(const struct conf *c, const struct mastercf_service
 	struct err err;
 
 	if (login_conf_read(&login, c, &a, &err) == 0) {
-		if (*login.ssl_cert)
-			check_pair(check_where(c, "ssl_cert", errors), login.ssl_cert, login.ssl_key, errors);
-		else if (login.login_tls_wrappermode || span_ends_nocase(span_z(s->name), "s"))
+		if (!*login.ssl_cert && (login.login_tls_wrappermode || span_ends_nocase(span_z(s->name), "s")))
 			conf_error(errors, "%s:%u: service '%s' begins with TLS, but ssl_cert is not set", file,
 				   s->line, s->name);
 	}
@@ -127,12 +141,9 @@ static void check_smtpd_cert(const struct conf *c, const struct mastercf_service
 	struct err err;
 
 	if (smtpd_conf_read(&smtpd, c, &a, &err) == 0) {
-		if (*smtpd.smtpd_tls_cert_file)
-			check_pair(check_where(c, "smtpd_tls_cert_file", errors), smtpd.smtpd_tls_cert_file,
-				   smtpd.smtpd_tls_key_file, errors);
-		else if (!smtpd.smtpd_tls_chain_files.n &&
-			 (smtpd.smtpd_tls_wrappermode ||
-			  smtpd.smtpd_tls_security_level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT))
+		if (!*smtpd.smtpd_tls_cert_file && !smtpd.smtpd_tls_chain_files.n &&
+		    (smtpd.smtpd_tls_wrappermode ||
+		     smtpd.smtpd_tls_security_level == SMTPD_TLS_SECURITY_LEVEL_ENCRYPT))
 			conf_error(errors, "%s:%u: service '%s' needs TLS, but smtpd_tls_cert_file is not set", file,
 				   s->line, s->name);
 	}

@@ -30,7 +30,7 @@ void check_limits(const struct conf *c, struct conf_errors *errors)
 				   "warning: %s: a mailbox may be smaller than one message (message_size_limit)",
 			           check_where(c, "virtual_mailbox_limit", errors));
 		if (*l.home_mailbox && l.home_mailbox[strlen(l.home_mailbox) - 1] != '/')
-			conf_error(errors, "%s: '%s' does not end with '/': only Maildir is supported",
+			conf_error(errors, "warning: %s: '%s' does not end with '/': IMAP and POP3 do not read an mbox file",
 			           check_where(c, "home_mailbox", errors), l.home_mailbox);
 		if (g.virtual_mailbox_domains.n && g.virtual_mailbox_maps.n && !*g.virtual_mailbox_base)
 			conf_error(errors, "%s: virtual_mailbox_base is not set",

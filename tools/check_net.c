@@ -24,23 +24,6 @@ static void check_network(const char *where, const char *entry, struct conf_erro
 			   where, entry);
 }
 
-/* Postfix's own default names a table there. */
-static void check_forbidden(const struct conf *c, struct conf_errors *errors)
-{
-	struct arena a = { 0 };
-	struct smtpd_conf s;
-	struct err err;
-	size_t i;
-
-	if (smtpd_conf_read(&s, c, &a, &err) == 0)
-		for (i = 0; i < s.smtpd_forbidden_commands.n; i++)
-			if (strchr(s.smtpd_forbidden_commands.v[i], ':'))
-				conf_error(errors, "warning: %s: %s has no effect: commands are compared as words",
-					   check_where(c, "smtpd_forbidden_commands", errors),
-					   s.smtpd_forbidden_commands.v[i]);
-	arena_fini(&a);
-}
-
 void check_networks(const struct conf *c, struct conf_errors *errors)
 {
 	struct arena a = { 0 };
@@ -48,7 +31,6 @@ void check_networks(const struct conf *c, struct conf_errors *errors)
 	struct err err;
 	size_t i;
 
-	check_forbidden(c, errors);
 	if (global_conf_read(&g, c, &a, &err) == 0) {
 		for (i = 0; i < g.mynetworks.n; i++)
 			check_network(check_where(c, "mynetworks", errors), g.mynetworks.v[i], errors);

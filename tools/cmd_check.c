@@ -33,10 +33,12 @@ static void check_all(const char *dir, struct conf_errors *errors)
 		check_services(&m, errors);
 	restrict_check_all(&c, &m, errors);
 	check_tls(&c, &m, errors);
+	check_starts(&c, &m, errors);
 	check_relaying(&c, &m, errors);
 	check_logins(&c, &m, errors);
 	check_networks(&c, errors);
-	check_tables(&c, errors);
+	check_tables(&c, &m, errors);
+	check_words(&c, errors);
 	check_limits(&c, errors);
 	check_mailboxes(&c, errors);
 	check_domains(&c, errors);

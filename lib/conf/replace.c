@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "io/sync_dir.h"
 
 static int sync_directory(const char *path)
 {
@@ -14,7 +15,7 @@ static int sync_directory(const char *path)
 	if (str_add_span(&z, dir.n ? dir : SPAN_LIT(".")) == 0)
 		fd = open(z.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0) {
-		rc = fsync(fd);
+		rc = sync_dir(fd);
 		close(fd);
 	}
 	str_fini(&z);

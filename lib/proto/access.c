@@ -22,11 +22,13 @@ static struct span lowered(struct arena *a, struct span s)
 
 static void add_parents(struct access_keys *k, struct span domain)
 {
-	struct span head;
+	struct span head, with_dot;
 
 	add(k, domain);
-	while (span_cut(domain, '.', &head, &domain))
-		add(k, domain);
+	while (span_cut(domain, '.', &head, &domain)) {
+		with_dot = (struct span){ domain.p - 1, domain.n + 1 };
+		add(k, k->is_dotted ? with_dot : domain);
+	}
 }
 
 void access_domain_keys(struct access_keys *k, struct arena *a, struct span domain)

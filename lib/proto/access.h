@@ -2,6 +2,7 @@
 #ifndef PROTO_ACCESS_H
 #define PROTO_ACCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -12,10 +13,11 @@
 struct access_keys {
 	struct span v[ACCESS_KEYS_MAX]; /* most specific first; in lower case */
 	size_t n;
+	bool is_dotted;                 /* parent domains are asked as ".example.com" */
 };
 
-/* Appends "host.example.com", "example.com", "com" (parent domains match, as with parent_domain_matches_subdomains).
- * Keys live in a. Source: access.c */
+/* Appends "host.example.com", "example.com", "com" (parent domains match, as with parent_domain_matches_subdomains;
+ * else "host.example.com", ".example.com", ".com"). Keys live in a. Source: access.c */
 void access_domain_keys(struct access_keys *k, struct arena *a, struct span domain);
 
 /* Appends "192.0.2.1", "192.0.2", "192.0", "192", or an IPv6 address and its prefixes at colons. Source: access.c */

@@ -18,6 +18,7 @@ struct child_start {
 	uid_t uid;
 	gid_t gid;
 	uint64_t quota;                 /* bytes, 0: none */
+	uint64_t quota_messages;        /* 0: none */
 	const char *session;            /* id of the log lines */
 	const char *remote;             /* address of the client */
 	const char *tag;                /* of the IMAP command that logged in, or "" */

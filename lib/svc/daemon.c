@@ -86,7 +86,7 @@ static int take_cert(struct daemon *d, const struct ctl_cert *m, int fd, struct 
 		return 0;
 	if (map_memfd(fd, m->size, &pem, err) < 0)
 		return -1;
-	rc = d->ops->cert(d, m->name, m->service, pem, err);
+	rc = d->ops->cert(d, m, pem, err);
 	unmap(pem);
 	return rc;
 }
@@ -144,15 +144,18 @@ static void on_channel(void *arg, struct ipc *c, uint32_t id, const void *in, in
 	struct daemon *d = arg;
 	const struct ctl_channel *m = in;
 
+	log_debug("channel %d with %.*s", (int)m->kind, SPAN_ARG(m->peer));
 	if (d->ops->channel && *fd >= 0)
 		d->ops->channel(d, (enum channel_kind)m->kind, m->is_server != 0, m->peer, fd);
 }
 
 static void on_listen(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
+	const struct ctl_listen *m = in;
 	struct daemon *d = arg;
 	struct err err = ERR_INIT;
 
+	log_debug("service %.*s listens on %.*s", SPAN_ARG(m->service), SPAN_ARG(m->address));
 	if (*fd >= 0 && d->ops->listen && d->ops->listen(d, in, fd, &err) < 0) {
 		log_error("%s", err.msg);
 		tell_failed(d, &err);
@@ -164,6 +167,7 @@ static void on_reload(void *arg, struct ipc *c, uint32_t id, const void *in, int
 	struct daemon *d = arg;
 	struct err err = ERR_INIT;
 
+	log_debug("new configuration");
 	if (d->ops->reload && d->ops->reload(d, &err) < 0) {
 		log_error("reload: %s; the old configuration stays", err.msg);
 		tell_failed(d, &err);

@@ -42,7 +42,7 @@ struct daemon_ops {
 	int (*listen)(struct daemon *d, const struct ctl_listen *l, int *fd, struct err *err);
 
 	/* Certificate chain and key as PEM bytes; wiped after the call. Comes before init at the start. */
-	int (*cert)(struct daemon *d, struct span name, struct span service, struct span pem, struct err *err);
+	int (*cert)(struct daemon *d, const struct ctl_cert *m, struct span pem, struct err *err);
 
 	/* d->conf is the new snapshot. On -1 the old one is put back and master is told. */
 	int (*reload)(struct daemon *d, struct err *err);

@@ -20,8 +20,9 @@ IPC_STRUCT(ctl_init, CTL_INIT_FIELDS)
 IPC_STRUCT(ctl_conf, CTL_CONF_FIELDS)
 
 /* master -> daemon with a sealed memfd: PEM bytes, certificate chain and key in one; name is the parameter that names
- * the files (smtpd_tls_cert_file, ssl_cert), service the master.cf service or "". Also when the files change. */
-#define CTL_CERT_FIELDS(S, U64, STR, LIST) STR(S, name) STR(S, service) U64(S, size)
+ * the files (smtpd_tls_cert_file, smtpd_tls_CAfile, ssl_cert), service the master.cf service or "", overrides its
+ * "name = value" lines. Also when the files change. */
+#define CTL_CERT_FIELDS(S, U64, STR, LIST) STR(S, name) STR(S, service) U64(S, size) STR(S, overrides)
 IPC_STRUCT(ctl_cert, CTL_CERT_FIELDS)
 
 /* master -> daemon with one end of a channel; kind: enum channel_kind; is_server: the peer asks, we answer. */

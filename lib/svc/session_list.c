@@ -128,6 +128,7 @@ static void copy_user(struct session_process *pr, const struct child_start *from
 		.user = arena_strdup(a, from->user), .system_user = arena_strdup(a, from->system_user),
 		.home = arena_strdup(a, from->home), .mail = arena_strdup(a, from->mail), .index = arena_strdup(a, from->index),
 		.uid = from->uid, .gid = from->gid, .quota = from->quota,
+		.quota_messages = from->quota_messages,
 	};
 }
 

@@ -120,6 +120,7 @@ static void fill_start(struct session_request *r, const struct ticket_user *u)
 	st->uid = (uid_t)u->uid;
 	st->gid = (gid_t)u->gid;
 	st->quota = u->quota;
+	st->quota_messages = r->p->quota_messages;
 	st->instance = r->p->daemon ? r->p->daemon->instance : 0;
 	st->watch_fd = -1;
 }
@@ -263,13 +264,16 @@ int session_parent_read_conf(struct session_parent *p, const struct session_kind
 {
 	struct global_conf global;
 	struct login_conf login;
+	struct store_conf store;
 
-	if (global_conf_read(&global, d->conf, &d->arena, err) < 0 || login_conf_read(&login, d->conf, &d->arena, err) < 0)
+	if (global_conf_read(&global, d->conf, &d->arena, err) < 0 || login_conf_read(&login, d->conf, &d->arena, err) < 0 ||
+	    store_conf_read(&store, d->conf, &d->arena, err) < 0)
 		return -1;
 	if (!p->calls && sandbox_calls_new(&p->calls, CHILD_MAY, err) < 0)
 		return -1;
 	p->conf = conf;
 	p->max_per_user = login.mail_max_userip_connections;
+	p->quota_messages = store.quota_messages;
 	p->is_root = d->is_root;
 	p->is_sandboxed = global.sandbox;
 	p->log_tag = strcmp(global.syslog_name, "dovecot") == 0 ? "dovecot:" : kind->service;

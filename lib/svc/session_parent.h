@@ -69,6 +69,7 @@ struct session_parent {
 	struct sandbox_calls *calls;    /* likewise */
 	const char *log_tag;            /* of children */
 	uint64_t max_per_user;          /* mail_max_userip_connections */
+	uint64_t quota_messages;
 	bool is_root, is_sandboxed, is_draining;
 	uv_signal_t on_child;
 	uv_timer_t sweep;

@@ -154,11 +154,11 @@ static int on_listen(struct daemon *d, const struct ctl_listen *m, int *fd, stru
 	return 0;
 }
 
-static int on_cert(struct daemon *d, struct span name, struct span service, struct span pem, struct err *err)
+static int on_cert(struct daemon *d, const struct ctl_cert *m, struct span pem, struct err *err)
 {
 	struct sub *s = d->state;
 
-	snprintf(s->certs, sizeof(s->certs), "%.*s:%.*s:%zu", SPAN_ARG(name), SPAN_ARG(service), pem.n);
+	snprintf(s->certs, sizeof(s->certs), "%.*s:%.*s:%zu", SPAN_ARG(m->name), SPAN_ARG(m->service), pem.n);
 	return 0;
 }
 

@@ -127,6 +127,23 @@ def test_include_with_owner(world):
         assert wait_file(world.box(user), m).startswith(b"Return-Path: <owner-group@example.com>\n")
 
 
+def test_include_with_a_member_that_may_not_be(world):
+    """It is returned alone, to the owner of the list; the others have the letter."""
+    group = world.i.etc / "list"
+    text = group.read_text()
+    group.write_text(text + "\"|touch /nowhere/evil\"\n")
+    try:
+        m, since = world.send("group@example.com"), len(world.i.log_text())
+        for user in (world.ani, world.budi):
+            wait_file(world.box(user), m)
+        line = world.i.wait_log("to=<group@example.com>, relay=none", since=since)
+        assert "dsn=5.7.1, status=bounced (mail to command is restricted)" in line, line
+        wait_for("the notice", lambda: any(b"mail to command is restricted" in f.read_bytes() for f in files_of(world.box(world.budi))))
+    finally:
+        group.write_text(text)
+    wait_queue_empty(world.i)
+
+
 def test_alias_loop_ends(world):
     m = world.send("round@example.com")
     wait_file(world.box(world.ani), m)

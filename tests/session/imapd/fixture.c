@@ -100,6 +100,7 @@ static void open_store(struct fixture *f, struct session *s)
 
 	if (mail_store_open(&s->store, &opt, &err) < 0)
 		log_fatal("%s", err.msg);
+	s->store.quota.count = f->quota_messages;
 	/* their special uses, but none is made */
 	s->store.folders = f->conf.mailbox_defaults;
 }

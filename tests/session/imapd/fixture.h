@@ -13,7 +13,7 @@ struct fixture {
 	unsigned n_letters;             /* for names of files */
 	struct imapd_conf conf;
 	struct imap_start start;
-	uint64_t quota;                 /* of the store, bytes; 0: none */
+	uint64_t quota, quota_messages; /* of the store, bytes and count; 0: none */
 	struct arena arena;
 };
 

@@ -267,6 +267,8 @@ static void set_conf(struct play *p, const char *name, const char *value)
 		c->imap_logout_format = arena_strdup(&p->f.arena, value);
 	else if (strcmp(name, "quota") == 0)
 		p->f.quota = n;
+	else if (strcmp(name, "quota_messages") == 0)
+		p->f.quota_messages = n;
 	else
 		die(p, "no such parameter", name);
 }

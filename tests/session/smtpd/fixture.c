@@ -26,7 +26,11 @@ static void on_log(void *arg, enum log_level level, const char *line)
 
 static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
-	static const char *const users[] = { "tito", "iqbal", "postmaster", "tito+ext", "x@y", "a%b" };
+	static const struct { const char *domain; enum addr_class class; } others[] = {
+		{ "@alias.example", ADDR_VIRTUAL_ALIAS }, { "@box.example", ADDR_VIRTUAL_MAILBOX },
+		{ "@relay.example", ADDR_RELAY },
+	};
+	static const char *const users[] = { "tito", "iqbal", "postmaster", "tito+ext", "x@y", "\"x@y\"", "a%b" };
 	const struct rcpt_check *m = in;
 	struct rcpt_verdict v = { .status = MSG_OK };
 	ptrdiff_t at = span_rchr(m->address, '@');
@@ -60,6 +64,10 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 			v.status = MSG_TEMP;
 		v.dsn = SPAN_LIT("5.1.1");
 		v.text = SPAN_LIT("User unknown in local recipient table");
+	}
+	for (i = 0; i < ARRAY_LEN(others); i++) {
+		if (span_ends_nocase(m->address, others[i].domain))
+			v = (struct rcpt_verdict){ .status = MSG_NO, .class = others[i].class, .dsn = SPAN_LIT("5.1.1") };
 	}
 	(void)!ipc_reply(c, id, &rcpt_verdict_desc, &v, NULL);
 }

@@ -12,6 +12,7 @@ enum fixture_peer { FIXTURE_RESOLVE, FIXTURE_AUTH, FIXTURE_ANVIL, FIXTURE_QUEUE,
 
 /* What the fakes do:
  *  resolve  example.com is ours with users tito, iqbal, postmaster and "relay*"; temp@example.com is a temporary failure;
+ *           alias.example, box.example and relay.example are classes without users;
  *           tables: "inline:{key=value, ...}" as they stand; 192.0.2.1 is client.example
  *  auth     PLAIN, LOGIN with the password "secret"
  *  anvil    counts and rates from fixture->count and fixture->rate

@@ -1,5 +1,6 @@
 /* Whole exchanges: libsasl2's client here, the front over a channel, real worker processes behind it. */
 #include <fcntl.h>
+#include <poll.h>
 #include <sasl/sasl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -74,7 +75,7 @@ static void on_pam(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 				span_eqz(q->password, "trouble") ? MSG_TEMP : MSG_NO, SPAN_NULL };
 
 	f->pam_asked++;
-	assert_true(span_eqz(q->service, "surat"));
+	assert_true(span_eqz(q->service, f->settings.auth.auth_pam_service));
 	assert_int_equal(ipc_reply(c, id, &pam_result_desc, &r, NULL), 0);
 }
 
@@ -567,6 +568,21 @@ static void tickets_work_once(void **state)
 	assert_int_equal(login(f, "PLAIN", "daemon", "pampass", "pop3"), AUTH_REFUSED);
 }
 
+/* Settings that a reload brings. */
+static void other_settings(void **state)
+{
+	struct fixture *f = *state;
+
+	f->settings.auth.auth_pam_service = "other";
+	f->settings.auth.auth_ticket_lifetime_ms = 1;
+	front_configure(f->front, &f->settings);
+	assert_int_equal(login(f, "PLAIN", "daemon", "pampass", "smtp"), AUTH_OK);
+	assert_true(f->pam_asked > 0);
+	assert_int_equal(login(f, "PLAIN", "local", "lpass", "imap"), AUTH_OK);
+	poll(NULL, 0, 20);
+	assert_int_equal(redeem(f, f->answer.ticket, "imap"), MSG_NO);
+}
+
 static void refused_starts(void **state)
 {
 	struct fixture *f = *state;
@@ -724,7 +740,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(mechanisms),      T(long_input),       T(malformed),      T(scram_hides_names), T(failures_wait),
-		T(tenth_guess_is_slow), T(tickets_work_once), T(refused_starts), T(aborted_exchanges), T(worker_crash),
+		T(tenth_guess_is_slow), T(tickets_work_once), T(other_settings), T(refused_starts), T(aborted_exchanges), T(worker_crash),
 		T(reload_keeps_exchanges), T(changed_store), T(no_pam),
 	};
 	struct err err = ERR_INIT;

@@ -36,7 +36,8 @@ int getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t n, struct 
 	static const struct {
 		const char *name;
 		uid_t uid;
-	} users[] = { { "tito", TITO }, { "iqbal", IQBAL }, { "nobody", 65534 }, { "root", 0 } };
+	} users[] = { { "tito", TITO }, { "iqbal", IQBAL }, { "nobody", 65534 }, { "root", 0 },
+	  { "ghost", TITO } };
 
 	*found = NULL;
 	if (strcmp(name, "broken") == 0)

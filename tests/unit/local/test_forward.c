@@ -116,6 +116,9 @@ static int setup_closed(void **state)
 static void test_not_allowed(void **state)
 {
 	put_file("tito/.forward", "a@b.org, \"|/bin/x\"\n", TITO, 0644);
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news,
+			    "0::a@b.org;0::tito@example.com via error:5.7.1 mail to command is restricted;");
+	put_file("tito/.forward", "\"|/bin/x\"\n", TITO, 0644);
 	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_BOUNCED, "5.7.1",
 	       "mail to command is restricted");
 	put_file("tito/.forward", "/var/tmp/x\n", TITO, 0644);
@@ -132,6 +135,11 @@ static void test_include(void **state)
 	h = ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "tito", in_root("tito/list")) } });
 	EXPECT(h, DLV_EXPANDED, "2.0.0", "");
 	assert_string_equal(h->news, "0::a@b.org;0::iqbal;0::c@d.org;");
+	/* what is not allowed is returned alone */
+	put_file("tito/list", "a@b.org\n\"|/bin/x\"\n/var/x\nc@d.org\n", TITO, 0644);
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "tito", in_root("tito/list")) } })->news,
+			    "0::a@b.org;0::list@example.com via error:5.7.1 mail to command is restricted;"
+			    "0::list@example.com via error:5.7.1 mail to file is restricted;0::c@d.org;");
 	put_file("tito/list", "\"|/bin/x\"\n", TITO, 0644);
 	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_INCLUDE, "tito", in_root("tito/list")) } }), DLV_BOUNCED,
 	       "5.7.1", "command");

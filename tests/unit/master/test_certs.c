@@ -98,6 +98,25 @@ static void test_of_one_service(void **state)
 	world_end(&w);
 }
 
+/* What a row says of TLS reaches login with the row's bytes, and authorities are files too. */
+static void test_row_of_login(void **state)
+{
+	struct world w = { 0 };
+	struct certs cs = { 0 };
+	const struct cert *c;
+
+	load(&w, &cs, "ssl_cert = %s/cert\nssl_key = %s/key\nsmtpd_tls_CAfile = %s/both\n",
+	     "31926 inet n - n - - login -o login_protocol=imap -o ssl_min_protocol=TLSv1.3\n");
+	assert_int_equal(cs.n, 4);
+	c = find(&cs, "login", "31926");
+	expect_bytes(c, "CERT\nKEY\n");
+	assert_non_null(strstr(c->overrides, "ssl_min_protocol = TLSv1.3\n"));
+	assert_string_equal(cs.v[1].name, "smtpd_tls_CAfile");
+	expect_bytes(&cs.v[1], "BOTH\n");
+	certs_fini(&cs);
+	world_end(&w);
+}
+
 static void test_missing_file(void **state)
 {
 	struct world w = { 0 };
@@ -148,7 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pairs),        cmocka_unit_test(test_one_pair_for_all),
-		cmocka_unit_test(test_of_one_service), cmocka_unit_test(test_missing_file), cmocka_unit_test(test_poll),
+		cmocka_unit_test(test_of_one_service), cmocka_unit_test(test_row_of_login), cmocka_unit_test(test_missing_file), cmocka_unit_test(test_poll),
 	};
 
 	return cmocka_run_group_tests_name("certs", tests, NULL, NULL);

@@ -93,12 +93,35 @@ static void test_limit(void **state)
 	str_fini(&out);
 }
 
+static void test_facility(void **state)
+{
+	static const struct { const char *word; int code; } rows[] = {
+		{ "mail", LOG_MAIL }, { "local3", LOG_LOCAL3 }, { "AUTH", LOG_AUTH }, { "uucp", LOG_UUCP },
+	};
+	struct arena a = { 0 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf c = { .dir = "/etc/surat" };
+		struct conf_errors errors = { 0 };
+		struct global_conf g;
+		struct err err = ERR_INIT;
+
+		assert_int_equal(conf_parse(&c, "main.cf", span_z(arena_printf(&a, "syslog_facility = %s\n", rows[i].word)),
+					    &errors), 0);
+		assert_int_equal(global_conf_read(&g, &c, &a, &err), 0);
+		assert_int_equal(logger_facility(g.syslog_facility), rows[i].code);
+		conf_fini(&c);
+	}
+	arena_fini(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file_lines),
 		cmocka_unit_test(test_syslog_packets),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_facility),
 	};
 
 	return cmocka_run_group_tests_name("logger", tests, set_up, NULL);

@@ -32,6 +32,9 @@ static void test_domain(void **state)
 	k.n = 0;
 	access_domain_keys(&k, &a, SPAN_LIT("..."));
 	expect_keys(&k, "... .. .");
+	k = (struct access_keys){ .is_dotted = true };
+	access_domain_keys(&k, &a, SPAN_LIT("Mail.Example.COM"));
+	expect_keys(&k, "mail.example.com .example.com .com");
 	arena_fini(&a);
 }
 

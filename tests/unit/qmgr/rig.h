@@ -23,7 +23,7 @@
 
 struct seen_job {
 	uint64_t qid, job;
-	char transport[16], sender[64], rcpts[256], body[400], delivered_to[64];
+	char transport[16], sender[64], rcpts[256], body[4000], delivered_to[64];
 	uint64_t nos[16];
 	size_t n;
 	bool is_final, is_passed;

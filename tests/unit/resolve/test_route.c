@@ -91,7 +91,8 @@ static void alias_destinations(void **state)
 	};
 	static const struct row forbidden[] = {
 		{ "command", "cmd@localhost", "reject 5.7.1 mail to commands and files is not allowed" },
-		{ "what is left", "both@localhost", "expand <daemon@example.com>" },
+		{ "what is left", "both@localhost",
+		  "expand <both@localhost via error:5.7.1 mail to command is restricted> <daemon@example.com>" },
 	};
 
 	RUN(LOCAL "alias_maps = inline:{ {cmd = \"|/bin/prog -a b\"}, {file = /var/mail/x}, {list = :include:/etc/list}, "

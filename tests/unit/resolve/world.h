@@ -83,7 +83,8 @@ static inline const char *world_dump(struct world *w, const struct route *out)
 	} else if (out->action == ROUTE_EXPAND) {
 		str_addz(&s, "expand");
 		for (i = 0; i < out->news.n; i++)
-			str_addf(&s, " <%s%.*s>", kinds[v[i].kind], SPAN_ARG(v[i].address));
+			str_addf(&s, " <%s%.*s%s%.*s>", kinds[v[i].kind], SPAN_ARG(v[i].address),
+				 v[i].via.n ? " via " : "", SPAN_ARG(v[i].via));
 		if (out->has_sender)
 			str_addf(&s, " from <%.*s>", SPAN_ARG(out->sender));
 	} else {

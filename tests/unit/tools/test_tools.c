@@ -6,6 +6,7 @@
 #include "../conf/tmpdir.h"
 #include "base/attr.h"
 #include "base/span.h"
+#include "tests/session/smtpd/fixture.h"
 #include "tools/commands.h"
 
 static const struct tool_command commands[] = {
@@ -216,8 +217,35 @@ static const struct {
 	  "main.cf:1: 'passdb {': blocks of Dovecot are not read; write auth_passdb = users, passwd-file:/path, pam" },
 	{ "include", "!include conf.d/*.conf\n", rows, TOOL_FAILED, "main.cf:1: '!include' is not read: main.cf is one file" },
 	{ "open to all", "mynetworks = 0.0.0.0/0\n", rows, TOOL_OK, "warning: " },
-	{ "forbidden commands", "smtpd_forbidden_commands = CONNECT, regexp:{{/^[^A-Z]/ Bogus}}\n", rows, TOOL_OK,
-	  "main.cf:1: smtpd_forbidden_commands: regexp:{{/^[^A-Z]/ Bogus}} has no effect" },
+	{ "forbidden commands", "smtpd_forbidden_commands = CONNECT, regexp:/nowhere/x\n", rows, TOOL_FAILED,
+	  "main.cf:1: smtpd_forbidden_commands: 'regexp:/nowhere/x': only tables within main.cf" },
+	{ "forbidden commands of Postfix", "smtpd_forbidden_commands = CONNECT, regexp:{{/^[^A-Z]/ Bogus}}\n", rows, TOOL_OK, "" },
+	{ "keyword of EHLO", "smtpd_discard_ehlo_keywords = pipelning\n", rows, TOOL_FAILED,
+	  "main.cf:1: smtpd_discard_ehlo_keywords: 'pipelning' is not supported; did you mean 'pipelining'?" },
+	{ "keyword of EHLO in a row", "", "25 inet n - y - - smtpd\n  -o smtpd_discard_ehlo_keywords=chunkng\n", TOOL_FAILED,
+	  "master.cf:1: smtpd_discard_ehlo_keywords: 'chunkng' is not supported; did you mean 'chunking'?" },
+	{ "who gets headers", "local_header_rewrite_clients = permit_mynetwork\n", rows, TOOL_FAILED,
+	  "main.cf:1: local_header_rewrite_clients: 'permit_mynetwork' is not supported; did you mean 'permit_mynetworks'?" },
+	{ "mechanisms", "smtpd_sasl_security_options = noplaintex\n", rows, TOOL_FAILED,
+	  "main.cf:1: smtpd_sasl_security_options: 'noplaintex' is not supported; did you mean 'noplaintext'?" },
+	{ "versions of TLS", "smtpd_tls_protocols = !TLSv2\n", rows, TOOL_FAILED, "main.cf:1: smtpd_tls_protocols: unknown version" },
+	{ "no version of TLS", "smtpd_tls_mandatory_protocols = TLSv1\n", "25 inet n - y - - smtpd -o smtpd_tls_security_level=encrypt\n",
+	  TOOL_FAILED, "main.cf:1: smtpd_tls_mandatory_protocols: 'TLSv1' leaves neither" },
+	{ "networks of smtpd", "smtpd_sasl_exceptions_networks = 10.0.0.1/8\n", rows, TOOL_FAILED,
+	  "main.cf:1: smtpd_sasl_exceptions_networks: " },
+	{ "authorities", "smtpd_tls_CAfile = /nowhere/ca\n", rows, TOOL_FAILED, "main.cf:1: smtpd_tls_CAfile: cannot open /nowhere/ca" },
+	{ "chain", "smtpd_tls_chain_files = /nowhere/c\n", rows, TOOL_FAILED, "main.cf:1: smtpd_tls_chain_files: cannot open /nowhere/c" },
+	{ "networks of login", "login_trusted_networks = 10.0.0.1/8\n", "imap inet n - y - - login\n", TOOL_FAILED, "main.cf:1: login_trusted_networks: " },
+	{ "table in a row", "", "25 inet n - y - - smtpd -o smtpd_sender_login_maps=hash:/nowhere/l\n", TOOL_OK,
+	  "master.cf:1: smtpd_sender_login_maps: table /nowhere/l.lmdb does not exist; to make it run: surat map /nowhere/l" },
+	{ "classes of notices", "notify_classes = 2bounc\n", rows, TOOL_FAILED,
+	  "main.cf:1: notify_classes: '2bounc' is none of 2bounce bounce data delay policy protocol resource software; did you mean "
+	  "'2bounce'?" },
+	{ "where commands are allowed", "allow_mail_to_commands = aliases\n", rows, TOOL_FAILED, "did you mean 'alias'?" },
+	{ "where extensions go", "propagate_unmatched_extensions = virtul\n", rows, TOOL_FAILED, "did you mean 'virtual'?" },
+	{ "name servers", "resolve_dns_server = 127.0.0.1@53, dns.example\n", rows, TOOL_FAILED,
+	  "main.cf:1: resolve_dns_server: 'dns.example' is neither an address nor address@port" },
+	{ "format of logins", "auth_username_format = %Lu@x\n", rows, TOOL_FAILED, "main.cf:1: auth_username_format: '%Lu@x' is none of" },
 	{ "host bits", "mynetworks = 127.0.0.0/8 10.0.0.1/24\n", rows, TOOL_FAILED, "the network is 10.0.0.0/24" },
 	{ "file of networks", "mynetworks = /etc/networks\n", rows, TOOL_FAILED, "neither an address nor a network" },
 	{ "table of networks", "mynetworks = cidr:/nowhere/n\n", rows, TOOL_FAILED,
@@ -225,7 +253,7 @@ static const struct {
 	{ "protocols", "inet_protocols = ipv5\n", rows, TOOL_FAILED, "main.cf:1: inet_protocols: 'ipv5'" },
 	{ "mailbox limit", "mailbox_size_limit = 5 MB\nmessage_size_limit = 10M\n", rows, TOOL_OK,
 	  "main.cf:1: mailbox_size_limit" },
-	{ "mbox", "home_mailbox = mbox\n", rows, TOOL_FAILED, "only Maildir is supported" },
+	{ "mbox", "home_mailbox = mbox\n", rows, TOOL_OK, "main.cf:1: home_mailbox: 'mbox' does not end with '/'" },
 	{ "mailbox format", "mail_location = mbox:~/mail\n", rows, TOOL_FAILED, "main.cf:1: mail_location: " },
 	{ "option of a mailbox", "mail_location = maildir:~/Maildir:INDX=/x\n", rows, TOOL_FAILED,
 	  "unknown option \"INDX=/x\"" },
@@ -270,6 +298,40 @@ static void test_check(void **state)
 			fail_msg("%d %s", status, r.out);
 		end(&r);
 	}
+}
+
+/* What stands in the files: the line, and what is wrong with it. */
+static void test_check_files(void **state)
+{
+	static const struct { const char *file, *text, *message; } files[] = {
+		{ "text", "a b\nalone\n\nc d\n", "/text:2: " },
+		{ "pcre", "/a/ OK\n/(/ OK\n", "/pcre:2: in pattern '(' at 1: missing closing parenthesis" },
+		{ "regexp", "# x\nif /a/\n/b/ OK\n", "endif" },
+		{ "cidr", "10.0.0.0/8 OK\n10.0.0.1/24 OK\n", "/cidr:2: " },
+	};
+	char *one = fixture_make_pem(), *two = fixture_make_pem(), *key = strstr(two, "-----BEGIN PRIVATE KEY");
+	char conf[3000];
+	struct run r;
+	size_t i;
+
+	begin(&r, "", rows);
+	for (i = 0; i < ARRAY_LEN(files); i++)
+		tmpdir_write(&r.dir, files[i].file, files[i].text);
+	tmpdir_write(&r.dir, "key", key);
+	*strstr(one, "-----BEGIN PRIVATE KEY") = '\0';
+	tmpdir_write(&r.dir, "cert", one);
+	snprintf(conf, sizeof(conf), "transport_maps = texthash:%s/text, pcre:%s/pcre, regexp:%s/regexp, cidr:%s/cidr\n"
+		 "ssl_cert = %s/cert\nssl_key = %s/key\n", r.dir.path, r.dir.path, r.dir.path, r.dir.path, r.dir.path, r.dir.path);
+	tmpdir_write(&r.dir, "main.cf", conf);
+	assert_int_equal(run(&r, "check"), TOOL_FAILED);
+	for (i = 0; i < ARRAY_LEN(files); i++)
+		if (!strstr(r.out, files[i].message))
+			fail_msg("%s: %s", files[i].message, r.out);
+	if (!strstr(r.out, "main.cf:2: ssl_cert: ") || !strstr(r.out, "match"))
+		fail_msg("the key: %s", r.out);
+	end(&r);
+	free(one);
+	free(two);
 }
 
 /* One of each kind: none hides another, and each has its place. */
@@ -331,6 +393,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_map),
 	cmocka_unit_test(test_newaliases),
 	cmocka_unit_test(test_check),
+	cmocka_unit_test(test_check_files),
 	cmocka_unit_test(test_check_all),
 	cmocka_unit_test(test_check_json),
 };

@@ -25,7 +25,7 @@ static int setup(void **state)
 	tmpdir_make(&f->dir);
 	snprintf(text, sizeof(text),
 		 "data_directory = %s\nvirtual_mailbox_domains = example.com\nmyhostname = host.test\n"
-		 "virtual_mailbox_base = %s/vhosts\nmail_uid = 5000\nmail_gid = 5001\n", f->dir.path, f->dir.path);
+		 "virtual_mailbox_base = %s/vhosts\nmail_uid = 5000\nmail_gid = 5001\nmail_location = maildir:~/Mail\n", f->dir.path, f->dir.path);
 	tmpdir_write(&f->dir, "main.cf", text);
 	*state = f;
 	return 0;
@@ -97,7 +97,7 @@ static void add_and_passwd(void **state)
 		assert_int_equal(user(f, "add|siti|--password|x"), TOOL_OK);
 		assert_non_null(strstr(f->err, "uid 5000 may not make mailboxes"));
 	}
-	assert_string_equal(a.mail, "maildir:~/Maildir");
+	assert_string_equal(a.mail, "maildir:~/Mail");
 	assert_true(a.has_ids && a.uid == 5000 && a.gid == 5001 && a.quota == 2 << 20);
 	rest = str_span(&secrets);
 	assert_true(span_word(&rest, "\n", &line) && span_starts(line, "{ARGON2ID}"));

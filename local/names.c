@@ -1,0 +1,40 @@
+#include "local/names.h"
+
+#include <string.h>
+
+#define SAFE_CHARS "1234567890!@%-_=+:,.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+static struct span stranger_value(const struct names *n, struct span name)
+{
+	struct span address = n->r->delivered;
+	ptrdiff_t at = span_rchr(address, '@');
+
+	if (span_eqz(name, "user"))
+		return n->r->user;
+	if (span_eqz(name, "extension"))
+		return n->r->extension;
+	if (span_eqz(name, "recipient_delimiter"))
+		return n->r->extension.n ? span_sub(span_z(n->s->global.recipient_delimiter), 0, 1) : SPAN_NULL;
+	if (span_eqz(name, "local"))
+		return at < 0 ? address : span_sub(address, 0, (size_t)at);
+	if (span_eqz(name, "domain"))
+		return at < 0 ? SPAN_NULL : span_from(address, (size_t)at + 1);
+	return span_eqz(name, "recipient") ? address : SPAN_NULL;
+}
+
+int names_value(void *arg, struct span name, struct str *out, struct err *err)
+{
+	const struct names *n = arg;
+	bool is_home = span_eqz(name, "home"), is_ours = is_home || span_eqz(name, "shell");
+	struct span v = is_home ? n->home : is_ours ? n->shell : stranger_value(n, name);
+	size_t from = out->n;
+
+	if (v.n == 0)
+		return 0;
+	if (str_add_span(out, v) < 0)
+		return err_set(err, ERR_CONF, "%s is too long", n->param);
+	for (; !is_ours && from < out->n; from++)
+		if (!strchr(SAFE_CHARS, out->p[from]))
+			out->p[from] = '_';
+	return 1;
+}
