@@ -143,7 +143,8 @@ static int fetch_file(struct fetch *f, size_t i, const struct mailbox_name *name
 	for (k = 0; k < f->req->n; k++)
 		needs_parts = needs_parts || fetch_section_needs_parts(&f->req->items[k]);
 	if (rc == 0 && f->req->kinds & FACT_KINDS)
-		rc = mailbox_msg(f->box, i, f->req->kinds & BIT(IMAP_FETCH_SIZE), &m, err);
+		rc = mailbox_msg(f->box, i, (f->req->kinds & BIT(IMAP_FETCH_SIZE) ? MAILBOX_WANT_SIZE : 0u) |
+				 (f->req->kinds & BIT(IMAP_FETCH_INTERNALDATE) ? MAILBOX_WANT_DATE : 0u), &m, err);
 	if (rc == 0 && (needs_parts || needs_body))
 		rc = mailbox_body(f->box, i, &body, err);
 	if (rc == 0 && needs_parts)

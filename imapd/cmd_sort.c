@@ -70,7 +70,7 @@ static int sort(struct session *s, const struct imap_search *req, uint32_t *hits
 			g.cols[c].numbers = arena_alloc(&s->tick, (n + 1) * sizeof(int64_t));
 		else
 			g.cols[c].texts = arena_alloc(&s->tick, (n + 1) * sizeof(struct span));
-		what |= by == IMAP_SEARCH_SIZE ? MAILBOX_FACTS : is_number(by) ? MAILBOX_DATES : MAILBOX_KEYS;
+		what |= by == IMAP_SEARCH_ARRIVAL ? MAILBOX_DATES : is_number(by) ? MAILBOX_FACTS : MAILBOX_KEYS;
 		needs_record = needs_record || by != IMAP_SEARCH_ARRIVAL;
 	}
 	if (needs_record && mailbox_ensure(s->box, hits, n, err) < 0)

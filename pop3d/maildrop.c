@@ -118,7 +118,7 @@ int maildrop_size(struct maildrop *d, struct message *m, uint64_t *n_r, struct e
 	*n_r = m->is_gone ? 0 : m->size;
 	if (*n_r != UINT64_MAX)
 		return 0;
-	if (mailbox_msg(d->box, index_of(d, m), true, &facts, err) == 0) {
+	if (mailbox_msg(d->box, index_of(d, m), MAILBOX_WANT_SIZE | MAILBOX_WANT_OCTETS, &facts, err) == 0) {
 		*n_r = m->size = size_of(d, &facts);
 		return 0;
 	}

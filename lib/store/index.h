@@ -82,7 +82,7 @@ enum index_flag {
 /* UNENDED: its last line has no end (known with the record only); POP3 sends one. */
 enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2, INDEX_UNENDED = 4 };
 
-/* Of a file that nobody has looked at yet; then its size is not known either. A record comes with a date. */
+/* Nobody has looked at the file yet, and its size comes from a record if it is known. */
 #define INDEX_NO_DATE INT64_MIN
 
 /* The fixed part of a message. */

@@ -125,10 +125,12 @@ size_t mailbox_find(const struct mailbox *b, uint32_t uid, bool *found_r);
 
 /* ---- reading: i is an index in v ---- */
 
-/* Facts about a message, fixed part, with its date; vsize is UINT64_MAX unless want_size (then the file is read if
- * nobody knows).
- * ERR_PERM: it is gone. Source: mailbox_read.c */
-int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m_r, struct err *err) WARN_UNUSED;
+/* internal_s, vsize, size */
+enum mailbox_want { MAILBOX_WANT_DATE = 1, MAILBOX_WANT_SIZE = 2, MAILBOX_WANT_OCTETS = 4 };
+
+/* Facts about a message, fixed part. What is wanted and nobody knows is looked for in the file. ERR_PERM: it is gone.
+ * Source: mailbox_read.c */
+int mailbox_msg(struct mailbox *b, size_t i, unsigned want, struct index_msg *m_r, struct err *err) WARN_UNUSED;
 
 /* The name of its file up to the flags, in a. ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span *base_r, struct err *err) WARN_UNUSED;
@@ -151,7 +153,7 @@ int mailbox_file_named(struct mailbox *b, const struct mailbox_name *name, uint6
 int mailbox_body(struct mailbox *b, size_t i, struct mail_body *b_r, struct err *err) WARN_UNUSED;
 
 /* Makes sure that the messages sel[0..n) (indexes in v, ascending) have their records, in few transactions; called
- * before a walk. Source: mailbox_read.c */
+ * before a walk. One that cannot be read has a date at least. Source: mailbox_read.c */
 int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err) WARN_UNUSED;
 
 /* The same for date and size of their files, which a look at many has left out. A message whose file is not there has

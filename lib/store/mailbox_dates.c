@@ -1,10 +1,10 @@
 /*
- * The date of a letter is that of its file. A look that finds few new files looks at each, one that finds many (a folder
- * seen for the first time) leaves it out, and INDEX_NO_DATE stands in the index until somebody asks or reads the letter:
+ * The date of a letter is that of its file. A look that finds few new files looks at each. One that finds many, such as
+ * the first at a folder, leaves it out, and INDEX_NO_DATE stands in the index until it is needed:
  *
- *   a record is made            from the file that is open anyway (mailbox_read.c)
- *   local has left a record     mailbox_dates_look
  *   dates are asked for         mailbox_ensure_dates: one fstatat each, kept in batches
+ *   a record is made of one     from the file that is open anyway (mailbox_read.c); with mailbox_dates_look where local
+ *   that has no Date field      has left the record
  *   it is copied or moved       the file takes its date along
  */
 #include <errno.h>

@@ -141,7 +141,7 @@ int mailbox_dates_look(struct disk *d, struct index_msg *m, struct err *err) WAR
 /* Gives them to the messages they are of. Best effort but for the index: -1. Source: mailbox_inbox.c */
 int mailbox_inbox_take(struct disk *d, struct err *err) WARN_UNUSED;
 
-/* Keeps a record of m, whose date is known, and puts m. Source: mailbox_inbox.c */
+/* Keeps a record of m, whose date is known if sent_s is not, and puts m. Source: mailbox_inbox.c */
 int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint64_t size, uint64_t vsize,
 		       struct span keys,
 		       struct span body, struct err *err) WARN_UNUSED;

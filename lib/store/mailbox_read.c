@@ -133,6 +133,7 @@ struct batch {
 	struct missing *v;
 	size_t n;
 	struct str blobs;               /* of those that are read and not kept yet */
+	bool has_unread;                /* one was seen that stays without a record */
 };
 
 static void batch_end(struct batch *l)
@@ -178,13 +179,15 @@ static void parse(struct mailbox *b, struct missing *m, struct str *blobs, struc
 	m->keys = m->body = m->end = blobs->n;
 	if (fd < 0)
 		return;
-	if (m->internal_s == INDEX_NO_DATE && fstat(fd, &st) == 0)
-		m->internal_s = st.st_mtime;
-	m->is_read = m->internal_s != INDEX_NO_DATE && mail_record_read(a, fd, &m->r, &err) == 0 &&
-		     mail_keys_encode(blobs, &m->r.keys) == 0;
+	m->is_read = mail_record_read(a, fd, &m->r, &err) == 0 && mail_keys_encode(blobs, &m->r.keys) == 0;
 	m->body = blobs->n;
 	m->is_read = m->is_read && mail_body_encode(blobs, &m->r.body) == 0;
 	m->end = blobs->n;
+	/* a letter without Date has that of its file */
+	if (m->is_read && m->r.sent_s == INT64_MIN && m->internal_s == INDEX_NO_DATE) {
+		m->is_read = fstat(fd, &st) == 0;
+		m->internal_s = m->is_read ? st.st_mtime : INDEX_NO_DATE;
+	}
 	close(fd);
 	arena_reset(a);
 }
@@ -225,6 +228,7 @@ static int make(struct mailbox *b, struct batch *l, struct err *err)
 	arena_init(&scratch, SCRATCH);
 	for (size_t i = 0; rc == 0 && i < l->n; i++) {
 		parse(b, &l->v[i], &l->blobs, &scratch);
+		l->has_unread = l->has_unread || !l->v[i].is_read;
 		if (l->blobs.n < BATCH_BYTES && i + 1 < l->n)
 			continue;
 		rc = keep(b, l->v + first, i + 1 - first, str_span(&l->blobs), err);
@@ -255,6 +259,7 @@ static bool has_inbox(const struct mailbox *b)
 	       faccessat(b->store->index_dir, INDEX_DIR "/" INDEX_INBOX, F_OK, 0) == 0;
 }
 
+/* What cannot be read has a date at least. */
 static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct batch l = { .blobs = STR_INIT(BATCH_BYTES * 33) };
@@ -280,7 +285,7 @@ static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *
 	}
 	batch_end(&l);
 	str_fini(&l.blobs);
-	return rc;
+	return rc == 0 && l.has_unread ? mailbox_ensure_dates(b, sel, n, err) : rc;
 }
 
 struct recordless {
@@ -419,21 +424,25 @@ static int get_msg(struct mailbox *b, size_t i, struct index_msg *m_r, struct er
 	return rc == 0 ? gone(err) : rc < 0 ? -1 : 0;
 }
 
-int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m_r, struct err *err)
+static bool is_known(const struct index_msg *m, unsigned want)
+{
+	return !((want & MAILBOX_WANT_DATE) && m->internal_s == INDEX_NO_DATE) &&
+	       !((want & MAILBOX_WANT_SIZE) && m->vsize == UINT64_MAX) &&
+	       !((want & MAILBOX_WANT_OCTETS) && m->size == UINT64_MAX);
+}
+
+int mailbox_msg(struct mailbox *b, size_t i, unsigned want, struct index_msg *m_r, struct err *err)
 {
 	uint32_t sel = (uint32_t)i;
 
 	if (get_msg(b, i, m_r, err) < 0)
 		return -1;
-	if (m_r->internal_s == INDEX_NO_DATE && (mailbox_ensure_dates(b, &sel, 1, err) < 0 || get_msg(b, i, m_r, err) < 0))
-		return -1;
-	if (m_r->internal_s == INDEX_NO_DATE)
-		return no_record(b, i, err);
-	if (!want_size || (m_r->size != UINT64_MAX && m_r->vsize != UINT64_MAX))
+	if (is_known(m_r, want))
 		return 0;
-	if (mailbox_ensure(b, &sel, 1, err) < 0 || get_msg(b, i, m_r, err) < 0)
+	if (((want & (MAILBOX_WANT_SIZE | MAILBOX_WANT_OCTETS)) && mailbox_ensure(b, &sel, 1, err) < 0) ||
+	    ((want & MAILBOX_WANT_DATE) && mailbox_ensure_dates(b, &sel, 1, err) < 0) || get_msg(b, i, m_r, err) < 0)
 		return -1;
-	return m_r->size != UINT64_MAX && m_r->vsize != UINT64_MAX ? 0 : no_record(b, i, err);
+	return is_known(m_r, want) ? 0 : no_record(b, i, err);
 }
 
 /* ---- sweeps ---- */

@@ -158,7 +158,7 @@ static void test_pending_expunge(void **state)
 	put("new/4.d", LETTER);
 	assert_string_equal(sync_of(b, false), "+4");
 	assert_string_equal(view_of(b), "1: 2:S! 3:Fa 4:");
-	assert_int_equal(mailbox_msg(b, 1, false, &m, &err), -1);
+	assert_int_equal(mailbox_msg(b, 1, 0, &m, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
 	assert_int_equal(mailbox_file(b, 1, NULL, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
@@ -469,7 +469,7 @@ static void test_read(void **state)
 	close(fd);
 	OK(mailbox_body(b, 2, &body, &err));
 	assert_true(body.envelope.n > 0);
-	OK(mailbox_msg(b, 4, true, &m, &err));
+	OK(mailbox_msg(b, 4, MAILBOX_WANT_SIZE, &m, &err));
 	assert_int_equal(m.size, 14);
 	assert_int_equal(m.vsize, 17);
 	OK(mailbox_ensure(b, all, 39, &err));
@@ -477,7 +477,7 @@ static void test_read(void **state)
 	assert_string_equal(sync_of(b, false), "");
 	assert_true(b->v[7].is_gone);
 	/* the last one has no record, 8 is gone */
-	OK(mailbox_msg(b, 39, false, &m, &err));
+	OK(mailbox_msg(b, 39, 0, &m, &err));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		size_t n[5] = { 0, 0, 0, 0, rows[i].stop };
 
@@ -536,7 +536,7 @@ static void test_listed_sizes(void **state)
 	view_of(b);
 	assert_int_equal(b->n, ARRAY_LEN(want));
 	for (size_t i = 0; i < b->n; i++) {
-		OK(mailbox_msg(b, i, false, &m, &err));
+		OK(mailbox_msg(b, i, 0, &m, &err));
 		if (m.vsize != want[i])
 			fail_msg("UID %u: %llu", m.uid, (unsigned long long)m.vsize);
 	}
@@ -618,7 +618,7 @@ static void test_renewed(void **state)
 	view_of(b);
 	modseq = b->now.modseq;
 	OK(index_renew(fixture_store.index, &err));
-	OK(mailbox_msg(b, 1, false, &m, &err));
+	OK(mailbox_msg(b, 1, 0, &m, &err));
 	assert_int_equal(m.uid, 2);
 	assert_string_equal(sync_of(b, true), "");
 	assert_true(b->now.modseq > modseq);

@@ -84,7 +84,7 @@ static void test_append(void **state)
 	assert_string_equal(sync_of(b, true), "+2");
 	assert_string_equal(view_of(b), "1:FS 2:");
 	assert_true(b->v[0].is_recent && b->v[1].is_recent);
-	OK(mailbox_msg(b, 1, true, &m, &err));
+	OK(mailbox_msg(b, 1, MAILBOX_WANT_SIZE, &m, &err));
 	assert_int_equal(m.size, 12);
 	assert_int_equal(m.vsize, 14);
 	assert_int_equal(m.internal_s, 1000000000);
@@ -252,10 +252,10 @@ static void test_copy(void **state)
 	assert_string_equal(sync_of(to, true), "+4 k");
 	assert_int_equal(to->v[2].flags, INDEX_KEYWORD * 6);
 	assert_int_equal(to->v[3].flags, 0);
-	OK(mailbox_msg(to, 1, false, &m, &err));
+	OK(mailbox_msg(to, 1, 0, &m, &err));
 	/* the record came along */
 	assert_true(m.state & INDEX_HAS_RECORD);
-	OK(mailbox_msg(to, 2, false, &m, &err));
+	OK(mailbox_msg(to, 2, 0, &m, &err));
 	assert_false(m.state & INDEX_HAS_RECORD);
 	assert_int_equal(recordless_of(""), 2);
 	assert_int_equal(recordless_of(".Sent"), 3);

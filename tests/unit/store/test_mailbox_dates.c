@@ -150,7 +150,9 @@ static void test_question(void **state)
 	/* the first answer stays */
 	set_date("cur/1003.x:2,", 5);
 	assert_int_equal(seen(b, 2, MAILBOX_DATES), 1003);
-	OK(mailbox_msg(b, 5, false, &m, &err));
+	OK(mailbox_msg(b, 5, 0, &m, &err));
+	assert_int_equal(m.internal_s, INDEX_NO_DATE);
+	OK(mailbox_msg(b, 5, MAILBOX_WANT_DATE, &m, &err));
 	assert_int_equal(m.internal_s, 1006);
 	assert_int_equal(m.size, strlen(LETTER));
 	assert_int_equal(m.vsize, UINT64_MAX);
@@ -163,6 +165,19 @@ static void test_question(void **state)
 	mailbox_close(&b);
 }
 
+static struct index_msg facts(uint32_t uid)
+{
+	struct index_folder f = folder_of("");
+	struct err err = ERR_INIT;
+	struct index_txn t;
+	struct index_msg m;
+
+	OK(index_begin(fixture_store.index, false, &t, &err));
+	assert_int_equal(index_msg_get(&t, f.id, uid, &m, &err), 1);
+	index_end(&t);
+	return m;
+}
+
 static void test_record(void **state)
 {
 	struct mailbox *b = open_many();
@@ -172,14 +187,22 @@ static void test_record(void **state)
 
 	OK(mailbox_ensure(b, &one, 1, &err));
 	assert_int_equal(undated_of(""), MANY - 1);
-	OK(mailbox_msg(b, 3, true, &m, &err));
+	OK(mailbox_msg(b, 3, MAILBOX_WANT_SIZE, &m, &err));
 	assert_int_equal(m.internal_s, 1004);
-	/* a letter without Date */
+	/* a letter without Date; one that has it needs no other */
 	assert_int_equal(m.sent_s, 1004);
+	put("cur/1003.x:2,", "Date: Sun, 9 Sep 2001 01:46:45 +0000\n\nb\n");
+	set_date("cur/1003.x:2,", 1003);
 	OK(mailbox_ensure(b, all, b->n, &err));
-	assert_int_equal(undated_of(""), 0);
-	OK(mailbox_msg(b, MANY - 1, true, &m, &err));
+	assert_int_equal(undated_of(""), 1);
+	OK(mailbox_msg(b, MANY - 1, MAILBOX_WANT_SIZE, &m, &err));
 	assert_int_equal(m.sent_s, DATE);
+	m = facts(3);
+	assert_int_equal(m.sent_s, DATE + 5);
+	assert_int_equal(m.internal_s, INDEX_NO_DATE);
+	assert_true(m.size > strlen(LETTER));
+	assert_int_equal(seen(b, 2, MAILBOX_DATES), 1003);
+	assert_int_equal(undated_of(""), 0);
 	free(all);
 	mailbox_close(&b);
 }
@@ -208,7 +231,7 @@ static void test_left_by_local(void **state)
 	b = open_many();
 	assert_int_equal(undated_of(""), MANY - 2);
 	assert_int_equal(folder_of("").n_recordless, MANY - 2);
-	OK(mailbox_msg(b, MANY - 1, true, &m, &err));
+	OK(mailbox_msg(b, MANY - 1, MAILBOX_WANT_SIZE, &m, &err));
 	assert_int_equal(m.internal_s, DATE);
 	assert_int_equal(m.sent_s, DATE);
 	mailbox_close(&b);
@@ -229,7 +252,7 @@ static void test_elsewhere(void **state)
 	put("new/9999.y", LETTER);
 	assert_int_equal(seen(b, 1, MAILBOX_DATES), 1002);
 	assert_int_equal(seen(b, 2, MAILBOX_DATES), NONE);
-	assert_int_equal(mailbox_msg(b, 2, false, &m, &err), -1);
+	assert_int_equal(mailbox_msg(b, 2, MAILBOX_WANT_DATE, &m, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
 	OK(mailbox_ensure_dates(b, all, b->n, &err));
 	assert_int_equal(seen(b, 3, MAILBOX_FACTS), 1004);
@@ -246,12 +269,18 @@ static void test_unreadable(void **state)
 {
 	struct mailbox *b = open_many();
 	int cur = dup(b->md.cur), file;
+	struct err err = ERR_INIT;
+	uint32_t five = 5;
 	char path[400];
 
 	fixture_path(path, sizeof(path), "source");
 	file = open(path, O_RDONLY);
 	assert_int_equal(dup2(file, b->md.cur), b->md.cur);
 	assert_true(seen(b, 2, MAILBOX_DATES) > DATE);
+	/* nor does a letter that cannot be read stay without */
+	OK(mailbox_ensure(b, &five, 1, &err));
+	assert_true(seen(b, 5, MAILBOX_FACTS) > DATE);
+	assert_int_equal(folder_of("").n_recordless, MANY);
 	assert_int_equal(dup2(cur, b->md.cur), b->md.cur);
 	assert_int_equal(seen(b, 3, MAILBOX_DATES), 1004);
 	close(cur);

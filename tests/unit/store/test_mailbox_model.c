@@ -128,7 +128,7 @@ static void check_disk(struct client *c)
 
 		CHECK(letter_of_uid[b->v[i].uid] == 0 || letter_of_uid[b->v[i].uid] == id);
 		letter_of_uid[b->v[i].uid] = id;
-		OK(mailbox_msg(b, i, false, &m, &err));
+		OK(mailbox_msg(b, i, 0, &m, &err));
 		CHECK(m.flags == b->v[i].flags && m.modseq == b->v[i].modseq);
 		OK(index_begin(fixture_store.index, false, &t, &err));
 		OK(index_folder_get(&t, SPAN_NULL, &f, &err));
