@@ -65,6 +65,19 @@ static int tell_new(struct session *s)
 	return s->enabled & ENABLED_REV2 ? 0 : session_putf(s, "* %u RECENT\r\n", s->box->now.n_recent);
 }
 
+/* A new letter is told without its MODSEQ. All is told now, so a client that keeps n needs no second look at what it
+ * appended itself (RFC 7162 section 3.2.5). */
+static int tell_highest(struct session *s, const struct mailbox_changes *ch)
+{
+	size_t i;
+
+	for (i = 0; i < ch->n_changed; i++) {
+		if (s->box->v[ch->changed[i] - 1].modseq >= s->box->now.modseq)
+			return 0;
+	}
+	return session_putf(s, "* OK [HIGHESTMODSEQ %" PRIu64 "] Highest\r\n", s->box->now.modseq);
+}
+
 int session_lost(struct session *s)
 {
 	(void)!session_putf(s, "* BYE The selected mailbox is no longer what it was, please log in again.\r\n");
@@ -94,7 +107,7 @@ int session_sync(struct session *s, bool may_expunge)
 		if (session_tell_flags(s, ch.changed[i] - 1, false) < 0)
 			return -1;
 	}
-	return 0;
+	return may_expunge && ch.has_new && (s->enabled & ENABLED_QRESYNC) ? tell_highest(s, &ch) : 0;
 }
 
 int session_enable_condstore(struct session *s)
