@@ -310,11 +310,6 @@ int maildir_batch_add(struct maildir_batch *b, struct maildir *md, const struct 
 	return 0;
 }
 
-uint64_t maildir_batch_size(const struct maildir_batch *b, size_t i)
-{
-	return b->v[i].size;
-}
-
 const char *maildir_batch_name(const struct maildir_batch *b, size_t i)
 {
 	return b->v[i].name;
@@ -645,16 +640,11 @@ void maildir_batch_commit(struct maildir_batch *b, struct err *results, bool *al
 	batch_reset(b);
 }
 
-void maildir_batch_abort(struct maildir_batch *b)
+void maildir_batch_fini(struct maildir_batch *b)
 {
 	for (size_t i = 0; i < b->n; i++)
 		unlinkat(b->v[i].md->tmp, b->v[i].tmp_name, 0);
 	batch_reset(b);
-}
-
-void maildir_batch_fini(struct maildir_batch *b)
-{
-	maildir_batch_abort(b);
 	free(b->v);
 	b->v = NULL;
 	b->cap = 0;

@@ -63,7 +63,7 @@ void maildir_close(struct maildir *md);
 char *maildir_base_name(struct arena *a, uint64_t arrival_ms, const char *queue_id, unsigned recipient,
 			const char *instance, const char *host);
 
-/* Writes one message to tmp/; its index in the batch is n - 1 afterwards. md must stay open until commit or abort.
+/* Writes one message to tmp/; its index in the batch is n - 1 afterwards. md must stay open until commit or fini.
  * On failure nothing of it is left and the batch is as before: ERR_SYS from the file system, ERR_TEMP when fd holds
  * fewer bytes than size. Blocks on writes, never on a sync. Source: maildir.c */
 int maildir_batch_add(struct maildir_batch *b, struct maildir *md, const struct maildir_msg *m,
@@ -72,10 +72,7 @@ int maildir_batch_add(struct maildir_batch *b, struct maildir *md, const struct 
 /* A message with this base name lies in new/ or cur/, whatever its flags. Blocks. Source: maildir.c */
 bool maildir_has(struct maildir *md, const char *base);
 
-/* Bytes that item i occupies, for quota. Source: maildir.c */
-uint64_t maildir_batch_size(const struct maildir_batch *b, size_t i);
-
-/* The name that item i will have in new/, unless another file stands there; until commit or abort.
+/* The name that item i will have in new/, unless another file stands there; until commit or fini.
  * Source: maildir.c */
 const char *maildir_batch_name(const struct maildir_batch *b, size_t i);
 
@@ -84,10 +81,7 @@ const char *maildir_batch_name(const struct maildir_batch *b, size_t i);
  * n flags: delivered by an earlier attempt, so quota counts it already. Empties the batch. Blocks. Source: maildir.c */
 void maildir_batch_commit(struct maildir_batch *b, struct err *results, bool *already_r);
 
-/* Removes what is in tmp/ and empties the batch; idempotent. Source: maildir.c */
-void maildir_batch_abort(struct maildir_batch *b);
-
-/* Frees the batch's memory after an abort. Source: maildir.c */
+/* Removes what is in tmp/ still, and frees the batch's memory. Idempotent. Source: maildir.c */
 void maildir_batch_fini(struct maildir_batch *b);
 
 /* Removes files in tmp/ that nobody touched for MAILDIR_TMP_AGE; the number removed. Blocks. Source: maildir.c */

@@ -34,7 +34,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/random.h"
 #include "io/sync_dir.h"
 #include "store/queue_priv.h"
 
@@ -188,11 +187,7 @@ static int open_tables(struct queue *q, MDB_txn *txn)
 		return rc;
 	q->last_id = mark;
 	q->mark = mark;
-	rc = get_counter(txn, q->counters, "instance", &q->instance);
-	if (rc != MDB_NOTFOUND)
-		return rc;
-	random_bytes(&q->instance, sizeof(q->instance));
-	return put_counter(txn, q->counters, "instance", q->instance);
+	return 0;
 }
 
 struct id_list {
@@ -363,11 +358,6 @@ void queue_close(struct queue **qp)
 		close(q->lock_fd);
 	free(q);
 	*qp = NULL;
-}
-
-uint64_t queue_instance(const struct queue *q)
-{
-	return q->instance;
 }
 
 void queue_recovered(const struct queue *q, size_t *messages_r, size_t *files_r)
@@ -692,23 +682,4 @@ enum queue_rc queue_list_held(struct queue *q, uint64_t after, size_t max, queue
 			      struct err *err)
 {
 	return list(q, q->held, after, max, fn, arg, last_r, err);
-}
-
-int queue_count(struct queue *q, size_t *messages_r, size_t *held_r, struct err *err)
-{
-	struct queue_view v;
-	MDB_stat msg, held;
-	int rc;
-
-	if (queue_view_begin(q, &v, err) < 0)
-		return -1;
-	rc = mdb_stat(v.txn, q->msg, &msg);
-	if (rc == 0)
-		rc = mdb_stat(v.txn, q->held, &held);
-	queue_view_end(&v);
-	if (rc)
-		return lmdb_err(err, rc, "count");
-	*messages_r = msg.ms_entries;
-	*held_r = held.ms_entries;
-	return 0;
 }

@@ -121,9 +121,6 @@ int queue_open(struct queue **q_r, const char *dir, const struct queue_options *
 /* Takes NULL; sets *q to NULL. No transaction may be open. Source: queue.c */
 void queue_close(struct queue **q);
 
-/* The random number of this queue, drawn when it was made. Source: queue.c */
-uint64_t queue_instance(const struct queue *q);
-
 /* The first of n new ids, all above any that was ever given; n below a million. Only the loop's thread calls it, never
  * blocks. Source: queue.c */
 uint64_t queue_new_ids(struct queue *q, uint64_t n);
@@ -203,9 +200,6 @@ enum queue_rc queue_list(struct queue *q, uint64_t after, size_t max, queue_list
 enum queue_rc queue_list_held(struct queue *q, uint64_t after, size_t max, queue_list_fn *fn, void *arg,
 			      uint64_t *last_r,
 			      struct err *err) WARN_UNUSED;
-
-/* Messages in the queue, and how many of them are held. Source: queue.c */
-int queue_count(struct queue *q, size_t *messages_r, size_t *held_r, struct err *err) WARN_UNUSED;
 
 /* ---- large bodies: any thread ---- */
 

@@ -13,7 +13,6 @@ struct queue {
 	int lock_fd;                    /* holds the lock that keeps a second process away */
 	int large_fd;                   /* large/ */
 	uint64_t reserve;
-	uint64_t instance;
 	uint64_t last_id;               /* the loop's thread */
 	_Atomic uint64_t mark;          /* durable: ids below it may have been given */
 	size_t recovered_messages, recovered_files;

@@ -40,10 +40,9 @@ void users_close(struct users *u);
  * owner and group get secrets.mdb when it is made new (-1: the caller's). -1 ERR_SYS. Source: users_edit.c */
 int users_edit_begin(struct users_edit **e_r, const char *dir, uid_t owner, gid_t group, struct err *err) WARN_UNUSED;
 
-/* Inside an edit: as users_get and users_get_secrets, with what the edit changed. Source: users_edit.c */
+/* Inside an edit: as users_get, with what the edit changed. Source: users_edit.c */
 enum map_rc users_edit_get(struct users_edit *e, struct span name, struct account *a_r, struct arena *arena,
 			   struct err *err);
-enum map_rc users_edit_get_secrets(struct users_edit *e, struct span name, struct str *out, struct err *err);
 
 /* Sets an account; its name must be folded. secrets: lines as above, "" for none, NULL to leave them.
  * -1 ERR_PERM for a bad record, ERR_SYS/ERR_TEMP when it cannot be written. Source: users_edit.c */

@@ -186,17 +186,6 @@ enum map_rc users_edit_get(struct users_edit *e, struct span name, struct accoun
 	return rc;
 }
 
-enum map_rc users_edit_get_secrets(struct users_edit *e, struct span name, struct str *out, struct err *err)
-{
-	struct span value;
-	enum map_rc rc = users_db_get(&e->dbs[SECRETS], name, &value, err);
-
-	str_reset(out);
-	if (rc == MAP_FOUND && str_add_span(out, value) < 0)
-		return (enum map_rc)err_set(err, ERR_TEMP, "the verifiers of %.*s are damaged", SPAN_ARG(name));
-	return rc;
-}
-
 static int put(struct users_edit *e, int which, struct span key, struct span value, struct err *err)
 {
 	MDB_val k = { key.n, (void *)key.p }, v = { value.n, (void *)value.p };

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SURAT_BUILD", ROOT / "build")).resolve()
 DAEMONS = ("resolve", "anvil", "auth", "qmgr", "local", "pop3d", "imapd", "smtpd", "login")
 IS_ROOT = os.geteuid() == 0
+IS_SANITIZED = (BUILD / "master/master").exists() and b"__asan_init" in (BUILD / "master/master").read_bytes()
 
 SUBMISSION = ("-o syslog_name=surat/submission -o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject "
               "-o smtpd_recipient_restrictions= -o local_header_rewrite_clients=permit_inet_interfaces,permit_sasl_authenticated")
@@ -58,10 +60,18 @@ def wait_for(what, fn, seconds=10.0):
         time.sleep(0.02)
 
 
+def memory_kib(pid, field="Anonymous"):
+    """A figure of smaps_rollup; nothing in a sanitized build, whose memory is mostly the sanitizer's."""
+    if IS_SANITIZED:
+        return 0
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(field + ":"))
+
+
 def free_base():
-    """A base whose service ports are free now."""
+    """A base whose service ports are free now, and below those that clients get."""
     while True:
-        base = random.randrange(20000, 60000, 1000)
+        base = random.randrange(12000, 31000, 100)
         with contextlib.ExitStack() as stack:
             try:
                 for _, port, _, _ in ROWS:
@@ -175,6 +185,14 @@ class Instance:
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
+    def check_sanitizers(self):
+        """With a sanitized build the report of a daemon stands in the log, through its stderr; the daemon is started again."""
+        text = self.log_text()
+        # BUS: a mapped file on a disk that was cut off
+        found = re.search(r"ERROR: AddressSanitizer: (?!BUS)|runtime error: ", text)
+        if found:
+            raise Failure(f"a daemon did what the sanitizer forbids:\n{text[max(0, found.start() - 300):found.start() + 4000]}")
+
     def wait_log(self, text, seconds=10.0, since=0):
         """Waits until text stands in the log behind offset since; returns the line."""
         def look():
@@ -222,6 +240,7 @@ class Instance:
         try:
             if self.pids():
                 self.stop()
+            self.check_sanitizers()
         finally:
             for pid in self.pids():
                 with contextlib.suppress(ProcessLookupError):

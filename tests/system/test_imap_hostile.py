@@ -12,7 +12,7 @@ import zlib
 
 import pytest
 from imap_wire import Gone, Imap
-from instance import IS_ROOT, Instance, wait_for
+from instance import IS_ROOT, Instance, memory_kib, wait_for
 from wire import anonymous, descriptors, trusting
 
 TITO, IQBAL = "tito@example.com", "iqbal@example.com"
@@ -60,10 +60,6 @@ def children(suite):
     return {int(c) for c in open(f"/proc/{pid}/task/{pid}/children").read().split()}
 
 
-def own_kib(pid):
-    return int(re.search(r"Anonymous:\s+(\d+)", open(f"/proc/{pid}/smaps_rollup").read())[1])
-
-
 def cpu(pid):
     words = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
@@ -76,7 +72,7 @@ class Session(Imap):
         before = children(suite)
         super().__init__(suite, user, USERS[user], timeout=timeout)
         self.pid = (children(suite) - before).pop()
-        self.start_kib = self.most_kib = own_kib(self.pid)
+        self.start_kib = self.most_kib = memory_kib(self.pid)
         self.start_cpu = cpu(self.pid)
         self.cpu = 0.0
         self.is_over = threading.Event()
@@ -86,7 +82,7 @@ class Session(Imap):
     def look(self):
         with contextlib.suppress(OSError, TypeError, IndexError):
             while not self.is_over.wait(0.01):
-                self.most_kib = max(self.most_kib, own_kib(self.pid))
+                self.most_kib = max(self.most_kib, memory_kib(self.pid))
                 self.cpu = cpu(self.pid) - self.start_cpu
 
     def bounded(self, kib=4000, seconds=10):
@@ -385,7 +381,7 @@ def test_spoiled_exchanges(suite, rounds):
 def test_flood_of_sessions(suite):
     """More than the user may have at once: NO for the rest, the parent as large as before, everything comes back."""
     def look():
-        return own_kib(parent(suite)), len(os.listdir(f"/proc/{parent(suite)}/fd"))
+        return memory_kib(parent(suite)), len(os.listdir(f"/proc/{parent(suite)}/fd"))
     open_, kib = [], look()[0]
     fds = look()[1]
     try:

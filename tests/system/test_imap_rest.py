@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from instance import IS_ROOT, Instance, wait_for
+from instance import IS_ROOT, Instance, memory_kib, wait_for
 from test_imap_login import IQBAL, TITO, USERS, Imap
 from test_imap_push import deliver, heard, idle
 
@@ -399,11 +399,7 @@ def test_nothing_of_a_session_is_left_to_the_next(suite):
 
 
 def pss(pids):
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup") as f:
-            total += next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
-    return total
+    return sum(memory_kib(pid, "Pss") for pid in pids)
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="reads the memory of other users' processes")

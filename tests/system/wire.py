@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 
-from instance import wait_for
+from instance import memory_kib, wait_for
 
 
 class Wire:
@@ -117,9 +117,7 @@ def anonymous(i, names):
     for name in names:
         for p in i.processes(name):
             pids = [p["pid"]] + [int(c) for c in open(f"/proc/{p['pid']}/task/{p['pid']}/children").read().split()]
-            for pid in pids:
-                text = open(f"/proc/{pid}/status").read()
-                found[(name, pid)] = int(re.search(r"RssAnon:\s+(\d+)", text)[1])
+            found.update({(name, pid): memory_kib(pid) for pid in pids})
     return found
 
 

@@ -409,12 +409,29 @@ void rig_sent(struct fake_agent *g, size_t job)
 		rig_report(g, &g->jobs[job], i, DLV_SENT, "2.0.0", "delivered to maildir", false);
 }
 
+static bool count(void *arg, uint64_t id, struct span record)
+{
+	++*(size_t *)arg;
+	return true;
+}
+
 size_t rig_messages(struct rig *r)
 {
 	struct err err = ERR_INIT;
-	size_t n, held;
+	uint64_t last;
+	size_t n = 0;
 
-	assert_int_equal(queue_count(r->q.queue, &n, &held, &err), 0);
+	assert_int_equal(queue_list(r->q.queue, 0, SIZE_MAX, count, &n, &last, &err), QUEUE_NONE);
+	return n;
+}
+
+size_t rig_held(struct rig *r)
+{
+	struct err err = ERR_INIT;
+	uint64_t last;
+	size_t n = 0;
+
+	assert_int_equal(queue_list_held(r->q.queue, 0, SIZE_MAX, count, &n, &last, &err), QUEUE_NONE);
 	return n;
 }
 

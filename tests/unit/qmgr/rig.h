@@ -97,6 +97,7 @@ void rig_report(struct fake_agent *g, const struct seen_job *s, size_t which, en
 		const char *text, bool is_lazy);
 void rig_sent(struct fake_agent *g, size_t job);
 size_t rig_messages(struct rig *r);
+size_t rig_held(struct rig *r);
 void rig_stored(struct rig *r, uint64_t id, struct queue_msg *m, struct arena *a);
 void rig_logged(struct rig *r, const char *what);
 void rig_attach_tool(struct rig *r);
