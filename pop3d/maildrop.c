@@ -106,7 +106,7 @@ int maildrop_measure(struct maildrop *d, struct err *err)
 		if (d->v[i].size == UINT64_MAX && !d->v[i].is_gone)
 			sel[n++] = (uint32_t)i;
 	if (n)
-		rc = mailbox_ensure(d->box, sel, n, err);
+		rc = d->has_fast_sizes ? mailbox_ensure_dates(d->box, sel, n, err) : mailbox_ensure(d->box, sel, n, err);
 	free(sel);
 	return rc == 0 && n ? take_sizes(d, err) : rc;
 }

@@ -5,7 +5,7 @@
 #define NAME_MAX_BYTES 500      /* LMDB takes keys of 511 */
 #define MODSEQ_SHIFT 12         /* so that it stays exact in a double until 2039 */
 
-_Static_assert(sizeof(struct index_folder) == 160, "FORMAT of index.c goes up with it");
+_Static_assert(sizeof(struct index_folder) == 168, "FORMAT of index.c goes up with it");
 
 int index_meta_get(MDB_txn *txn, MDB_dbi dbi, const char *name, uint64_t *v_r)
 {

@@ -54,15 +54,21 @@ int maildir_entry_cmp(const struct maildir_entry *x, const struct maildir_entry 
 /* Orders by time of arrival as the names tell it. Source: maildir_scan.c */
 void maildir_scan_sort(struct maildir_scan *s);
 
-/* The same by uid. Source: maildir_scan.c */
-void maildir_scan_sort_uid(struct maildir_scan *s);
-
 /* NULL when there is none. Source: maildir_scan.c */
 struct maildir_entry *maildir_scan_find(const struct maildir_scan *s, struct span base);
 
 static inline struct span maildir_entry_base(const struct maildir_entry *e)
 {
 	return (struct span){ e->name, e->base_n };
+}
+
+#define MAILDIR_AHEAD 8
+
+/* Memory is asked for the name of an entry some turns before it is read: names lie in the order of the directory. */
+static inline void maildir_entry_fetch(const struct maildir_entry *e)
+{
+	__builtin_prefetch(e->name);
+	__builtin_prefetch(e->name + 63);
 }
 
 /* Looks for the file of a base name in cur/ and new/ whatever its flags are now; 1 and *e_r (name in a), 0 when it is

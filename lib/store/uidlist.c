@@ -23,7 +23,7 @@ static void forget(struct uidlist *u)
 {
 	free(u->v);
 	u->v = NULL;
-	u->n = u->cap = 0;
+	u->n = u->cap = u->n_by_base = 0;
 	htab_fini(&u->by_base);
 	arena_fini(&u->arena);
 }
@@ -35,17 +35,28 @@ static void add(struct uidlist *u, const struct uidlist_rec *r)
 		u->v = xrealloc(u->v, u->cap * sizeof(*u->v));
 	}
 	u->v[u->n++] = *r;
-	htab_put(&u->by_base, r->base, (void *)(uintptr_t)u->n);
 }
 
-static struct uidlist_rec *find(const struct uidlist *u, struct span base)
+/* A list that is made at the first look at a folder is written and not asked. */
+static struct htab *by_base(struct uidlist *u)
 {
-	uintptr_t at = (uintptr_t)htab_get(&u->by_base, base);
+	u->by_base.borrows_keys = true;
+	while (u->n_by_base < u->n) {
+		struct span base = u->v[u->n_by_base++].base;
+
+		htab_put(&u->by_base, base, (void *)(uintptr_t)u->n_by_base);
+	}
+	return &u->by_base;
+}
+
+static struct uidlist_rec *find(struct uidlist *u, struct span base)
+{
+	uintptr_t at = (uintptr_t)htab_get(by_base(u), base);
 
 	return at ? &u->v[at - 1] : NULL;
 }
 
-const struct uidlist_rec *uidlist_find(const struct uidlist *u, struct span base)
+const struct uidlist_rec *uidlist_find(struct uidlist *u, struct span base)
 {
 	return find(u, base);
 }
@@ -142,7 +153,7 @@ bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old)
 {
 	struct uidlist_rec r = { .vsize = UINT64_MAX };
 	struct span uid, rest, ext = SPAN_NULL, name, flags;
-	bool is_again;
+	uintptr_t before;
 
 	if (!span_cut(line, ' ', &uid, &rest) || parse_u32(uid, &r.uid) < 0 || r.uid == 0 || r.uid >= UIDLIST_UID_LAST)
 		return false;
@@ -154,12 +165,13 @@ bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old)
 	    (u->n && r.uid <= u->v[u->n - 1].uid))
 		return false;
 	/* a file that was away and came back has a second one, which counts; as Dovecot has it */
-	is_again = find(u, r.base) != NULL;
-	if (is_again)
-		find(u, r.base)->is_known_gone = true;
+	before = (uintptr_t)htab_put(by_base(u), r.base, (void *)(uintptr_t)(u->n + 1));
+	if (before)
+		u->v[before - 1].is_known_gone = true;
 	parse_extensions(u, ext, &r);
 	add(u, &r);
-	return !is_again;
+	u->n_by_base = u->n;
+	return !before;
 }
 
 bool uidlist_parse(struct uidlist *u, struct span text)
@@ -184,9 +196,9 @@ bool uidlist_parse(struct uidlist *u, struct span text)
 
 int uidlist_format_record(const struct uidlist_rec *r, struct str *out)
 {
-	if (str_addf(out, "%u", r->uid) < 0)
+	if (str_add_u64(out, r->uid) < 0)
 		return -1;
-	if (r->vsize != UINT64_MAX && str_addf(out, " W%llu", (unsigned long long)r->vsize) < 0)
+	if (r->vsize != UINT64_MAX && (str_addz(out, " W") < 0 || str_add_u64(out, r->vsize) < 0))
 		return -1;
 	if (r->pop3_id.n && (str_addz(out, " P") < 0 || str_add_span(out, r->pop3_id) < 0))
 		return -1;
@@ -365,10 +377,20 @@ static size_t mark_known(struct uidlist *u, struct maildir_scan *s)
 
 size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s)
 {
-	size_t i, n = 0;
+	size_t i, n = 0, at = 0;
 
-	for (i = 0; i < u->n; i++)
-		n += !maildir_scan_find(s, u->v[i].base);
+	for (i = 0; i < u->n; i++) {
+		const struct maildir_entry *e;
+
+		/* the next in order of arrival, mostly */
+		if (at < s->n && span_eq(maildir_entry_base(&s->v[at]), u->v[i].base)) {
+			at++;
+			continue;
+		}
+		e = maildir_scan_find(s, u->v[i].base);
+		n += !e;
+		at = e ? (size_t)(e - s->v) + 1 : at;
+	}
 	return n;
 }
 
@@ -379,6 +401,8 @@ static void number_new(struct uidlist *u, struct maildir_scan *s)
 	for (i = 0; i < s->n; i++) {
 		struct uidlist_rec r = { .vsize = UINT64_MAX };
 
+		if (i + MAILDIR_AHEAD < s->n)
+			maildir_entry_fetch(&s->v[i + MAILDIR_AHEAD]);
 		if (s->v[i].uid)
 			continue;
 		r.uid = s->v[i].uid = u->next_uid++;
@@ -479,7 +503,7 @@ void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base)
 
 void uidlist_forget(struct uidlist *u, struct span base)
 {
-	if (htab_del(&u->by_base, base))
+	if (htab_del(by_base(u), base))
 		u->must_rewrite = true;
 }
 

@@ -51,6 +51,7 @@ struct uidlist {
 	struct uidlist_rec *v;          /* by UID */
 	size_t n, cap;
 	struct htab by_base;            /* -> index + 1 */
+	size_t n_by_base;               /* records that stand in it; the others are put there before it is used */
 	struct index_file file;         /* as it was read or written last; ino 0: there was none */
 	mode_t mode;
 	bool must_rewrite;              /* no file, an old version, or a broken one */
@@ -80,11 +81,11 @@ void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base);
 void uidlist_forget(struct uidlist *u, struct span base);
 
 /* How many records have no entry in s: when there are some, scan again before uidlist_sync, lest a message that was
- * being renamed loses its UID. Source: uidlist.c */
+ * being renamed loses its UID. Quick when s is in order. Source: uidlist.c */
 size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s);
 
 /* The record of a base name, or NULL; until the next sync. Source: uidlist.c */
-const struct uidlist_rec *uidlist_find(const struct uidlist *u, struct span base);
+const struct uidlist_rec *uidlist_find(struct uidlist *u, struct span base);
 
 /* ---- without its records in memory ---- */
 

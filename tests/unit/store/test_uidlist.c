@@ -97,6 +97,14 @@ static char *list_text(void)
 	return buf;
 }
 
+static int by_uid(const void *a, const void *b)
+{
+	const struct maildir_entry *x = a, *y = b;
+
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
+}
+
+/* s in the order of UIDs, and no good for looking up names. */
 static void sync_list(struct uidlist *u, struct maildir_scan *s)
 {
 	struct err err = ERR_INIT;
@@ -107,7 +115,10 @@ static void sync_list(struct uidlist *u, struct maildir_scan *s)
 	maildir_scan_sort(s);
 	if (uidlist_sync(u, s, &err) < 0)
 		fail_msg("%s", err.msg);
-	maildir_scan_sort_uid(s);
+	for (size_t i = 0; i < s->n; i++)
+		assert_int_equal(uidlist_find(u, maildir_entry_base(&s->v[i]))->uid, s->v[i].uid);
+	if (s->n)
+		qsort(s->v, s->n, sizeof(*s->v), by_uid);
 	assert_int_equal(faccessat(md.fd, UIDLIST_LOCK, F_OK, 0), -1);
 }
 
@@ -483,6 +494,33 @@ static void test_scan(void **state)
 	maildir_scan_fini(&s);
 }
 
+static void test_scan_order(void **state)
+{
+	struct maildir_scan s = { 0 };
+	char name[40];
+	unsigned n;
+
+	maildir_scan_sort(&s);
+	for (unsigned i = 0; i < 1000; i++) {
+		n = i * 7 % 1000;
+		snprintf(name, sizeof(name), "%u.M%u:2,S", 100 + n / 2, 10 + n % 2);
+		maildir_scan_add(&s, name, false);
+	}
+	maildir_scan_sort(&s);
+	assert_int_equal(s.n, 1000);
+	for (n = 0; n < 1000; n++) {
+		snprintf(name, sizeof(name), "%u.M%u:2,S", 100 + n / 2, 10 + n % 2);
+		assert_string_equal(s.v[n].name, name);
+		assert_ptr_equal(maildir_scan_find(&s, maildir_entry_base(&s.v[n])), &s.v[n]);
+	}
+	/* and it goes on */
+	maildir_scan_add(&s, "99.x", true);
+	assert_ptr_equal(maildir_scan_find(&s, SPAN_LIT("99.x")), &s.v[1000]);
+	maildir_scan_sort(&s);
+	assert_string_equal(s.v[0].name, "99.x");
+	maildir_scan_fini(&s);
+}
+
 static void test_names(void **state)
 {
 	static const struct {
@@ -516,7 +554,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_stable), T(test_dovecot), T(test_version_1), T(test_broken), T(test_two_at_once), T(test_newer_records_stay),
 		T(test_race), T(test_lock), T(test_full_disk), T(test_io_error), T(test_planted), T(test_scan),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_scan_order), cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
