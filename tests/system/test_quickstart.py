@@ -64,4 +64,7 @@ def test_first_letter(top, tmp_path_factory, name, args):
     (["--bind", "192.0.2.55"], "no address of this machine"), (["--user", "x"], "NAME=PASSWORD"), (["--bogus"], "usage:")])
 def test_says_what_is_wrong(top, tmp_path, args, words):
     done = quickstart(top, "--dir", tmp_path / "x", "--base-port", free_base(), *args)
+    state = (tmp_path / "x/state").resolve()
+    if state.exists():
+        shutil.rmtree(state)
     assert done.returncode != 0 and words in done.stderr, done
