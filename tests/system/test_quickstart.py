@@ -1,4 +1,5 @@
 """tools/quickstart where nobody expects it: odd folders, IPv6, two instances, again and again."""
+import hashlib
 import os
 import pathlib
 import shlex
@@ -54,6 +55,7 @@ def test_first_letter(top, tmp_path_factory, name, args):
         for _ in range(2):
             assert quickstart(top, "--stop", "--dir", target).returncode == 0
     assert shlex.split(stop)[-1] == str(target)
+    assert not pathlib.Path(f"/tmp/surat-{os.geteuid()}-{hashlib.sha256(str(target).encode()).hexdigest()[:8]}").exists()
     state = pathlib.Path(env["CONFIG_DIR"]).parent
     if state != target:
         shutil.rmtree(state)
