@@ -206,6 +206,14 @@ static int find_mail(const struct settings *s, const struct account *a, struct m
 	return 0;
 }
 
+/* The name is for the front end's log. */
+static void refuse_login(const struct exchange *x, struct work_answer *out_r)
+{
+	refuse(out_r, WORK_FAIL, "");
+	if (x->names.full)
+		out_r->user = span_z(x->names.full);
+}
+
 /* Where the mailbox is and whose it is; smtp needs only the name. */
 static void finish_mailbox(struct exchange *x, struct work_answer *out_r)
 {
@@ -264,7 +272,7 @@ static void finish_check(struct exchange *x, enum passdb_rc rc, struct work_answ
 		refuse(out_r, WORK_TEMP, "Temporary authentication failure");
 		break;
 	case PASSDB_NO:
-		refuse(out_r, WORK_FAIL, "");
+		refuse_login(x, out_r);
 		break;
 	}
 }
@@ -294,7 +302,7 @@ static void take_result(struct exchange *x, int rc, const char *out, unsigned n,
 		refuse(out_r, WORK_TEMP, "Temporary authentication failure");
 	} else {
 		log_digest_failure(x);
-		refuse(out_r, WORK_FAIL, "");
+		refuse_login(x, out_r);
 	}
 }
 

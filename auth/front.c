@@ -40,6 +40,7 @@ struct job {
 	struct ipc_req req;
 	uv_timer_t *timer;
 	uint64_t since_ms;              /* in CLIENT */
+	struct span refused;            /* whose login failed, for the log */
 };
 
 struct front {
@@ -117,7 +118,7 @@ static void reply(struct job *j, const struct auth_answer *a)
 
 static void end(struct job *j, enum auth_status status, struct span text, bool tell_worker)
 {
-	struct auth_answer a = { .status = status, .text = text };
+	struct auth_answer a = { .status = status, .user = j->refused, .text = text };
 
 	reply(j, &a);
 	job_free(j, tell_worker);
@@ -135,10 +136,11 @@ static void on_delayed(uv_timer_t *t)
 }
 
 /* One sentence and one delay for all failures; the clock runs from here, so a slow hash shows less. */
-static void fail(struct job *j)
+static void fail(struct job *j, struct span user)
 {
 	struct front *f = j->channel->front;
 
+	j->refused = arena_span(&j->arena, user);
 	j->state = DELAYED;
 	start_timer(j, penalty_fail(&f->penalties, j->start.remote_addr, f->settings->auth.auth_failure_delay_ms),
 		    on_delayed);
@@ -232,7 +234,7 @@ static void on_worked(void *arg, enum ipc_rc rc, const void *in, int *fd)
 		ask_pam(j, a);
 		break;
 	case WORK_FAIL:
-		fail(j);
+		fail(j, a->user);
 		break;
 	case WORK_REFUSED:
 		end(j, AUTH_REFUSED, a->text, false);

@@ -21,16 +21,21 @@ static void set_user(struct session *s, struct span name)
 	s->user = xstrndup(name.p, name.n < NAME_MAX_BYTES ? name.n : NAME_MAX_BYTES);
 }
 
+static bool shows_user(const struct session *s)
+{
+	return strcmp(s->mech, "PLAIN") == 0 || strcmp(s->mech, "LOGIN") == 0;
+}
+
 /* The name for the log of a failed attempt stands in PLAIN's only message and in LOGIN's first. */
 static void learn_user(struct session *s, struct span data)
 {
 	struct span authzid, rest, name;
 
-	if (strcmp(s->mech, "PLAIN") == 0 && s->mech_step == 0) {
+	if (shows_user(s) && s->mech_step == 0 && s->mech[0] == 'P') {
 		span_cut(data, '\0', &authzid, &rest);
 		span_cut(rest, '\0', &name, &authzid);
 		set_user(s, name);
-	} else if (strcmp(s->mech, "LOGIN") == 0 && s->mech_step == 0) {
+	} else if (shows_user(s) && s->mech_step == 0) {
 		set_user(s, data);
 	}
 	s->mech_step++;
@@ -53,7 +58,8 @@ static void on_result(void *arg, const struct sasl_result *r)
 	struct str line = STR_INIT(SASL_LINE_MAX * 2);
 
 	session_resume(s);
-	if (r->user.n)
+	/* the name as it was typed says more of a failure, where there was one to see */
+	if (r->user.n && (r->status == AUTH_OK || !shows_user(s)))
 		set_user(s, r->user);
 	if (r->status == AUTH_CONTINUE) {
 		BUG(base64_encode(&line, r->challenge) < 0);

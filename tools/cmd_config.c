@@ -49,10 +49,15 @@ static void print_value(struct printer *p, const char *name, const char *value)
 
 static void print_unknown(struct printer *p, const char *name)
 {
+	const struct param_foreign *f = param_foreign(name);
 	struct str hint = STR_INIT(200);
 	struct nearest near;
 	size_t i;
 
+	if (f) {
+		p->status = tool_fail(p->t, "config", "there is no parameter '%s' here: %s", name, f->advice);
+		return;
+	}
 	nearest_init(&near, name);
 	for (i = 0; i < param_count; i++)
 		nearest_offer(&near, param_table[i].name);
@@ -209,19 +214,48 @@ static int show_services(struct tool *t, const struct options *o, char **names)
 	return rc ? TOOL_FAILED : TOOL_OK;
 }
 
-/* The new value is read as a daemon would read it before it gets into the file. */
+static bool is_among(const struct conf_errors *errors, const char *line)
+{
+	size_t i;
+
+	for (i = 0; i < errors->n; i++)
+		if (strcmp(errors->v[i], line) == 0)
+			return true;
+	return false;
+}
+
+/* What Postfix or Dovecot know and main.cf takes with a warning, scripts may set too. */
+static int check_foreign(struct tool *t, const struct param_foreign *f, const char *name, const char *value)
+{
+	if (f->is_refused && *value && strcmp(value, "no") != 0)
+		return tool_fail(t, "config", "parameter '%s' is not supported: %s", name, f->advice);
+	fprintf(t->err, "surat config: warning: parameter '%s' has no effect: %s\n", name, f->advice);
+	return TOOL_OK;
+}
+
+/* The new value is read as a daemon would read it before it gets into the file. Errors that are there already may be
+ * mended one by one. */
 static int check_edit(struct tool *t, const struct conf *c, const char *name, const char *value)
 {
-	struct conf_errors errors = { 0 };
+	const struct param_foreign *f = param_find(name) ? NULL : param_foreign(name);
+	struct conf_errors before = { 0 }, errors = { 0 };
 	struct conf layer;
 	struct err err;
 	int status = TOOL_OK;
+	size_t i;
 
+	if (f)
+		return check_foreign(t, f, name, value);
 	conf_overlay(&layer, c);
 	if (conf_set(&layer, name, value, "command line", 1, &err) < 0)
 		status = tool_fail(t, "config", "%s", err.msg);
-	else if (conf_check(&layer, &errors) < 0)
-		status = tool_fail(t, "config", "%s", errors.v[0]);
+	else if (conf_check(&layer, &errors) < 0) {
+		(void)!conf_check(c, &before);
+		for (i = 0; i < errors.n; i++)
+			if (!conf_is_warning(errors.v[i]) && !is_among(&before, errors.v[i]))
+				status = tool_fail(t, "config", "%s", errors.v[i]);
+	}
+	conf_errors_fini(&before);
 	conf_errors_fini(&errors);
 	conf_fini(&layer);
 	return status;

@@ -50,7 +50,8 @@ static NORETURN void exec_master(const char *path, const char *dir, bool is_fore
 		(void)!chdir("/");
 	}
 	execv(path, (char **)(uintptr_t)argv);
-	fprintf(stderr, "surat start: %s: %s\n", path, strerror(errno));
+	fprintf(stderr, "surat start: %s: %s%s\n", path, strerror(errno),
+		errno == ENOENT ? "; daemon_directory says where the daemons are, in a build tree that tree" : "");
 	_exit(TOOL_FAILED);
 }
 

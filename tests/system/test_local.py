@@ -166,10 +166,13 @@ def test_command_that_fails(world):
     line = world.i.wait_log("to=<fails@example.com>, ")
     assert "status=deferred" in line and "dsn=4.3.0" in line, line
     assert len(queue_ids(world.i)) == 1
+    assert re.search(r"^ +fails@example.com$", world.i.surat("queue", "list").stdout, re.M)
+    assert '"address": "fails@example.com"' in world.i.surat("queue", "list", "-j").stdout
     world.i.surat("queue", "delete", "ALL")
     m = world.send("broken@example.com", sender=f"{world.ani.pw_name}@example.com")
     text = wait_file(world.box(world.ani), "it is broken").decode()
     assert m in text and "Return-Path: <>\n" in text and "multipart/report" in text and "Status: 5." in text
+    assert "Final-Recipient: rfc822; broken@example.com\n" in text and "\n<broken@example.com>:\n" in text, text
 
 
 def test_file(world):

@@ -1,5 +1,6 @@
 """Other people's programs read our log: pflogsumm, and fail2ban with the filters it comes with."""
 import contextlib
+import imaplib
 import json
 import re
 import smtplib
@@ -31,7 +32,7 @@ def suite():
     """A morning at a mail server: what is sent, refused, tried with a wrong password."""
     rows = [(name, port, command, options.replace("syslog_name=surat/", "syslog_name=postfix/") +
              (" -o syslog_name=dovecot" if command == "login" else "")) for name, port, command, options in ROWS]
-    settings = {"syslog_name": "postfix", "auth_mechanisms": "plain login", "smtpd_helo_restrictions": "reject_non_fqdn_helo_hostname",
+    settings = {"syslog_name": "postfix", "auth_mechanisms": "plain login cram-md5", "smtpd_helo_restrictions": "reject_non_fqdn_helo_hostname",
                 "smtpd_error_sleep_time": "0"}
     with Instance(users=USERS, settings=settings, rows=rows) as i:
         marks = []
@@ -101,6 +102,16 @@ def test_fail2ban(suite, name, words):
         assert w in lines, (name, w, lines, suite.log_text()[-4000:])
 
 
+def test_whose_password_was_wrong(suite):
+    suite.wait_log("SASL PLAIN authentication failed: Authentication failed, sasl_username=tito@example.com")
+    since = len(suite.log_text())
+    with imaplib.IMAP4("127.0.0.1", suite.port("imap")) as c:
+        c.starttls(trust(suite))
+        with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+            c.login_cram_md5(TITO, "salah")
+    assert "user=<tito@example.com>, method=CRAM-MD5" in suite.wait_log("auth failed, 1 attempts", since=since)
+
+
 def test_names_of_services(suite):
     text = suite.log_text()
     assert re.search(r" postfix/submission/smtpd\[\d+\]: \w+: client=.*sasl_username=tito@example.com$", text, re.M)
@@ -111,7 +122,7 @@ def test_names_of_services(suite):
 def test_fail2ban_leaves_the_honest_alone(suite):
     for name in ("postfix[mode=aggressive]", "dovecot"):
         for line in fail2ban(suite, name).splitlines():
-            assert "status=sent" not in line and "Login: user" not in line and "sasl_username" not in line, line
+            assert "status=sent" not in line and "Login: user" not in line and "sasl_method" not in line, line
 
 
 def test_what_an_operator_did_to_a_letter(suite):

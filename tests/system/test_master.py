@@ -301,7 +301,7 @@ def test_wrong_reload_changes_nothing(suite):
     assert suite.status()["generation"] == 1
 
 
-def test_log_that_cannot_be_opened(suite):
+def test_start_without_log_or_daemons(suite):
     """Lines that nobody writes would be lost without a word."""
     suite.settings["maillog_file"] = suite.dir / "nowhere" / "log"
     suite.write_config()
@@ -310,6 +310,12 @@ def test_log_that_cannot_be_opened(suite):
         assert (done.returncode == 0) == (command == ["stop"]), done
         assert command == ["stop"] or done.stderr.count("nowhere/log: No such file") == 1, done
     (suite.dir / "nowhere").mkdir()
+    suite.settings["daemon_directory"], right = suite.dir / "empty", suite.settings["daemon_directory"]
+    suite.write_config()
+    done = suite.surat("start", check=False)
+    assert done.returncode == 1 and "; daemon_directory says" in done.stderr, done
+    suite.settings["daemon_directory"] = right
+    suite.write_config()
     suite.surat("start")
 
 

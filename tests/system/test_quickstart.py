@@ -1,4 +1,5 @@
 """tools/quickstart where nobody expects it: odd folders, IPv6, two instances, again and again."""
+import hashlib
 import os
 import pathlib
 import shlex
@@ -54,6 +55,7 @@ def test_first_letter(top, tmp_path_factory, name, args):
         for _ in range(2):
             assert quickstart(top, "--stop", "--dir", target).returncode == 0
     assert shlex.split(stop)[-1] == str(target)
+    assert not pathlib.Path(f"/tmp/surat-{os.geteuid()}-{hashlib.sha256(str(target).encode()).hexdigest()[:8]}").exists()
     state = pathlib.Path(env["CONFIG_DIR"]).parent
     if state != target:
         shutil.rmtree(state)
@@ -64,4 +66,7 @@ def test_first_letter(top, tmp_path_factory, name, args):
     (["--bind", "192.0.2.55"], "no address of this machine"), (["--user", "x"], "NAME=PASSWORD"), (["--bogus"], "usage:")])
 def test_says_what_is_wrong(top, tmp_path, args, words):
     done = quickstart(top, "--dir", tmp_path / "x", "--base-port", free_base(), *args)
+    state = (tmp_path / "x/state").resolve()
+    if state.exists():
+        shutil.rmtree(state)
     assert done.returncode != 0 and words in done.stderr, done

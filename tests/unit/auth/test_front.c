@@ -487,15 +487,20 @@ static void scram_hides_names(void **state)
 static void failures_wait(void **state)
 {
 	static const struct {
-		const char *label, *name, *password;
-	} rows[] = { { "unknown", "nobody", "x" }, { "wrong", "tito", "x" }, { "bad name", "a/b", "x" } };
+		const char *label, *mech, *name, *password, *user;
+	} rows[] = { { "unknown", "PLAIN", "nobody", "x", "nobody@example.com" },
+		     { "wrong", "PLAIN", "tito", "x", "tito@example.com" },
+		     { "wrong digest", "SCRAM-SHA-256", "tito", "x", "tito@example.com" },
+		     { "bad name", "PLAIN", "a/b", "x", "" } };
 	struct fixture *f = *state;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		uint64_t before = clock_mono_ms(), took;
 
-		assert_int_equal(login(f, "PLAIN", rows[i].name, rows[i].password, "smtp"), AUTH_FAIL);
+		assert_int_equal(login(f, rows[i].mech, rows[i].name, rows[i].password, "smtp"), AUTH_FAIL);
+		if (!span_eqz(f->answer.user, rows[i].user))
+			fail_msg("%s: user %.*s", rows[i].label, SPAN_ARG(f->answer.user));
 		took = clock_mono_ms() - before;
 		if (took < DELAY_MS || took > DELAY_MS + 1500)
 			fail_msg("%s took %llu ms", rows[i].label, (unsigned long long)took);

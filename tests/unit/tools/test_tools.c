@@ -117,6 +117,20 @@ static void test_config_shows(void **state)
 	end(&r);
 }
 
+/* Two values are wrong: each can be mended alone, and no third is let in. */
+static void test_config_mends(void **state)
+{
+	struct run r;
+
+	begin(&r, "smtpd_timeout = soon\nmessage_size_limit = big\n", rows);
+	expect(&r, "config|-e|smtpd_helo_required = perhaps", TOOL_FAILED, "", "perhaps");
+	expect(&r, "config|-e|smtpd_timeout = 7m", TOOL_OK, "", "");
+	expect(&r, "config|-e|message_size_limit = huge", TOOL_FAILED, "", "huge");
+	expect(&r, "config|-e|message_size_limit = 20M", TOOL_OK, "", "");
+	expect(&r, "config|-n", TOOL_OK, "message_size_limit = 20M\nsmtpd_timeout = 7m\n", "");
+	end(&r);
+}
+
 static void test_config_edits(void **state)
 {
 	struct run r;
@@ -126,6 +140,11 @@ static void test_config_edits(void **state)
 	expect(&r, "config|smtpd_timeout|mydestination", TOOL_OK, "smtpd_timeout = 7m\nmydestination = a, b\n", "");
 	expect(&r, "config|-e|smtpd_timeout=soon", TOOL_FAILED, "", "'soon' is not a time");
 	expect(&r, "config|-e|smtpd_tiemout=1s", TOOL_FAILED, "", "did you mean 'smtpd_timeout'?");
+	expect(&r, "config|-e|biff = no", TOOL_OK, "", "'biff' has no effect");
+	expect(&r, "config|biff", TOOL_OK, "biff = no\n", "");
+	expect(&r, "config|-X|biff", TOOL_OK, "", "");
+	expect(&r, "config|-e|smtpd_milters = inet:x:1", TOOL_FAILED, "", "milters are not built in yet");
+	expect(&r, "config|smtpd_milters", TOOL_FAILED, "", "milters are not built in yet");
 	expect(&r, "config|-e|smtpd_timeout", TOOL_FAILED, "", "not of the form name=value");
 	expect(&r, "config|-e|mail_name=a\nmynetworks = 0.0.0.0/0", TOOL_FAILED, "", "no line breaks");
 	expect(&r, "config|smtpd_timeout", TOOL_OK, "smtpd_timeout = 7m\n", "");
@@ -389,6 +408,7 @@ static void test_check_json(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_commands),
 	cmocka_unit_test(test_config_shows),
+	cmocka_unit_test(test_config_mends),
 	cmocka_unit_test(test_config_edits),
 	cmocka_unit_test(test_map),
 	cmocka_unit_test(test_newaliases),
