@@ -14,13 +14,15 @@
 #include "base/mem.h"
 
 #define RESULT_BYTES 48000      /* of recipients in one dlv_result */
+#define HELLO_PART ((size_t)1000)       /* recipients in one HELLO */
 #define TICK_MS 1000
 
 static void on_dlv_job(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd);
 static void on_qmgr_lost(void *arg, struct ipc *c, const struct err *why);
+static void on_qmgr_drained(void *arg, struct ipc *c);
 
 static const struct ipc_rule rules[] = { { &dlv_job_desc, ~0u, on_dlv_job } };
-static const struct ipc_ops qmgr_ops = { "deliver", rules, ARRAY_LEN(rules), on_qmgr_lost, NULL };
+static const struct ipc_ops qmgr_ops = { "deliver", rules, ARRAY_LEN(rules), on_qmgr_lost, on_qmgr_drained };
 
 /* ---- to qmgr ---- */
 
@@ -36,24 +38,26 @@ static size_t result_bytes(const struct dlv_rcpt_result *r)
 	return n;
 }
 
-/* A list that no frame holds. */
-static int report_parts(struct agent *g, const struct job *j, const struct dlv_rcpt_result *whole)
+/* A list that no frame holds; -1 when the channel is full, and the next time goes on from there. */
+static int report_parts(struct agent *g, const struct job *j, struct job_rcpt *r)
 {
-	struct dlv_rcpt_result part = *whole;
+	struct dlv_rcpt_result part = r->result;
 	struct dlv_result m = { .qid = j->m->qid, .job = j->m->job, .rcpts = { &part, 1 } };
-	int rc;
 
-	do {
-		part.news = msg_resolve_part(&whole->news, part.offset);
-		part.more = part.offset + part.news.n < whole->news.n;
-		rc = ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL);
-		part.offset += part.news.n;
-	} while (rc == 0 && part.more);
-	return rc;
+	while (!r->is_reported) {
+		part.offset = r->n_told;
+		part.news = msg_resolve_part(&r->result.news, r->n_told);
+		part.more = r->n_told + part.news.n < r->result.news.n;
+		if (ipc_is_full(&g->qmgr) || ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL) < 0)
+			return -1;
+		r->n_told += part.news.n;
+		r->is_reported = !part.more;
+	}
+	return 0;
 }
 
 /* Tells what is settled and was not told yet. Job numbers belong to the qmgr that gave them; a later one goes by qid
- * and index. -1 when the channel is gone. */
+ * and index. -1 when the channel is gone, or full: what was not told then waits until it has drained. */
 static int report(struct agent *g, struct job *j)
 {
 	struct dlv_rcpt_result *v = xcalloc(j->m->rcpts.n + 1, sizeof(*v));
@@ -62,24 +66,29 @@ static int report(struct agent *g, struct job *j)
 	int rc = 0;
 
 	for (size_t i = 0; i < j->m->rcpts.n && rc == 0; i++) {
-		size_t n = result_bytes(&j->rcpts[i].result);
+		struct job_rcpt *r = &j->rcpts[i];
+		size_t n = result_bytes(&r->result);
 
-		if (!j->rcpts[i].is_settled || j->rcpts[i].is_reported)
+		if (!r->is_settled || r->is_reported)
 			continue;
-		j->rcpts[i].is_reported = true;
 		if (n > RESULT_BYTES) {
-			rc = report_parts(g, j, &j->rcpts[i].result);
+			rc = report_parts(g, j, r);
 			continue;
 		}
 		if (m.rcpts.n && bytes + n > RESULT_BYTES) {
 			rc = ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL);
 			m.rcpts.n = bytes = 0;
 		}
-		v[m.rcpts.n++] = j->rcpts[i].result;
+		if (rc < 0 || ipc_is_full(&g->qmgr)) {
+			rc = -1;
+			break;
+		}
+		r->is_reported = true;
+		v[m.rcpts.n++] = r->result;
 		bytes += n;
 	}
-	if (rc == 0 && m.rcpts.n)
-		rc = ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL);
+	if (m.rcpts.n && ipc_send(&g->qmgr, &dlv_result_desc, &m, NULL) < 0)
+		rc = -1;
 	free(v);
 	return rc;
 }
@@ -125,6 +134,22 @@ static void settle(struct job *j, size_t slot, const struct dlv_rcpt_result *res
 {
 	if (job_settle(j, slot, res))
 		finish_job(j->agent, j);
+}
+
+/* A slow command does not keep back the word about mailboxes of the same letter; and what a full channel kept back. */
+static void report_all(struct agent *g)
+{
+	struct job *j = g->jobs;
+
+	while (j && ipc_is_attached(&g->qmgr) && !ipc_is_full(&g->qmgr)) {
+		struct job *next = j->next;
+
+		if (j->n_open == 0)
+			finish_job(g, j);
+		else
+			(void)!report(g, j);
+		j = next;
+	}
 }
 
 static void on_result(struct job *j, size_t slot, const struct dlv_rcpt_result *res, enum pool_word word)
@@ -214,43 +239,52 @@ static void on_dlv_job(void *arg, struct ipc *c, uint32_t id, const void *in, in
 
 /* ---- qmgr comes and goes ---- */
 
-static void say_hello(struct agent *g)
+/* Of all that is under way. A frame holds about HELLO_PART of them. */
+static size_t list_running(const struct agent *g, struct dlv_running *v)
 {
-	struct dlv_hello m = { .transports = SPAN_LIT("local virtual") };
-	struct dlv_running *v;
 	size_t n = 0;
 
-	for (struct job *j = g->jobs; j; j = j->next) {
-		n += j->m->rcpts.n;
-		for (size_t i = 0; i < j->m->rcpts.n; i++)
-			j->rcpts[i].is_reported = false;
-	}
-	m.running.v = v = xcalloc(n + 1, sizeof(*v));
 	for (struct job *j = g->jobs; j; j = j->next)
-		for (size_t i = 0; i < j->m->rcpts.n; i++)
-			v[m.running.n++] = (struct dlv_running){ j->m->qid, j->m->job,
-								 ((const struct dlv_rcpt *)j->m->rcpts.v)[i].index };
-	if (ipc_send(&g->qmgr, &dlv_hello_desc, &m, NULL) < 0)
-		log_error("cannot say HELLO to qmgr: %zu recipients under way", n);
+		for (size_t i = 0; i < j->m->rcpts.n; i++, n++) {
+			j->rcpts[i].is_reported = false;
+			j->rcpts[i].n_told = 0;
+			if (v)
+				v[n] = (struct dlv_running){ j->m->qid, j->m->job,
+							     ((const struct dlv_rcpt *)j->m->rcpts.v)[i].index };
+		}
+	return n;
+}
+
+static void say_hello(struct agent *g)
+{
+	size_t n = list_running(g, NULL), at = 0;
+	struct dlv_running *v = xcalloc(n + 1, sizeof(*v));
+	struct dlv_hello m = { .transports = SPAN_LIT("local virtual") };
+
+	list_running(g, v);
+	do {
+		m.more = n - at > HELLO_PART;
+		m.running = (struct ipc_list){ v + at, m.more ? HELLO_PART : n - at };
+		at += m.running.n;
+		if (ipc_send(&g->qmgr, &dlv_hello_desc, &m, NULL) < 0)
+			log_error("cannot say HELLO to qmgr: %zu recipients under way", n);
+	} while (m.more);
 	free(v);
 }
 
 static void attach(struct agent *g, int *fd)
 {
-	struct job *j = g->jobs;
-
 	g->attached_ms = clock_wall_ms();
 	ipc_attach(&g->qmgr, fd);
 	say_hello(g);
 	if (g->n_jobs < AGENT_CREDITS)
 		give_credit(g, AGENT_CREDITS - g->n_jobs);
-	while (j) {
-		struct job *next = j->next;
+	report_all(g);
+}
 
-		if (j->n_open == 0)
-			finish_job(g, j);
-		j = next;
-	}
+static void on_qmgr_drained(void *arg, struct ipc *c)
+{
+	report_all(arg);
 }
 
 static void on_qmgr_lost(void *arg, struct ipc *c, const struct err *why)
@@ -279,19 +313,11 @@ static int agent_init(struct daemon *d, struct err *err)
 	return 0;
 }
 
-/* A slow command does not keep back the word about mailboxes of the same letter. */
-static void report_early(struct agent *g)
-{
-	for (struct job *j = g->jobs; j && ipc_is_attached(&g->qmgr); j = j->next)
-		if (report(g, j) < 0)
-			return;
-}
-
 static void on_tick(uv_timer_t *t)
 {
 	struct agent *g = t->data;
 
-	report_early(g);
+	report_all(g);
 	pool_tick(&g->pool);
 }
 

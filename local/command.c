@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,7 +18,7 @@
 
 #define OUTPUT_MAX 4096
 #define CHUNK 65536
-#define EXIT_EXEC 126
+#define EXIT_EXEC EX_TEMPFAIL   /* no room, no memory, a program that is being replaced: all pass */
 
 /* A command that runs. */
 struct run {
@@ -192,6 +193,7 @@ static int run_command(const struct settings *s, const struct command_user *u, c
 	rc = converse(&run, clock_mono_ms() + s->local.command_time_limit_ms, &status, err);
 	if (rc <= 0) {
 		kill(-run.pid, SIGKILL);
+		kill(run.pid, SIGKILL);         /* it may not have come to lead its group yet */
 		waitpid(run.pid, &status, 0);
 	}
 	if (run.in >= 0)

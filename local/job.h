@@ -13,6 +13,7 @@ struct job_rcpt {
 	bool is_sent;                   /* to a child */
 	bool has_died;                  /* its child did, once */
 	bool is_reported;               /* to the qmgr of today */
+	size_t n_told;                  /* of a list that no frame holds: members it has heard */
 };
 
 struct job {

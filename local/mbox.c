@@ -85,11 +85,13 @@ static int sink_file(struct sink *s, const struct letter *l)
 	return rc;
 }
 
-static int write_letter(int fd, const struct letter *l, struct span head, struct err *err)
+/* is_torn: what was cut off by a crash before us must not swallow our first line. */
+static int write_letter(int fd, const struct letter *l, struct span head, bool is_torn, struct err *err)
 {
 	struct sink s = { .fd = fd, .at_line_start = true, .out = STR_INIT(CHUNK * 64), .err = err };
 	int rc;
 
+	str_addz(&s.out, is_torn ? "\n\n" : "");
 	str_add_span(&s.out, head);
 	rc = l->fd >= 0 ? sink_file(&s, l) : sink_lines(&s, l->body);
 	if (rc == 0) {
@@ -140,9 +142,12 @@ static int fcntl_lock(int fd, const char *path, struct err *err)
 
 static int open_mbox(const char *path, bool is_strict, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	const int how = O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = open(path, O_RDWR | how, 0600);
 	struct stat st;
 
+	if (fd < 0 && errno == EACCES)
+		fd = open(path, O_WRONLY | how, 0600);
 	if (fd < 0)
 		return errno == EISDIR ? err_dsn(err, ERR_PERM, "5.2.0", "mailbox %s is a directory", path) :
 					 err_sys(err, "cannot open mailbox %s", path);
@@ -162,19 +167,46 @@ static int open_mbox(const char *path, bool is_strict, struct err *err)
 	return -1;
 }
 
-static int append_locked(int fd, const char *path, const struct letter *l, struct span head, uint64_t limit,
-			 struct err *err)
+static bool is_file_of(const char *path, int fd)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+	       ours.st_ino == there.st_ino;
+}
+
+/* Readers rewrite a mailbox into another file that takes its name: what they did while we waited for the lock must not
+ * leave us with the old one, which nobody will read. */
+static int open_locked(const char *path, bool is_strict, struct err *err)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		int fd = open_mbox(path, is_strict, err);
+		bool is_locked = fd >= 0 && fcntl_lock(fd, path, err) == 0;
+
+		if (is_locked && is_file_of(path, fd))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+		if (!is_locked)
+			return -1;
+	}
+	return err_dsn(err, ERR_TEMP, "4.2.0", "mailbox %s is replaced again and again", path);
+}
+
+static int append(int fd, const char *path, const struct letter *l, struct span head, uint64_t limit,
+		  struct err *err)
 {
 	struct stat st;
+	char last = '\n';
 
-	if (fcntl_lock(fd, path, err) < 0)
-		return -1;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "cannot look at mailbox %s", path);
 	if (limit && (uint64_t)st.st_size + head.n + l->size > limit)
 		return err_dsn(err, ERR_PERM, "5.2.2", "mailbox %s is full: %llu of %llu bytes are used", path,
 			       (unsigned long long)st.st_size, (unsigned long long)limit);
-	if (write_letter(fd, l, head, err) == 0) {
+	if (st.st_size > 0)
+		(void)!pread(fd, &last, 1, st.st_size - 1);
+	if (write_letter(fd, l, head, last != '\n', err) == 0) {
 		if (fsync(fd) == 0)
 			return 0;
 		err_sys(err, "cannot sync mailbox %s", path);
@@ -209,15 +241,14 @@ int mbox_append(const char *path, const struct letter *l, struct span head, uint
 	if (strcmp(path, "/dev/null") == 0)
 		return 0;
 	is_new = access(path, F_OK) < 0;
-	fd = open_mbox(path, is_strict, err);
-	if (fd < 0)
-		return -1;
 	locked = dotlock(path, lock, sizeof(lock), err);
-	rc = locked < 0 ? -1 : append_locked(fd, path, l, head, limit, err);
+	fd = locked < 0 ? -1 : open_locked(path, is_strict, err);
+	rc = fd < 0 ? -1 : append(fd, path, l, head, limit, err);
 	if (rc == 0 && is_new)
 		rc = sync_parent(path, err);
 	if (locked > 0)
 		unlink(lock);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return rc;
 }

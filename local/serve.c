@@ -79,13 +79,15 @@ void serve_failure(struct child_result *res, const struct err *err)
 static void answer(struct serve *v, const struct child_result *res)
 {
 	struct child_result part = *res;
+	struct err err = ERR_INIT;
 	size_t at = 0;
 
 	do {
 		part.news = msg_resolve_part(&res->news, at);
 		at += part.news.n;
 		part.more = at < res->news.n;
-		if (ipc_send(&v->c, &child_result_desc, &part, NULL) < 0)
+		if ((ipc_is_full(&v->c) && ipc_flush(&v->c, &err) < 0) ||
+		    ipc_send(&v->c, &child_result_desc, &part, NULL) < 0)
 			log_warn("a delivery result was lost");
 	} while (part.more);
 }

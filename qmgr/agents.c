@@ -121,6 +121,10 @@ static void on_hello(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	struct span names = h->transports, name;
 	size_t i;
 
+	for (i = 0; i < h->running.n; i++)
+		lend_again(g, &r[i]);
+	if (h->more)
+		return;
 	free(g->transports);
 	g->transports = xstrndup(h->transports.p, h->transports.n);
 	c->phase = 2;
@@ -130,8 +134,6 @@ static void on_hello(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 		t->was_served = true;
 		t->gone_ms = 0;
 	}
-	for (i = 0; i < h->running.n; i++)
-		lend_again(g, &r[i]);
 	if (!g->has_said_hello)
 		count_hello(g->q);
 	g->has_said_hello = true;

@@ -26,10 +26,11 @@ IPC_STRUCT(dlv_rcpt_result, DLV_RCPT_RESULT_FIELDS)
 #define DLV_RESULT_FIELDS(S, U64, STR, LIST) U64(S, qid) U64(S, job) LIST(S, rcpts, dlv_rcpt_result)
 IPC_STRUCT(dlv_result, DLV_RESULT_FIELDS)
 
-/* transports: the names this agent serves, blank-separated ("local virtual"). running: jobs still under way. */
+/* transports: the names this agent serves, blank-separated ("local virtual"). running: jobs still under way; more: another
+ * HELLO goes on with the list, which no frame holds. */
 #define DLV_RUNNING_FIELDS(S, U64, STR, LIST) U64(S, qid) U64(S, job) U64(S, index)
 IPC_STRUCT(dlv_running, DLV_RUNNING_FIELDS)
-#define DLV_HELLO_FIELDS(S, U64, STR, LIST) STR(S, transports) LIST(S, running, dlv_running)
+#define DLV_HELLO_FIELDS(S, U64, STR, LIST) STR(S, transports) LIST(S, running, dlv_running) U64(S, more)
 IPC_STRUCT(dlv_hello, DLV_HELLO_FIELDS)
 
 #define DLV_CREDIT_FIELDS(S, U64, STR, LIST) U64(S, jobs)

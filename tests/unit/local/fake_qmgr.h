@@ -70,6 +70,7 @@ static struct {
 	struct heard v[2000];
 	size_t n;
 	uint64_t credits, running, hellos;
+	bool goes_on;                   /* the HELLO has more */
 	char log[200000];
 	size_t log_n;
 } q;
@@ -83,8 +84,11 @@ static void to_log(void *arg, enum log_level level, const char *line)
 
 static void on_hello(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
-	q.running = ((const struct dlv_hello *)in)->running.n;
-	q.hellos++;
+	const struct dlv_hello *m = in;
+
+	q.running = m->running.n + (q.goes_on ? q.running : 0);
+	q.goes_on = m->more;
+	q.hellos += !m->more;
 }
 
 static void on_credit(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
@@ -104,7 +108,7 @@ static void on_dlv_result(void *arg, struct ipc *c, uint32_t id, const void *in,
 		*h = (struct heard){ m->qid, m->job, r->index, r->status, r->is_lazy };
 		snprintf(h->dsn, sizeof(h->dsn), "%.*s", SPAN_ARG(r->dsn));
 		snprintf(h->text, sizeof(h->text), "%.*s", SPAN_ARG(r->text));
-		for (size_t k = 0; k < r->news.n; k++) {
+		for (size_t k = 0; k < r->news.n && at < sizeof(h->news); k++) {
 			const struct route_new *w = (const struct route_new *)r->news.v + k;
 
 			at += (size_t)snprintf(h->news + at, sizeof(h->news) - at, "%d:%.*s:%.*s%s%.*s;", (int)w->kind,

@@ -299,6 +299,78 @@ static void test_chain(void **state)
 		"\nDelivered-To: tito@example.com\nDelivered-To: second@y.org\nDelivered-To: first@x.org\nFrom:"));
 }
 
+static long first_child(void);
+
+/* Sixty of one user's addresses in each letter. */
+static struct ask crowd(void)
+{
+	struct ask a = { .n = 60 };
+
+	for (size_t i = 0; i < a.n; i++)
+		a.rcpts[i] = to_user("tito", "");
+	return a;
+}
+
+/* qmgr dies while more recipients are under way than a frame holds: its successor hears of each. */
+static void test_hello_of_many(void **state)
+{
+	for (int i = 0; i < 25; i++) {
+		ask_send(crowd());
+		while (q.agent->last_id < (uint64_t)i + 1)
+			loop_turn(&q.d.loop, true);
+		if (i == 0)
+			kill((pid_t)first_child(), SIGSTOP);      /* none is done before qmgr is gone */
+	}
+	ipc_close(&q.end);
+	turn_for(20);
+	q.n = 0;
+	fake_attach();
+	assert_int_equal(q.hellos, 2);
+	assert_int_equal(q.running, 1500);
+	kill((pid_t)first_child(), SIGCONT);
+	wait_results(1500);
+	for (size_t i = 0; i < 1500; i++)
+		assert_int_equal(q.v[i].status, DLV_SENT);
+}
+
+/* A qmgr that is busy elsewhere hears of everything in the end: more than its channel holds. */
+static void test_slow_qmgr(void **state)
+{
+	struct str list = STR_INIT(100000);
+	int sv[2];
+
+	for (int i = 0; i < 15; i++) {
+		str_addf(&list, "a%d", i);
+		for (int k = 0; k < 290; k++)
+			str_addz(&list, "1234567890");
+		str_addz(&list, "@example.org\n");
+	}
+	put_file("tito/.forward", list.p, TITO, 0644);
+	str_fini(&list);
+	ipc_close(&q.end);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
+	agent_ops.channel(&q.d, CHAN_DELIVER, false, SPAN_LIT("qmgr"), &sv[1]);
+	ipc_init(&q.end, NULL, &fake_ops, NULL);
+	ipc_attach(&q.end, &sv[0]);
+	for (int i = 0; i < 3; i++) {
+		struct err err = ERR_INIT;
+
+		ask_send(crowd());
+		assert_int_equal(ipc_flush(&q.end, &err), 0);
+	}
+	turn_for(3000);
+	sv[0] = q.end.fd;
+	q.end.fd = -1;
+	ipc_init(&q.end, &q.d.loop, &fake_ops, NULL);
+	ipc_attach(&q.end, &sv[0]);
+	wait_results(180);
+	turn_for(20);
+	assert_int_equal(q.n, 180);
+	assert_int_equal(q.agent->n_jobs, 0);
+	for (size_t i = 0; i < 180; i++)
+		assert_int_equal(q.v[i].status, DLV_EXPANDED);
+}
+
 /* The word about a mailbox does not wait for a slow command. */
 static void test_early_word(void **state)
 {
@@ -599,6 +671,8 @@ int main(void)
 		T(test_retry_finds_twin),
 		T(test_notes),
 		T(test_chain),
+		T(test_hello_of_many),
+		T(test_slow_qmgr),
 		T(test_early_word),
 		T(test_child_rights),
 		T(test_child_dies),

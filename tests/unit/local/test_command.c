@@ -130,6 +130,20 @@ static void test_exit_codes(void **state)
 }
 
 /* More than a pipe holds: read by some, refused by others. */
+/* A program that somebody is just writing will be there later. */
+static void test_busy_program(void **state)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/tito/program", root);
+	put_file("tito/program", "#!/bin/sh\nexit 0\n", TITO, 0700);
+	fd = open(path, O_WRONLY);
+	EXPECT(run("tito", path), DLV_DEFERRED, "4.3.0", "temporary failure");
+	close(fd);
+	EXPECT(run("tito", path), DLV_SENT, "2.0.0", "");
+}
+
 static void test_large_input(void **state)
 {
 	FILE *f = fopen(in_root("data/large"), "w+");
@@ -274,6 +288,7 @@ int main(void)
 		T(test_environment),
 		T(test_injection),
 		T(test_exit_codes),
+		T(test_busy_program),
 		T(test_large_input),
 		T(test_loop),
 		T(test_argv),

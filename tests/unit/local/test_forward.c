@@ -181,6 +181,42 @@ static void test_file(void **state)
 	assert_int_equal(access(in_root("tito/nobodys"), F_OK), -1);
 }
 
+/* A reader rewrites the mailbox under its lock while a letter comes: the letter is in what the reader left. */
+static void test_mbox_rewritten(void **state)
+{
+	char box[300], fresh[300], lock[300];
+	const char *text;
+	pid_t pid;
+
+	snprintf(box, sizeof(box), "%s/tito/box", root);
+	snprintf(fresh, sizeof(fresh), "%s/tito/fresh", root);
+	snprintf(lock, sizeof(lock), "%s/tito/box.lock", root);
+	put_file("tito/box", "From a\n\nold\n\n", TITO, 0600);
+	put_file("tito/fresh", "From a\n\nrewritten\n\n", TITO, 0600);
+	put_file("tito/box.lock", "", TITO, 0600);
+	pid = fork();
+	if (pid == 0) {
+		nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+		_exit(rename(fresh, box) < 0 || unlink(lock) < 0);
+	}
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", box) } }), DLV_SENT, "2.0.0", "");
+	waitpid(pid, NULL, 0);
+	text = get_file(box);
+	assert_non_null(strstr(text, "rewritten\n\nFrom sender@example.org"));
+}
+
+static void test_mbox_torn(void **state)
+{
+	put_file("tito/box", "From a\n\nhalf a li", TITO, 0600);
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", in_root("tito/box")) } }), DLV_SENT, "2.0.0",
+	       "");
+	assert_non_null(strstr(get_file(in_root("tito/box")), "half a li\n\nFrom sender@example.org  "));
+	/* what may only be written is written */
+	put_file("tito/box", "", TITO, 0200);
+	EXPECT(ask_one((struct ask){ .rcpts = { to_kind(RCPT_FILE, "tito", in_root("tito/box")) } }), DLV_SENT, "2.0.0",
+	       "");
+}
+
 static void test_large_file_to_mbox(void **state)
 {
 	FILE *f = fopen(in_root("data/large"), "w+");
@@ -356,6 +392,8 @@ int main(void)
 		TS(test_not_allowed, setup_closed),
 		T(test_include),
 		T(test_file),
+		T(test_mbox_rewritten),
+		T(test_mbox_torn),
 		T(test_large_file_to_mbox),
 		T(test_file_planted),
 		TS(test_mbox_limit, setup_mbox_limit),

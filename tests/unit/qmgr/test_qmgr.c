@@ -522,6 +522,38 @@ static void restart_waits_for_hello(void **state)
 	UNTIL(r, rig_messages(r) == 0);
 }
 
+/* A list of what is under way that no frame holds; nothing is tried before its end. */
+static void hello_in_parts(void **state)
+{
+	struct rig *r = *state;
+	const char *const rcpts[] = { "one@x", "two@x" };
+	uint64_t id = rig_begin(r, "tito@x", rcpts, 2, 0);
+	struct dlv_running running = { id, 0, 0 };
+	struct dlv_hello h = { .transports = SPAN_LIT("local virtual"), .running = { &running, 1 }, .more = 1 };
+
+	rig_end(r, id, rig_body, strlen(rig_body));
+	UNTIL(r, r->local.n == 2);
+	rig_stop_qmgr(r);
+	rig_start_qmgr(r);
+	agents_expect(&r->q, 1);
+	rig_attach_resolve(r);
+	rig_attach_agent(r, &r->spare);
+	running.index = r->local.jobs[0].nos[0];
+	assert_int_equal(ipc_send(&r->spare.ipc, &dlv_hello_desc, &h, NULL), 0);
+	rig_turns(r, 20);
+	assert_false(r->q.hello_done);
+	running.index = r->local.jobs[1].nos[0];
+	rig_hello(&r->spare, &running, 1, 10);
+	UNTIL(r, r->q.hello_done);
+	qmgr_run(&r->q);
+	rig_turns(r, 20);
+	assert_int_equal(r->spare.n, 0);        /* it has both */
+	assert_false(r->spare.is_gone);
+	rig_report(&r->spare, &r->local.jobs[0], 0, DLV_SENT, "2.0.0", "delivered", true);
+	rig_report(&r->spare, &r->local.jobs[1], 0, DLV_SENT, "2.0.0", "delivered", true);
+	UNTIL(r, rig_messages(r) == 0);
+}
+
 static void resolve_restarts(void **state)
 {
 	struct rig *r = *state;
@@ -683,7 +715,8 @@ int main(void)
 		T(full_mailbox_is_told), T(crowd_of_resolve), T(crowd_over_the_limit), T(crowd_of_local), T(discarded),
 		T(same_user_one_job), T(failure_notice),
 		T(who_is_told), T(success_notice), T(deferral_and_retry), T(backoff), T(no_agent_for_it), T(agent_dies),
-		T(credits_are_kept), T(restart_waits_for_hello), T(resolve_restarts), T(temporary_route), T(lazy_marks),
+		T(credits_are_kept), T(restart_waits_for_hello), T(hello_in_parts), T(resolve_restarts), T(temporary_route),
+		T(lazy_marks),
 		T(more_than_active), T(full_disk), T(full_disk_keeps_notices), T(delay_notice),
 		T(postmaster_hears_of_lost_notices),
 	};
