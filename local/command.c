@@ -155,8 +155,8 @@ static int converse(struct run *run, uint64_t deadline, int *status_r, struct er
 	}
 }
 
-/* This process runs one command. A home that is not there is no reason to keep the letter; a folder that somebody has set
- * is. */
+/* This process runs one command. A home that is not there is no reason to keep the letter; a folder that somebody has
+ * set is. */
 static int enter_directory(const struct settings *s, const struct command_user *u, const struct child_rcpt *r,
 			   struct err *err)
 {

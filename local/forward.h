@@ -16,7 +16,8 @@ struct forward {
 
 /* Follows forward_path: 1 and *out_r for the first file that exists, is safe and names somebody; 0 when there is none;
  * -1 with err when one cannot be read or understood now (ERR_TEMP, ERR_SYS, ERR_CONF), or names nothing but what
- * allow_mail_to_* forbids (ERR_PERM 5.7.1). Beside others such a member becomes a recipient that is returned. A file that others may write is passed over with a warning. Blocks. Source: forward.c */
+ * allow_mail_to_* forbids (ERR_PERM 5.7.1). Beside others such a member becomes a recipient that is
+ * returned. A file that others may write is passed over with a warning. Blocks. Source: forward.c */
 int forward_read(const struct settings *s, const struct child_rcpt *r, struct arena *a, struct forward *out_r,
 		 struct err *err) WARN_UNUSED;
 

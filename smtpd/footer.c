@@ -54,10 +54,12 @@ struct span footer_add(const struct session *s, struct span text, struct str *ou
 	struct str footer = STR_INIT(MACRO_MAX);
 	struct err err = ERR_INIT;
 	bool same_line = span_starts(template, "\\c");
-	int rc = macro_expand(&footer, span_from(template, same_line ? 2 : 0), add_attribute, (void *)(uintptr_t)s, &err);
+	int rc = macro_expand(&footer, span_from(template, same_line ? 2 : 0), add_attribute, (void *)(uintptr_t)s,
+			      &err);
 
 	if (rc == 0)
-		rc = str_add_span(out, text) | (same_line ? 0 : str_addc(out, '\n')) | add_lines(out, str_span(&footer));
+		rc = str_add_span(out, text) | (same_line ? 0 : str_addc(out, '\n')) |
+		     add_lines(out, str_span(&footer));
 	else
 		log_warn("smtpd_reject_footer: %s", err.msg);
 	str_fini(&footer);

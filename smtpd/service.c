@@ -24,7 +24,8 @@ static const struct word_bit ehlo_words[] = {
 };
 
 /* Tables that stand in main.cf itself can be asked here; files are out of reach. */
-static int read_words(struct service_words *w, struct arena *a, const char *name, const struct conf_list *list, struct err *err)
+static int read_words(struct service_words *w, struct arena *a, const char *name, const struct conf_list *list,
+		      struct err *err)
 {
 	struct err why;
 	size_t i;
@@ -37,8 +38,8 @@ static int read_words(struct service_words *w, struct arena *a, const char *name
 		if (!colon)
 			continue;
 		if (colon[1] != '{')
-			return err_set(err, ERR_CONF, "%s: '%s': only tables within main.cf, as regexp:{{/x/ y}}, are supported",
-				       name, list->v[i]);
+			return err_set(err, ERR_CONF, "%s: '%s': only tables within main.cf, as regexp:{{/x/ y}}, are "
+				       "supported", name, list->v[i]);
 		if (map_open(&w->maps[w->n_maps], list->v[i], &why) < 0)
 			return err_set(err, ERR_CONF, "%s: %s", name, why.msg);
 		w->n_maps++;
@@ -50,7 +51,8 @@ static int read_commands(struct service *svc, struct err *err)
 {
 	const struct smtpd_conf *c = &svc->conf;
 
-	return read_words(&svc->forbidden, &svc->arena, "smtpd_forbidden_commands", &c->smtpd_forbidden_commands, err) < 0 ||
+	return read_words(&svc->forbidden, &svc->arena, "smtpd_forbidden_commands", &c->smtpd_forbidden_commands,
+			  err) < 0 ||
 	       read_words(&svc->noop, &svc->arena, "smtpd_noop_commands", &c->smtpd_noop_commands, err) < 0 ? -1 : 0;
 }
 

@@ -199,7 +199,7 @@ def test_sandbox_and_queue():
     settings = {"sandbox": "no", "queue_map_size": "16M", "queue_minfree": "1000T", "stop_timeout": "1s", "mail_owner": owner,
                 "inet_protocols": "ipv4", "inet_interfaces": "all", "listen": "127.0.0.2", "mynetworks": "127.0.0.0/8", "max_use": 1,
                 "disable_plaintext_auth": "no"}
-    with Instance(settings=settings, users={TITO: "one"}, has_tls=False) as i:
+    with Instance(settings=settings, users={TITO: "one"}) as i:
         pid = i.processes("smtpd")[0]["pid"]
         assert "Seccomp:\t0" in pathlib.Path(f"/proc/{pid}/status").read_text()
         meta = (i.dir / "queue/queue/data.mdb")
