@@ -104,25 +104,26 @@ static bool is_local_type(struct span type)
 	return false;
 }
 
-/* proc(5): "36 35 98:0 /root /mount options [optional fields] - type source superblock-options". */
-static bool find_mount(struct span all, uint64_t id)
+/* proc(5): "36 35 98:0 /root /mount options [optional fields] - type source superblock-options". A mount that is not
+ * listed lies around our root, that of a chroot: a block device is local. */
+static bool find_mount(struct span all, const struct notify_mount *m)
 {
 	struct span line, word, type;
 	uint64_t found;
 
 	while (all.n) {
 		span_cut(all, '\n', &line, &all);
-		if (!span_word(&line, " ", &word) || span_u64(word, UINT64_MAX, &found) < 0 || found != id)
+		if (!span_word(&line, " ", &word) || span_u64(word, UINT64_MAX, &found) < 0 || found != m->id)
 			continue;
 		while (span_word(&line, " ", &word)) {
 			if (span_eqz(word, "-"))
 				return span_word(&line, " ", &type) && is_local_type(type);
 		}
 	}
-	return false;
+	return m->major != 0;
 }
 
-static bool read_mount(uint64_t id)
+static bool read_mount(const struct notify_mount *m)
 {
 	struct str all = STR_INIT(MOUNTINFO_MAX);
 	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -136,7 +137,7 @@ static bool read_mount(uint64_t id)
 	}
 	if (fd >= 0)
 		close(fd);
-	is_local = find_mount(str_span(&all), id);
+	is_local = find_mount(str_span(&all), m);
 	str_fini(&all);
 	return is_local;
 }
@@ -157,7 +158,8 @@ static bool is_watchable(struct notify *n, int fd)
 			return m->is_local;
 	}
 	m = &n->mounts[n->n_mounts++ % NOTIFY_MOUNTS];
-	*m = (struct notify_mount){ st.stx_mnt_id, st.stx_dev_major, st.stx_dev_minor, read_mount(st.stx_mnt_id) };
+	*m = (struct notify_mount){ st.stx_mnt_id, st.stx_dev_major, st.stx_dev_minor, false };
+	m->is_local = read_mount(m);
 	return m->is_local;
 }
 

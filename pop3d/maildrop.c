@@ -15,7 +15,7 @@
 int maildrop_open(struct maildrop *d, const struct mail_store_options *opt, struct err *err)
 {
 	*d = (struct maildrop)MAILDROP_INIT;
-	return mail_store_open(&d->store, opt, err);
+	return mail_store_open(&d->store, opt, err) < 0 ? err_wrap(err, "%s", opt->mail) : 0;
 }
 
 int maildrop_lock(struct maildrop *d, struct err *err)

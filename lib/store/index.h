@@ -155,10 +155,6 @@ int index_folder_rename(struct index_txn *t, struct span from, struct span to, s
  * told from an index in memory meanwhile. Source: index_folder.c */
 uint64_t index_folder_next_modseq(const struct index_folder *f);
 
-/* All folders by name; fn returns false to stop. The table must not be changed meanwhile. Source: index_folder.c */
-int index_folder_walk(struct index_txn *t, bool (*fn)(void *arg, struct span name, const struct index_folder *f),
-		      void *arg, struct err *err) WARN_UNUSED;
-
 /* ---- messages ---- */
 
 /* 1 found, 0 none, -1. del takes all parts. Source: index_msg.c */

@@ -148,9 +148,8 @@ int mailbox_names(struct mailbox *b, const uint32_t *sel, size_t n, struct mailb
 int mailbox_file(struct mailbox *b, size_t i, uint64_t *octets_r, struct err *err) WARN_UNUSED;
 int mailbox_file_named(struct mailbox *b, const struct mailbox_name *name, uint64_t *octets_r, struct err *err) WARN_UNUSED;
 
-/* Keys and body of messages, from the index; a message that has none is read and parsed, and kept. Spans live until the
- * next call of either or of mailbox_sync. ERR_PERM: it is gone. Source: mailbox_read.c */
-int mailbox_keys(struct mailbox *b, size_t i, struct mail_keys *k_r, struct err *err) WARN_UNUSED;
+/* The body of a message, from the index; one that has none is read and parsed, and kept. Spans live until the next call
+ * of it or of mailbox_sync. ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_body(struct mailbox *b, size_t i, struct mail_body *b_r, struct err *err) WARN_UNUSED;
 
 /* Makes sure that the messages sel[0..n) (indexes in v, ascending) have their records, in few transactions; called

@@ -23,7 +23,7 @@ struct mailbox_private {
 	unsigned look;                  /* enum disk_flags of a look at the disk */
 	struct index_txn *walk;         /* open while mailbox_walk calls */
 	struct arena changes;           /* of the last sync */
-	struct str keys, body;          /* blobs handed out last */
+	struct str body;                /* the blob handed out last */
 };
 
 enum disk_flags {

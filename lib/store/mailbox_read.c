@@ -333,8 +333,8 @@ int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err 
 
 /* ---- one message ---- */
 
-/* 1; 0: it has none. Copies into out. */
-static int copy_part(struct mailbox *b, size_t i, enum index_part part, struct str *out, struct err *err)
+/* 1; 0: it has none. Copies into b->p->body. */
+static int copy_body(struct mailbox *b, size_t i, struct err *err)
 {
 	struct index_folder f;
 	struct index_txn t;
@@ -344,15 +344,15 @@ static int copy_part(struct mailbox *b, size_t i, enum index_part part, struct s
 
 	if (rc < 0)
 		return -1;
-	str_reset(out);
+	str_reset(&b->p->body);
 	rc = mail_store_idx(b->store, index_msg_get(&t, f.id, b->v[i].uid, &m, err));
 	if (rc == 0)
 		rc = gone(err);
 	if (rc > 0 && !(m.state & INDEX_HAS_RECORD))
 		rc = 0;
 	if (rc > 0)
-		rc = mail_store_idx(b->store, index_part_get(&t, f.id, b->v[i].uid, part, &v, err));
-	if (rc > 0 && str_add_span(out, v) < 0)
+		rc = mail_store_idx(b->store, index_part_get(&t, f.id, b->v[i].uid, INDEX_BODY, &v, err));
+	if (rc > 0 && str_add_span(&b->p->body, v) < 0)
 		rc = err_set(err, ERR_TEMP, "the record of a message is too long");
 	index_end(&t);
 	return rc;
@@ -369,18 +369,18 @@ static int no_record(struct mailbox *b, size_t i, struct err *err)
 	return err_set(err, ERR_TEMP, "a message cannot be read");
 }
 
-static int get_part(struct mailbox *b, size_t i, enum index_part part, struct str *out, struct err *err)
+static int get_body(struct mailbox *b, size_t i, struct err *err)
 {
 	uint32_t sel = (uint32_t)i;
 	unsigned turn = 0;
 	int rc;
 
 	do {
-		rc = copy_part(b, i, part, out, err);
+		rc = copy_body(b, i, err);
 		if (rc == 0 && ensure(b, &sel, 1, err) < 0)
 			rc = -1;
 		if (rc == 0)
-			rc = copy_part(b, i, part, out, err);
+			rc = copy_body(b, i, err);
 	} while (rc < 0 && mail_store_mend(b->store, &turn));
 	return rc == 0 ? no_record(b, i, err) : rc < 0 ? -1 : 0;
 }
@@ -394,23 +394,10 @@ static int distrust(struct mailbox *b, struct err *err)
 	return mail_store_mend(b->store, &turn) ? 0 : err_set(err, ERR_SYS, "the index cannot be read");
 }
 
-int mailbox_keys(struct mailbox *b, size_t i, struct mail_keys *k_r, struct err *err)
-{
-	for (int turn = 0; turn < 2; turn++) {
-		if (get_part(b, i, INDEX_KEYS, &b->p->keys, err) < 0)
-			return -1;
-		if (mail_keys_decode(k_r, str_span(&b->p->keys)) == 0)
-			return 0;
-		if (distrust(b, err) < 0)
-			return -1;
-	}
-	return err_set(err, ERR_SYS, "the index cannot be read");
-}
-
 int mailbox_body(struct mailbox *b, size_t i, struct mail_body *b_r, struct err *err)
 {
 	for (int turn = 0; turn < 2; turn++) {
-		if (get_part(b, i, INDEX_BODY, &b->p->body, err) < 0)
+		if (get_body(b, i, err) < 0)
 			return -1;
 		if (mail_body_decode(b_r, str_span(&b->p->body)) == 0)
 			return 0;

@@ -247,19 +247,3 @@ int maildir_size_tag(struct span base, char tag, uint64_t *n_r)
 	}
 	return -1;
 }
-
-struct span maildir_flags(const char *name)
-{
-	const char *at = strstr(name, ":2,");
-	struct span flags, rest;
-
-	if (!at)
-		return SPAN_NULL;
-	span_cut(span_z(at + 3), ',', &flags, &rest);
-	return flags;
-}
-
-bool maildir_has_flag(const char *name, char flag)
-{
-	return span_chr(maildir_flags(name), flag) >= 0;
-}

@@ -13,7 +13,7 @@ struct maildir_entry {
 	const char *name;               /* file name with flags, in the scan's arena */
 	size_t base_n;                  /* bytes of it before ":2," */
 	bool is_new;                    /* in new/, else in cur/ */
-	uint32_t uid;                   /* 0 until uidlist_sync has set it */
+	uint32_t uid;                   /* 0 until uidlist_sync_held has set it */
 	uint64_t arrival_s;             /* as the name tells it */
 	uint64_t hash;                  /* of the base name */
 	uint32_t twin;                  /* index + 1 of the last of its twins, 0: none */
@@ -79,9 +79,5 @@ int maildir_locate(const struct maildir *md, struct span base, struct arena *a, 
 /* The number behind ",W=" (octets with CRLF line ends) or ",S=" (of the file) in a base name; -1 when it has none.
  * Source: maildir_scan.c */
 int maildir_size_tag(struct span base, char tag, uint64_t *n_r) WARN_UNUSED;
-
-/* The letters behind ":2," and whether one is among them. Source: maildir_scan.c */
-struct span maildir_flags(const char *name);
-bool maildir_has_flag(const char *name, char flag);
 
 #endif

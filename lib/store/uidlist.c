@@ -15,7 +15,6 @@
 #include "store/uidlist_priv.h"
 
 #define TEXT_MAX (1u << 30)
-#define LOCK_WAIT_MS 30000
 
 /* ---- the list in memory ---- */
 
@@ -324,7 +323,7 @@ static int rewrite(struct uidlist *u, int lock)
 	(void)!uidlist_fstat(lock, &u->file, &u->mode);
 	close(lock);
 	u->has_past = true;
-	u->must_rewrite = u->has_new_sizes = false;
+	u->must_rewrite = false;
 	return 0;
 }
 
@@ -472,23 +471,6 @@ int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struc
 	return 0;
 }
 
-int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err)
-{
-	int lock = -1;
-
-	if (mark_known(u, s) == 0 && !u->must_rewrite && !is_worth_rewriting(u))
-		return 0;
-	if (!u->is_volatile) {
-		lock = dotlock_take(u->dir, UIDLIST_LOCK, LOCK_WAIT_MS);
-		if (lock < 0 && errno == EEXIST)
-			return err_set(err, ERR_TEMP, UIDLIST_LOCK " is held by somebody else for %d seconds",
-				       LOCK_WAIT_MS / 1000);
-		if (lock < 0 && !dotlock_is_hopeless(errno))
-			return err_sys(err, "cannot make " UIDLIST_LOCK);
-	}
-	return uidlist_sync_held(u, s, lock, err);
-}
-
 void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base)
 {
 	struct uidlist_rec r = { .uid = uid, .vsize = UINT64_MAX };
@@ -505,29 +487,4 @@ void uidlist_forget(struct uidlist *u, struct span base)
 {
 	if (htab_del(by_base(u), base))
 		u->must_rewrite = true;
-}
-
-void uidlist_set_vsize(struct uidlist *u, struct span base, uint64_t vsize)
-{
-	struct uidlist_rec *r = find(u, base);
-
-	if (!r || r->vsize == vsize)
-		return;
-	r->vsize = vsize;
-	u->has_new_sizes = true;
-}
-
-void uidlist_save(struct uidlist *u)
-{
-	int lock;
-
-	if (!u->has_new_sizes || u->is_volatile)
-		return;
-	lock = dotlock_take(u->dir, UIDLIST_LOCK, 0);
-	if (lock < 0)
-		return;
-	if (is_changed(u))
-		dotlock_drop(u->dir, UIDLIST_LOCK, lock);
-	else
-		(void)rewrite(u, lock);
 }
