@@ -141,6 +141,23 @@ static struct item *take_item(struct pool_worker *w, uint64_t id, uint64_t slot)
 	return NULL;
 }
 
+/* What on_dest of forward.c refuses, a process that is no longer what it was may still say. */
+static bool may_name(const struct settings *s, const struct target *t, const struct ipc_list *news)
+{
+	struct span source = t->what == CHILD_USER ? SPAN_LIT("forward") : SPAN_LIT("include");
+	bool has_list = t->what == CHILD_USER || t->what == CHILD_INCLUDE;
+	const struct route_new *v = news->v;
+
+	for (size_t i = 0; i < news->n; i++) {
+		if (v[i].kind == RCPT_ADDRESS)
+			continue;
+		if (!has_list || (v[i].kind == RCPT_COMMAND && !conf_list_has(&s->local.allow_mail_to_commands, source)) ||
+		    (v[i].kind == RCPT_FILE && !conf_list_has(&s->local.allow_mail_to_files, source)))
+			return false;
+	}
+	return true;
+}
+
 /* A user's process names its own rights for commands and files, and no transports. */
 static void keep_to_own(struct ipc_list news, const char *user)
 {
@@ -173,6 +190,14 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 		return;
 	}
 	w->idle_since_ms = clock_mono_ms();
+	if (!may_name(p->settings, &it->job->rcpts[it->slot].target, &m->news)) {
+		log_warn("delivery process %d names commands or files that it may not", (int)w->pid);
+		res = (struct dlv_rcpt_result){ .status = DLV_DEFERRED, .dsn = SPAN_LIT("4.3.0"),
+						.text = SPAN_LIT("delivery process names what it may not") };
+		p->on_result(it->job, it->slot, &res, POOL_DONE);
+		free(it);
+		return;
+	}
 	keep_to_own(m->news, it->job->rcpts[it->slot].target.user);
 	if (m->more || it->news.n) {
 		msg_resolve_gather(&it->news, &m->news, &it->job->arena);

@@ -9,6 +9,7 @@
 
 /* bodies of fresh messages kept in memory; beyond it they are read again */
 #define BODY_BYTES_MAX ((size_t)64 << 20)
+#define TEXT_BYTES_MAX ((size_t)8 << 20)
 #define DEATHS_MAX 2
 #define LOADED_CHUNK 768                        /* an ordinary deferred message; thousands come due at once */
 
@@ -181,6 +182,14 @@ void active_drop_all(struct qmgr *q)
 
 /* ---- results ---- */
 
+/* Of what was said about a recipient: with a hundred thousand of them the record must still hold it. */
+static size_t text_max(const struct active *a, size_t most)
+{
+	size_t share = TEXT_BYTES_MAX / a->m.n_rcpts;
+
+	return share < most ? share : most;
+}
+
 void active_result(struct work *w, enum active_verdict verdict, struct span dsn, struct span text, struct span mta,
 		   bool is_lazy)
 {
@@ -193,8 +202,8 @@ void active_result(struct work *w, enum active_verdict verdict, struct span dsn,
 	active_enter(w, WORK_DONE);
 	r->attempts++;
 	r->dsn = arena_span(&a->arena, span_sub(dsn, 0, 16));
-	r->text = arena_span(&a->arena, span_sub(text, 0, 2000));
-	r->mta = arena_span(&a->arena, span_sub(mta, 0, 255));
+	r->text = arena_span(&a->arena, span_sub(text, 0, text_max(a, 2000)));
+	r->mta = arena_span(&a->arena, span_sub(mta, 0, text_max(a, 255)));
 	if (!is_lazy)
 		a->has_eager = true;
 	switch (verdict) {
@@ -251,9 +260,13 @@ static void on_saved(void *arg, struct write_job *job)
 		return;
 	}
 	if (a->is_saving) {
+		bool has_marks = a->has_late_marks;
+
 		a->is_saving = false;
-		a->is_expanded = false;
+		a->has_late_marks = false;
 		active_step(a);
+		if (has_marks && !a->is_saving)
+			active_save(a);
 	}
 }
 
@@ -294,6 +307,7 @@ static void save_expansion(struct active *a)
 	struct write_job *job = writer_job(on_saved, a);
 
 	a->is_saving = true;
+	a->is_expanded = false;         /* what expands meanwhile has to be saved too */
 	writer_put(job, WRITE_UPDATE, a->m.id, &a->m, SPAN_NULL);
 	writer_submit(a->q->writer, job, false);
 }

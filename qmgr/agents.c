@@ -225,6 +225,7 @@ static void on_result(void *arg, struct ipc *c, uint32_t id, const void *in, int
 	}
 	if (a->is_finishing)
 		return;
+	a->has_late_marks |= a->is_saving;
 	for (i = 0; i < m->rcpts.n; i++) {
 		struct work *w = r[i].index <= UINT32_MAX ? active_work(a, (uint32_t)r[i].index) : NULL;
 

@@ -238,6 +238,11 @@ static void on_rcpts(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 		r->orig = v[i].orig.n ? arena_span(&l->arena, v[i].orig) : r->addr;
 		r->orcpt = arena_span(&l->arena, v[i].orcpt);
 		r->notify = (uint8_t)v[i].notify;
+		l->m.rcpt_bytes += queue_rcpt_bytes(r);
+		if (l->m.rcpt_bytes > QUEUE_RCPT_BYTES) {
+			nonsense(d, "recipients that no record holds");
+			return;
+		}
 	}
 }
 

@@ -150,6 +150,21 @@ static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent,
 	return 0;
 }
 
+/* Each new one repeats what its parent has: a long chain and a long list together are more than a record holds. */
+static int check_bytes(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news,
+		       struct span chain, struct span sender, struct err *err)
+{
+	size_t each = queue_rcpt_bytes(parent) - parent->delivered_to.n + chain.n + sender.n, bytes = m->rcpt_bytes;
+	const struct route_new *v = news->v;
+	size_t i;
+
+	for (i = 0; i < news->n && bytes <= QUEUE_RCPT_BYTES; i++)
+		bytes += each + v[i].address.n + v[i].as_user.n + v[i].via.n;
+	return bytes <= QUEUE_RCPT_BYTES ? 0 : err_dsn(err, ERR_TEMP, "4.6.0",
+						       "expansion of %.*s has too many bytes of addresses",
+						       SPAN_ARG(parent->addr));
+}
+
 int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *news, bool has_sender, struct span sender,
 		bool is_forward, size_t max, struct arena *a, struct err *err)
 {
@@ -159,9 +174,11 @@ int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *ne
 	struct span chain;
 	size_t i;
 
-	if (check_all(m, &parent, news, max, err) < 0)
+	if (check_all(m, &parent, news, max < QUEUE_RCPT_MAX ? max : QUEUE_RCPT_MAX, err) < 0)
 		return -1;
 	chain = chain_of(&parent, is_forward, a);
+	if (check_bytes(m, &parent, news, chain, has_sender ? sender : SPAN_NULL, err) < 0)
+		return -1;
 	sender = has_sender ? arena_span(a, sender) : SPAN_NULL;
 	for (i = 0; news->n > TABLE_FROM && i < m->n_rcpts; i++)
 		table_add(&t, &m->rcpts[i]);
@@ -187,6 +204,7 @@ int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *ne
 			r->notify = parent.notify;
 			r->orcpt = parent.orcpt;
 		}
+		m->rcpt_bytes += queue_rcpt_bytes(r);
 		if (t.seen.n)
 			table_add(&t, r);
 	}

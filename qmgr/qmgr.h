@@ -61,6 +61,7 @@ struct active {
 	bool is_waiting_hello;          /* recovered: agents have not all said what they are doing */
 	bool is_expanded;               /* new recipients that are not durable yet */
 	bool is_saving;                 /* that commit is on its way */
+	bool has_late_marks;            /* made since, so it does not hold them */
 	bool is_finishing;              /* the commit that ends this pass is on its way */
 	bool has_eager;                 /* something in this pass must not wait for a lazy commit */
 	bool has_failed_commit;         /* said once */

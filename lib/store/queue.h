@@ -16,6 +16,7 @@
 #define QUEUE_INLINE_MAX ((size_t)48 * 1024)    /* a larger body is a file in large/ */
 #define QUEUE_ID_LEN 13                         /* characters of a printed id */
 #define QUEUE_RCPT_MAX 100000                   /* recipients of one message, expansions included */
+#define QUEUE_RCPT_BYTES ((size_t)24 << 20)     /* what all of them may measure, or no record could hold them */
 
 /* What a recipient is. Only ADDRESS comes from the wire; the others come from alias tables and .forward files. */
 enum queue_kind { QUEUE_ADDRESS, QUEUE_COMMAND, QUEUE_FILE, QUEUE_INCLUDE };
@@ -77,7 +78,14 @@ struct queue_msg {
 	struct span sasl_method, sasl_user;
 	struct queue_rcpt *rcpts;
 	size_t n_rcpts, cap_rcpts;
+	size_t rcpt_bytes;              /* sum of queue_rcpt_bytes; who adds a recipient counts it */
 };
+
+/* What a recipient takes of a record before anything was tried. */
+static inline size_t queue_rcpt_bytes(const struct queue_rcpt *r)
+{
+	return 64 + r->addr.n + r->orig.n + r->orcpt.n + r->as_user.n + r->delivered_to.n + r->sender.n + r->via.n;
+}
 
 /* ---- records (queue_codec.c): no I/O, any thread ---- */
 

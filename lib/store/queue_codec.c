@@ -220,6 +220,7 @@ int queue_decode(struct queue_msg *m_r, uint64_t id, struct span record, struct 
 		if (get_rcpt(&in, r, record.p[0]) < 0 || r->no >= m.next_no || (i > 0 && r->no <= r[-1].no))
 			goto damaged;
 		m.n_rcpts++;
+		m.rcpt_bytes += queue_rcpt_bytes(r);
 	}
 	if (in.n != 0)
 		goto damaged;

@@ -31,14 +31,27 @@ struct ipc_list msg_resolve_part(const struct ipc_list *all, size_t from)
 	return (struct ipc_list){ v + from, i - from };
 }
 
+/* The array of n elements has that many places: whoever sends them one by one must not make us copy all for each. */
+static size_t places(size_t n)
+{
+	size_t max = 64;
+
+	while (max < n)
+		max *= 2;
+	return max;
+}
+
 void msg_resolve_gather(struct ipc_list *to, const struct ipc_list *part, struct arena *a)
 {
-	struct route_new *v = arena_alloc(a, (to->n + part->n + 1) * sizeof(*v));
 	const struct route_new *from = part->v;
+	struct route_new *v = to->v;
 	size_t i;
 
-	if (to->n)
-		memcpy(v, to->v, to->n * sizeof(*v));
+	if (to->n == 0 || to->n + part->n > places(to->n)) {
+		v = arena_alloc(a, places(to->n + part->n) * sizeof(*v));
+		if (to->n)
+			memcpy(v, to->v, to->n * sizeof(*v));
+	}
 	for (i = 0; i < part->n; i++)
 		v[to->n + i] = (struct route_new){ arena_span(a, from[i].address), from[i].kind,
 						   arena_span(a, from[i].as_user), arena_span(a, from[i].via) };

@@ -3,6 +3,10 @@
 #include "store/mail_record.h"
 #include "tests/unit/local/fake_qmgr.h"
 
+#include <sys/syscall.h>
+
+#include "local/msg_child.h"
+
 static int setup(void **state)
 {
 	start_agent("");
@@ -371,6 +375,39 @@ static void test_slow_qmgr(void **state)
 		assert_int_equal(q.v[i].status, DLV_EXPANDED);
 }
 
+/* The process of virtual mailboxes has been taken over: it may lie about its letters, and start no program. */
+static void test_captured_child(void **state)
+{
+	static const struct ipc_ops ops = { .name = "captured" };
+	struct route_new news = { .address = SPAN_LIT("touch /tmp/surat-owned"), .kind = RCPT_COMMAND };
+	struct child_result lie = { .id = 2, .status = DLV_EXPANDED, .news = { &news, 1 } };
+	char path[300];
+	struct ask a = { .transport = "virtual" };
+	struct err err = ERR_INIT;
+	struct ipc end;
+	int pidfd, fd;
+
+	snprintf(path, sizeof(path), "%s/vmail/ani/", root);
+	a.rcpts[0] = to_virtual("ani@example.org", path, VMAIL);
+	EXPECT(ask_one(a), DLV_SENT, "2.0.0", "");
+	pidfd = (int)syscall(SYS_pidfd_open, (int)first_child(), 0);
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, 5, 0);
+	assert_true(fd >= 0);
+	kill((pid_t)first_child(), SIGSTOP);
+	ask_send(a);
+	while (q.agent->n_jobs == 0)
+		loop_turn(&q.d.loop, true);
+	ipc_init(&end, NULL, &ops, NULL);
+	ipc_attach(&end, &fd);
+	assert_int_equal(ipc_send(&end, &child_result_desc, &lie, NULL), 0);
+	assert_int_equal(ipc_flush(&end, &err), 0);
+	wait_results(2);
+	EXPECT(&q.v[1], DLV_DEFERRED, "4.3.0", "may not");
+	kill((pid_t)first_child(), SIGCONT);
+	ipc_close(&end);
+	close(pidfd);
+}
+
 /* The word about a mailbox does not wait for a slow command. */
 static void test_early_word(void **state)
 {
@@ -673,6 +710,7 @@ int main(void)
 		T(test_chain),
 		T(test_hello_of_many),
 		T(test_slow_qmgr),
+		T(test_captured_child),
 		T(test_early_word),
 		T(test_child_rights),
 		T(test_child_dies),

@@ -134,7 +134,7 @@ static void transports_are_kept_apart(void **state)
  * same. */
 static void crowd(void **state)
 {
-	enum { N = 100000 };
+	enum { N = 90000 };
 	struct arena a = { 0 };
 	struct queue_msg m = message(&a, "l@x");
 	struct err err = ERR_INIT;
@@ -181,12 +181,42 @@ static void limits(void **state)
 	arena_fini(&a);
 }
 
+/* What no record could hold is not begun: too many, or a long chain that each of a long list repeats. */
+static void record_limits(void **state)
+{
+	enum { N = QUEUE_RCPT_MAX };
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "a@x");
+	struct err err = ERR_INIT;
+	struct route_new *v = arena_alloc(&a, N * sizeof(*v));
+	struct ipc_list l = { v, N };
+	size_t i;
+
+	for (i = 0; i < N; i++)
+		v[i].address = span_z(arena_printf(&a, "m%zu@x", i));
+	assert_int_equal(expand_rcpt(&m, 0, &l, false, SPAN_NULL, true, 10 * N, &a, &err), -1);
+	assert_int_equal(err.kind, ERR_TEMP);
+	assert_string_equal(err.dsn, "4.6.0");
+	l.n = 8000;
+	m.rcpts[0].delivered_to = (struct span){ memset(arena_alloc(&a, 4000), 'x', 4000), 4000 };
+	assert_int_equal(expand_rcpt(&m, 0, &l, false, SPAN_NULL, true, N, &a, &err), -1);
+	assert_int_equal(err.kind, ERR_TEMP);
+	assert_int_equal(m.n_rcpts, 1);
+	l.n = 4000;
+	assert_int_equal(expand_rcpt(&m, 0, &l, false, SPAN_NULL, true, N, &a, &err), 0);
+	assert_true(m.rcpt_bytes > 4000 * 4000);
+	l.v = v + 4000;
+	assert_int_equal(expand_rcpt(&m, 1, &l, false, SPAN_NULL, true, N, &a, &err), -1);
+	assert_int_equal(err.kind, ERR_TEMP);
+	arena_fini(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inherits), cmocka_unit_test(null_sender_stays), cmocka_unit_test(twins_are_left_out),
 		cmocka_unit_test(loops_become_final), cmocka_unit_test(transports_are_kept_apart),
-		cmocka_unit_test(crowd), cmocka_unit_test(limits),
+		cmocka_unit_test(crowd), cmocka_unit_test(limits), cmocka_unit_test(record_limits),
 	};
 
 	return cmocka_run_group_tests_name("expand", tests, NULL, NULL);

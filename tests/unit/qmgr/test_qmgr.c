@@ -91,6 +91,97 @@ static void nonsense_ends_only_its_channel(void **state)
 	assert_int_equal(r->fatal.kind, ERR_NONE);
 }
 
+/* Recipients that no record holds end their channel, not qmgr. */
+static void giant_envelope(void **state)
+{
+	struct rig *r = *state;
+	const char *rcpt = "iqbal@x";
+	uint64_t id = rig_begin(r, "tito@x", &rcpt, 1, 0);
+	static char text[2000];
+	struct enq_rcpt v[10];
+	struct enq_rcpts m = { id, { v, 10 } };
+	size_t i;
+
+	memset(text, 'x', sizeof(text));
+	for (i = 0; i < 10; i++)
+		v[i] = (struct enq_rcpt){ .address = { text, 2000 }, .orig = { text, 2000 }, .orcpt = { text, 2000 } };
+	for (i = 0; i < 1200 && !r->smtpd_gone; i++) {
+		assert_int_equal(ipc_send(&r->smtpd, &enq_rcpts_desc, &m, NULL), 0);
+		UNTIL(r, r->smtpd_gone || !ipc_is_full(&r->smtpd));
+	}
+	if (!r->smtpd_gone)
+		rig_end(r, id, rig_body, strlen(rig_body));
+	UNTIL(r, r->smtpd_gone);
+	assert_int_equal(rig_messages(r), 0);
+}
+
+/* One is expanded while the expansion of another is being written: neither is delivered before it is on the disk. */
+static void expansion_during_commit(void **state)
+{
+	struct rig *r = *state;
+	struct route_new news[2] = { rig_fresh("three@x"), rig_fresh("four@x") };
+	struct dlv_rcpt_result v = { .index = 0, .status = DLV_EXPANDED, .news = { news, 1 } };
+	const char *const rcpts[] = { "one@x", "two@x", "six@x" };
+	uint64_t id = rig_begin(r, "tito@x", rcpts, 3, 0);
+	struct dlv_result m = { id, 0, { &v, 1 } };
+	struct queue_txn t;
+	struct queue_msg stored;
+	struct arena a = { 0 };
+	struct err err = ERR_INIT;
+
+	rig_end(r, id, rig_body, strlen(rig_body));
+	UNTIL(r, r->local.n == 3);
+	assert_int_equal(queue_begin(r->q.queue, &t, &err), 0);         /* the writer waits */
+	assert_int_equal(ipc_send(&r->local.ipc, &dlv_result_desc, &m, NULL), 0);
+	UNTIL(r, active_find(&r->q, id)->is_saving);
+	v.index = 1;
+	v.news = (struct ipc_list){ news + 1, 1 };
+	assert_int_equal(ipc_send(&r->local.ipc, &dlv_result_desc, &m, NULL), 0);
+	v = (struct dlv_rcpt_result){ .index = 2, .status = DLV_SENT, .dsn = SPAN_LIT("2.0.0") };
+	assert_int_equal(ipc_send(&r->local.ipc, &dlv_result_desc, &m, NULL), 0);
+	rig_turns(r, 10);
+	queue_abort(&t);
+	UNTIL(r, r->local.n == 5);
+	rig_stored(r, id, &stored, &a);
+	assert_int_equal(stored.n_rcpts, 5);
+	assert_int_equal(stored.rcpts[1].state, QUEUE_CLOSED);
+	assert_int_equal(stored.rcpts[2].state, QUEUE_CLOSED);
+	arena_fini(&a);
+}
+
+/* What is done while an expansion is being written is written after it, not at the end of the pass. */
+static void mark_during_commit(void **state)
+{
+	struct rig *r = *state;
+	struct route_new news = rig_fresh("three@x");
+	struct dlv_rcpt_result v = { .index = 0, .status = DLV_EXPANDED, .news = { &news, 1 } };
+	const char *const rcpts[] = { "one@x", "two@x" };
+	uint64_t id = rig_begin(r, "tito@x", rcpts, 2, 0);
+	struct dlv_result m = { id, 0, { &v, 1 } };
+	struct queue_txn t;
+	struct queue_msg stored;
+	struct arena a = { 0 };
+	struct err err = ERR_INIT;
+	uint64_t until = uv_hrtime() + 3000000000u;
+
+	rig_end(r, id, rig_body, strlen(rig_body));
+	UNTIL(r, r->local.n == 2);
+	assert_int_equal(queue_begin(r->q.queue, &t, &err), 0);
+	assert_int_equal(ipc_send(&r->local.ipc, &dlv_result_desc, &m, NULL), 0);
+	UNTIL(r, active_find(&r->q, id)->is_saving);
+	v = (struct dlv_rcpt_result){ .index = 1, .status = DLV_SENT, .dsn = SPAN_LIT("2.0.0") };
+	assert_int_equal(ipc_send(&r->local.ipc, &dlv_result_desc, &m, NULL), 0);
+	rig_turns(r, 10);
+	queue_abort(&t);
+	UNTIL(r, r->local.n == 3);
+	do {
+		loop_turn(&r->loop, true);
+		rig_stored(r, id, &stored, &a);
+	} while (stored.rcpts[1].state == QUEUE_WAITING && uv_hrtime() < until);
+	assert_int_equal(stored.rcpts[1].state, QUEUE_CLOSED);
+	arena_fini(&a);
+}
+
 static void incomplete_letter(void **state)
 {
 	struct rig *r = *state;
@@ -529,28 +620,31 @@ static void hello_in_parts(void **state)
 	const char *const rcpts[] = { "one@x", "two@x" };
 	uint64_t id = rig_begin(r, "tito@x", rcpts, 2, 0);
 	struct dlv_running running = { id, 0, 0 };
+	struct seen_job old[2];
 	struct dlv_hello h = { .transports = SPAN_LIT("local virtual"), .running = { &running, 1 }, .more = 1 };
 
 	rig_end(r, id, rig_body, strlen(rig_body));
 	UNTIL(r, r->local.n == 2);
+	old[0] = r->local.jobs[0];
+	old[1] = r->local.jobs[1];
 	rig_stop_qmgr(r);
+	rig_turns(r, 3);
 	rig_start_qmgr(r);
 	agents_expect(&r->q, 1);
 	rig_attach_resolve(r);
-	rig_attach_agent(r, &r->spare);
-	running.index = r->local.jobs[0].nos[0];
-	assert_int_equal(ipc_send(&r->spare.ipc, &dlv_hello_desc, &h, NULL), 0);
+	rig_attach_agent(r, &r->local);
+	running.index = old[0].nos[0];
+	assert_int_equal(ipc_send(&r->local.ipc, &dlv_hello_desc, &h, NULL), 0);
 	rig_turns(r, 20);
 	assert_false(r->q.hello_done);
-	running.index = r->local.jobs[1].nos[0];
-	rig_hello(&r->spare, &running, 1, 10);
+	running.index = old[1].nos[0];
+	rig_hello(&r->local, &running, 1, 10);
 	UNTIL(r, r->q.hello_done);
 	qmgr_run(&r->q);
 	rig_turns(r, 20);
-	assert_int_equal(r->spare.n, 0);        /* it has both */
-	assert_false(r->spare.is_gone);
-	rig_report(&r->spare, &r->local.jobs[0], 0, DLV_SENT, "2.0.0", "delivered", true);
-	rig_report(&r->spare, &r->local.jobs[1], 0, DLV_SENT, "2.0.0", "delivered", true);
+	assert_int_equal(r->local.n, 2);        /* it has both already */
+	rig_report(&r->local, &old[0], 0, DLV_SENT, "2.0.0", "delivered", true);
+	rig_report(&r->local, &old[1], 0, DLV_SENT, "2.0.0", "delivered", true);
 	UNTIL(r, rig_messages(r) == 0);
 }
 
@@ -711,6 +805,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(accept_deliver_remove), T(answered_means_stored), T(abort_and_loss),
 		T(nonsense_ends_only_its_channel),
+		T(giant_envelope), T(expansion_during_commit), T(mark_during_commit),
 		T(incomplete_letter), T(large_body), T(expansion), T(forward_by_local), T(passed_by_local),
 		T(full_mailbox_is_told), T(crowd_of_resolve), T(crowd_over_the_limit), T(crowd_of_local), T(discarded),
 		T(same_user_one_job), T(failure_notice),
