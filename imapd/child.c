@@ -40,7 +40,7 @@ int child_lock_in(const struct child_start *start, struct mail_store *store_r, s
 	umask(0077);
 	(void)gethostname(host, sizeof(host) - 1);
 	if (mail_store_open(store_r, &opt, err) < 0)
-		return -1;
+		return err_wrap(err, "%s", start->mail);
 	return give_up_paths(start, err);
 }
 

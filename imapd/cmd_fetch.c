@@ -56,18 +56,29 @@ static int ensure_sizes(struct fetch *f, const uint32_t *sel, size_t n, struct e
 	return w.at ? mailbox_ensure(f->box, unsized, w.at, err) : 0;
 }
 
+/* What is asked for and nobody has looked for yet. */
+static int ensure(struct fetch *f, const uint32_t *sel, size_t n, struct err *err)
+{
+	unsigned kinds = f->req->kinds;
+
+	if (kinds & BODY_KINDS ? mailbox_ensure(f->box, sel, n, err) < 0
+			       : kinds & BIT(IMAP_FETCH_SIZE) && ensure_sizes(f, sel, n, err) < 0)
+		return -1;
+	return kinds & BIT(IMAP_FETCH_INTERNALDATE) ? mailbox_ensure_dates(f->box, sel, n, err) : 0;
+}
+
 static int fetch_from_index(struct fetch *f, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct walk w = { .f = f, .sel = sel, .n = n, .needs_facts = f->req->kinds & FACT_KINDS,
 		.needs_body = f->req->kinds & BODY_KINDS, .err = err };
-	unsigned what = (w.needs_facts ? MAILBOX_FACTS : 0u) | (w.needs_body ? MAILBOX_BODY : 0u);
+	unsigned what = (w.needs_facts ? MAILBOX_FACTS : 0u) | (w.needs_body ? MAILBOX_BODY : 0u) |
+		(f->req->kinds & BIT(IMAP_FETCH_INTERNALDATE) ? MAILBOX_DATES : 0u);
 
 	for (; !what && w.at < n; w.at++) {
 		if (fetch_line_write(f, sel[w.at], NULL, NULL, NULL, false, err) < 0)
 			return -1;
 	}
-	if (w.needs_body ? mailbox_ensure(f->box, sel, n, err) < 0
-			 : f->req->kinds & BIT(IMAP_FETCH_SIZE) && ensure_sizes(f, sel, n, err) < 0)
+	if (ensure(f, sel, n, err) < 0)
 		return -1;
 	while (w.at < n) {
 		size_t before = w.at;
@@ -176,7 +187,7 @@ static int fetch_from_files(struct fetch *f, const uint32_t *sel, size_t n, stru
 		batch = n - i < BATCH ? n - i : BATCH;
 		if (f->req->sets_seen && !f->box->is_read_only)
 			set_seen(f, sel + i, batch, changed);
-		if (mailbox_names(f->box, sel + i, batch, names, err) < 0)
+		if (ensure(f, sel + i, batch, err) < 0 || mailbox_names(f->box, sel + i, batch, names, err) < 0)
 			return -1;
 		for (k = 0; k < batch; k++) {
 			int rc = fetch_file(f, sel[i + k], &names[k], changed[k], err);

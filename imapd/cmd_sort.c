@@ -70,13 +70,13 @@ static int sort(struct session *s, const struct imap_search *req, uint32_t *hits
 			g.cols[c].numbers = arena_alloc(&s->tick, (n + 1) * sizeof(int64_t));
 		else
 			g.cols[c].texts = arena_alloc(&s->tick, (n + 1) * sizeof(struct span));
-		what |= is_number(by) ? MAILBOX_FACTS : MAILBOX_KEYS;
+		what |= by == IMAP_SEARCH_SIZE ? MAILBOX_FACTS : is_number(by) ? MAILBOX_DATES : MAILBOX_KEYS;
 		needs_record = needs_record || by != IMAP_SEARCH_ARRIVAL;
 	}
 	if (needs_record && mailbox_ensure(s->box, hits, n, err) < 0)
 		return -1;
 	/* two sweeps, each along its table, beat one that goes to and fro */
-	if (what & MAILBOX_FACTS && mailbox_walk(s->box, hits, n, MAILBOX_FACTS, gather_one, &g, err) < 0)
+	if (what & MAILBOX_FACTS && mailbox_walk(s->box, hits, n, what & MAILBOX_DATES, gather_one, &g, err) < 0)
 		return -1;
 	g.at = 0;
 	if (what & MAILBOX_KEYS && mailbox_walk(s->box, hits, n, MAILBOX_KEYS, gather_one, &g, err) < 0)

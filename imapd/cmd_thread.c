@@ -45,7 +45,7 @@ static int thread(struct gather *g, const struct imap_search *req, const uint32_
 	if (mailbox_ensure(g->s->box, hits, n, err) < 0)
 		return -1;
 	g->msgs = arena_alloc(a, (n + 1) * sizeof(*g->msgs));
-	if (mailbox_walk(g->s->box, hits, n, MAILBOX_FACTS, gather_date, g, err) < 0)
+	if (mailbox_walk(g->s->box, hits, n, MAILBOX_DATES, gather_date, g, err) < 0)
 		return -1;
 	g->at = 0;
 	if (req->thread == IMAP_SEARCH_REFERENCES)

@@ -50,7 +50,7 @@ struct search_plan {
 	struct search_node *root;
 	unsigned stages;                        /* 1 << stage of all nodes */
 	bool needs_parts;                       /* BODY or TEXT is among the leaves */
-	bool needs_sizes, has_sent;             /* LARGER, SMALLER; SENTON and its like */
+	bool needs_sizes, needs_dates, has_sent;        /* LARGER, SMALLER; ON and its like; SENTON and its like */
 	struct search_leaf *leaves;
 	size_t n_leaves;
 };

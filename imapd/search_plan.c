@@ -122,7 +122,10 @@ static int fill(struct maker *k, struct search_node *n, const struct imap_search
 	case IMAP_SEARCH_SENTBEFORE:
 	case IMAP_SEARCH_SENTON:
 	case IMAP_SEARCH_SENTSINCE:
-		k->plan->has_sent = k->plan->has_sent || in->op >= IMAP_SEARCH_SENTBEFORE;
+		if (in->op >= IMAP_SEARCH_SENTBEFORE)
+			k->plan->has_sent = true;
+		else
+			k->plan->needs_dates = true;
 		set_day(n, in->day);
 		return 0;
 	case IMAP_SEARCH_LARGER:
@@ -133,6 +136,7 @@ static int fill(struct maker *k, struct search_node *n, const struct imap_search
 		return 0;
 	case IMAP_SEARCH_YOUNGER:
 	case IMAP_SEARCH_OLDER:
+		k->plan->needs_dates = true;
 		n->stage = SEARCH_FACTS;
 		n->from_s = in->number > (uint64_t)INT64_MAX / 2 ? INT64_MIN : k->cx->now_s - (int64_t)in->number;
 		return 0;

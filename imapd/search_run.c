@@ -119,7 +119,7 @@ static int run_stages(struct run *r, struct err *err)
 			return -1;
 	}
 	if (has_stage(r, SEARCH_FACTS)) {
-		what |= MAILBOX_FACTS;
+		what |= r->plan.needs_dates ? MAILBOX_DATES : MAILBOX_FACTS;
 		if ((r->plan.needs_sizes && ensure_sizes(r, err) < 0) || run_stage(r, SEARCH_FACTS, what, err) < 0)
 			return -1;
 	}

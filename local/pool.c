@@ -93,7 +93,7 @@ static NORETURN void run_child(struct pool *p, const struct target *t, int fd)
 	struct arena a = { 0 };
 	struct err err = ERR_INIT;
 
-	daemon_child(p->daemon, "surat/local", SIG_DFL);
+	daemon_child(p->daemon, "local", SIG_DFL);
 	if (dup2(fd, CHILD_FD) < 0)
 		_exit(1);
 	close(3);

@@ -183,6 +183,8 @@ static struct box *find_box(struct serve *v, struct span base, struct span path,
 		}
 		maildir_close(&b->md);
 	}
+	if (!strstr(err->msg, b->base))
+		err_wrap(err, "in %s", b->base);
 	free(b);
 	return NULL;
 }

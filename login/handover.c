@@ -41,6 +41,7 @@ static void on_started(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 void handover_start(struct session *s, struct span ticket)
 {
 	struct ipc *parent = server_parent(s->srv, s->proto);
+	struct str capa = STR_INIT(8192);
 	struct session_start m = {
 		.ticket = ticket,
 		.service = span_z(s->proto->name),
@@ -53,6 +54,9 @@ void handover_start(struct session *s, struct span ticket)
 	};
 	int fd = -1;
 
+	if (s->proto->announce)
+		s->proto->announce(s, &capa);
+	m.capa = str_span(&capa);
 	/* the client may not be read by two: ours is not watched while the parent has the other one */
 	session_unwatch(s);
 	if (!s->is_tls && stream_pending(&s->io) == 0)
@@ -60,11 +64,13 @@ void handover_start(struct session *s, struct span ticket)
 	if ((s->is_tls || fd >= 0) && ipc_is_attached(parent) &&
 	    ipc_call(parent, &session_start_desc, &m, &fd, &session_started_desc, &s->req, on_started, s,
 		     PARENT_TIMEOUT_MS) == 0) {
+		str_fini(&capa);
 		if (!s->is_tls)
 			stream_drop_input(&s->io);
 		session_await(s);
 		return;
 	}
+	str_fini(&capa);
 	if (fd >= 0)
 		close(fd);
 	s->proto->failed(s, AUTH_TEMP, SPAN_NULL);

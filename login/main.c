@@ -49,7 +49,10 @@ static int on_listen(struct daemon *d, const struct ctl_listen *l, int *fd, stru
 	conf_fini(&layer);
 	if (!svc)
 		return -1;
-	listener_new(d->state, svc, fd, l->max_sessions);
+	if (*fd < 0)
+		service_unref(&svc);
+	else
+		listener_new(d->state, svc, fd, l->max_sessions);
 	return 0;
 }
 

@@ -31,20 +31,26 @@ static bool may_user(const struct session *s)
 	return sasl_mech(&s->srv->sasl, SPAN_LIT("PLAIN")) && session_may_plaintext(s);
 }
 
-static void cmd_capa(struct session *s, struct span args)
+static void add_logins(const struct session *s, struct str *out)
 {
 	struct str mechs = STR_INIT(4096);
 
 	attempt_mechs(s, &mechs);
-	session_put(s, "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n");
-	if (session_offers_tls(s))
-		session_put(s, "STLS\r\n");
 	if (may_user(s))
-		session_put(s, "USER\r\n");
+		BUG(str_addz(out, "USER\r\n") < 0);
 	if (mechs.n)
-		session_put(s, "SASL%s\r\n", mechs.p);
-	session_put(s, "EXPIRE NEVER\r\nIMPLEMENTATION Surat\r\n.\r\n");
+		BUG(str_addf(out, "SASL%s\r\n", mechs.p) < 0);
 	str_fini(&mechs);
+}
+
+static void cmd_capa(struct session *s, struct span args)
+{
+	struct str logins = STR_INIT(8192);
+
+	add_logins(s, &logins);
+	session_put(s, "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n%s%sEXPIRE NEVER\r\n"
+		       "IMPLEMENTATION Surat\r\n.\r\n", session_offers_tls(s) ? "STLS\r\n" : "", logins.p);
+	str_fini(&logins);
 }
 
 static void cmd_stls(struct session *s, struct span args)
@@ -217,6 +223,7 @@ const struct protocol pop3_protocol = {
 	.greet = greet,
 	.input = input,
 	.forget = session_forget,
+	.announce = add_logins,
 	.failed = failed,
 	.refuse = refuse,
 };

@@ -3,6 +3,7 @@
 #define LOGIN_PROTOCOL_H
 
 #include "base/span.h"
+#include "base/str.h"
 #include "io/stream.h"
 #include "svc/msg_auth.h"
 
@@ -25,6 +26,9 @@ struct protocol {
 
 	/* TLS is there: forget what was said before it. */
 	void (*forget)(struct session *s);
+
+	/* Adds what the child repeats of what was announced before login; NULL: nothing. */
+	void (*announce)(const struct session *s, struct str *out);
 
 	/* AUTH_FAIL, AUTH_TEMP or AUTH_REFUSED; text may be empty. */
 	void (*failed)(struct session *s, enum auth_status status, struct span text);

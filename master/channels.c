@@ -74,6 +74,28 @@ void channels_connect(struct proc *p)
 	}
 }
 
+/* One frame for the sockets that a row has: those of IPv4 and IPv6 stand side by side. */
+static int announce(struct proc *p, const struct listeners *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		const struct listener *n = &l->v[i];
+		struct ctl_listen msg = { span_z(n->service), span_z(n->key), span_z(n->overrides), 0, n->is_unix };
+
+		if (!is_program(p, n->command) || (i > 0 && strcmp(n[-1].service, n->service) == 0))
+			continue;
+		if (ipc_send(&p->ctl, &ctl_listen_desc, &msg, NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int channels_announce(struct proc *p)
+{
+	return announce(p, reload_listeners(p->m)) < 0 ? -1 : announce(p, &p->m->tool_sockets);
+}
+
 static void lend_listener(struct proc *p, const struct listener *l)
 {
 	uint64_t n = p->program->is_per_core ? p->m->config->n_workers : 1;
@@ -95,6 +117,25 @@ static void lend_all(struct proc *p, const struct listeners *l)
 	}
 }
 
+static int open_log_file(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+}
+
+void channels_check_log(const struct config *c, struct conf_errors *errors)
+{
+	const char *path = c->global.maillog_file;
+	int fd;
+
+	if (!*path || strcmp(path, "/dev/stdout") == 0)
+		return;
+	fd = open_log_file(path);
+	if (fd < 0)
+		conf_error(errors, "maillog_file %s: %s", path, strerror(errno));
+	else
+		close(fd);
+}
+
 /* Opened here, so that logger needs no right to any folder; again on each reload, for the file may have been
  * rotated. */
 void channels_lend_log(struct proc *p)
@@ -109,7 +150,7 @@ void channels_lend_log(struct proc *p)
 	if (strcmp(path, "/dev/stdout") == 0)
 		fd = fcntl(p->m->stdout_fd, F_DUPFD_CLOEXEC, 3);
 	else
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+		fd = open_log_file(path);
 	if (fd < 0) {
 		log_error("maillog_file %s: %s", path, strerror(errno));
 		return;

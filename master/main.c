@@ -120,13 +120,17 @@ void master_is_up(struct master *m)
 
 /* ---- the start ---- */
 
-static int print_errors(const struct conf_errors *errors)
+/* What keeps the suite from starting is not hidden among warnings. */
+static void print_errors(const struct conf_errors *errors)
 {
-	size_t i;
+	size_t i, wrong = conf_errors_wrong(errors);
 
-	for (i = 0; i < errors->n; i++)
-		fprintf(stderr, "surat: %s%s\n", conf_is_warning(errors->v[i]) ? "" : "error: ", errors->v[i]);
-	return conf_errors_wrong(errors) ? -1 : 0;
+	for (i = 0; i < errors->n; i++) {
+		bool is_warning = conf_is_warning(errors->v[i]);
+
+		if (!is_warning || wrong == 0)
+			fprintf(stderr, "surat: %s%s\n", is_warning ? "" : "error: ", errors->v[i]);
+	}
 }
 
 static int open_log(struct master *m, struct err *err)
@@ -167,7 +171,10 @@ static int prepare(struct master *m)
 		dirs_check_users(m->config, &errors);
 	if (m->config)
 		spawn_check_binaries(m->config, &errors);
-	if (m->config && print_errors(&errors) == 0) {
+	if (m->config)
+		channels_check_log(m->config, &errors);
+	if (m->config && !conf_errors_wrong(&errors)) {
+		print_errors(&errors);
 		conf_errors_fini(&errors);
 		m->run_directory = arena_strdup(&m->arena, m->config->global.run_directory);
 		m->empty_directory = arena_printf(&m->arena, "%s/empty", m->run_directory);

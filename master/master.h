@@ -124,6 +124,13 @@ void channels_connect(struct proc *p);
 /* Lends p all listening sockets of its services. */
 void channels_listen(struct proc *p);
 
+/* In its opening: the services it will get sockets of, so that it says FAILED when it could not serve one. -1: it takes
+ * no more. Source: channels.c */
+int channels_announce(struct proc *p);
+
+/* Names maillog_file in errors when it cannot be opened: lines that nobody writes are lost. Source: channels.c */
+void channels_check_log(const struct config *c, struct conf_errors *errors);
+
 /* Opens maillog_file, if there is one, and lends it to logger. */
 void channels_lend_log(struct proc *p);
 
@@ -134,6 +141,7 @@ void reload_begin(struct master *m, struct tool *tool);
 
 /* A successor is ready or has died. */
 void reload_step(struct master *m);
+const struct listeners *reload_listeners(const struct master *m);       /* those of the configuration in m->config */
 void reload_failed(struct master *m, const char *why);
 void reload_forget_tool(struct master *m, const struct tool *tool);
 

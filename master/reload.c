@@ -45,6 +45,8 @@ static void refuse(struct tool *tool, struct conf_errors *errors)
 	size_t i;
 
 	for (i = 0; i < errors->n; i++) {
+		if (conf_is_warning(errors->v[i]))
+			continue;
 		log_error("reload: %s", errors->v[i]);
 		if (str_addf(&text, "%s\n", errors->v[i]) < 0)
 			break;
@@ -80,6 +82,7 @@ void reload_begin(struct master *m, struct tool *tool)
 	if (c) {
 		keep_places(m->config, c);
 		spawn_check_binaries(c, &errors);
+		channels_check_log(c, &errors);
 	}
 	if (!c || conf_errors_wrong(&errors) || certs_load(&certs, c, &errors) < 0 ||
 	    listen_open(&listeners, c, &m->listeners, 0, &errors) < 0) {
@@ -141,6 +144,11 @@ static void hand_over(struct proc *p)
 		if (p == p->m->logger)
 			channels_lend_log(p);
 	}
+}
+
+const struct listeners *reload_listeners(const struct master *m)
+{
+	return m->reload ? &m->reload->listeners : &m->listeners;
 }
 
 void reload_step(struct master *m)

@@ -124,7 +124,7 @@ static int send_opening(struct proc *p)
 		if (spawn_send_cert(p, &m->certs.v[i]) < 0)
 			return -1;
 	}
-	return ipc_send(&p->ctl, &ctl_reload_desc, NULL, NULL);
+	return channels_announce(p) < 0 ? -1 : ipc_send(&p->ctl, &ctl_reload_desc, NULL, NULL);
 }
 
 int spawn_send_cert(struct proc *p, const struct cert *c)

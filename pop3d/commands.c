@@ -227,10 +227,11 @@ static int cmd_noop(struct session *s, struct message *m, struct span args)
 	return session_putf(s, "+OK\r\n");
 }
 
+/* What holds before the login is announced behind it too (RFC 2449 section 5); only STLS belongs there alone. */
 static int cmd_capa(struct session *s, struct message *m, struct span args)
 {
-	return session_putf(s, "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
-			       "IMPLEMENTATION Surat\r\n.\r\n");
+	return session_putf(s, "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n%sEXPIRE NEVER\r\n"
+			       "IMPLEMENTATION Surat\r\n.\r\n", s->start->capa);
 }
 
 static int cmd_quit(struct session *s, struct message *m, struct span args)

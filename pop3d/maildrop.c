@@ -15,7 +15,7 @@
 int maildrop_open(struct maildrop *d, const struct mail_store_options *opt, struct err *err)
 {
 	*d = (struct maildrop)MAILDROP_INIT;
-	return mail_store_open(&d->store, opt, err);
+	return mail_store_open(&d->store, opt, err) < 0 ? err_wrap(err, "%s", opt->mail) : 0;
 }
 
 int maildrop_lock(struct maildrop *d, struct err *err)
@@ -106,7 +106,7 @@ int maildrop_measure(struct maildrop *d, struct err *err)
 		if (d->v[i].size == UINT64_MAX && !d->v[i].is_gone)
 			sel[n++] = (uint32_t)i;
 	if (n)
-		rc = mailbox_ensure(d->box, sel, n, err);
+		rc = d->has_fast_sizes ? mailbox_ensure_dates(d->box, sel, n, err) : mailbox_ensure(d->box, sel, n, err);
 	free(sel);
 	return rc == 0 && n ? take_sizes(d, err) : rc;
 }

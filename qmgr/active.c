@@ -350,6 +350,17 @@ static void submit_end(struct active *a, struct write_job *job, enum write_kind 
 
 static void on_finished(void *arg, struct write_job *job);
 
+static void set_held(struct active *a)
+{
+	char id[QUEUE_ID_LEN + 1];
+
+	if (a->m.held == a->wants_hold)
+		return;
+	a->m.held = a->wants_hold;
+	queue_id_print(id, a->m.id);
+	log_info("%s: %s", id, a->m.held ? "placed on hold" : "released from hold");
+}
+
 /* An admin's word that came while the end was being written; false when there was none. */
 static bool take_late_word(struct active *a)
 {
@@ -358,7 +369,7 @@ static bool take_late_word(struct active *a)
 
 	if (!a->wants_delete && a->wants_hold == a->m.held && !is_retry)
 		return false;
-	a->m.held = a->wants_hold;
+	set_held(a);
 	a->m.due_ms = a->wants_hold ? 0 : now;
 	submit_end(a, writer_job(on_finished, a), a->wants_delete ? WRITE_DELETE : WRITE_UPDATE, false);
 	return true;
@@ -454,7 +465,7 @@ static void finish(struct active *a)
 		submit_end(a, job, WRITE_DELETE, !a->has_eager && !job->has_add);
 		return;
 	}
-	a->m.held = a->wants_hold;
+	set_held(a);
 	a->m.due_ms = a->wants_hold ? 0 : a->wants_retry ? now : now + active_backoff_ms(a->q, attempts);
 	submit_end(a, job, WRITE_UPDATE, false);
 }

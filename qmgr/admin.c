@@ -303,12 +303,14 @@ static void on_acted(void *arg, struct write_job *job)
 
 	s->out = NULL;
 	for (i = 0; job->rc == 0 && i < job->n_ops; i++) {
-		if (job->ops[i].kind == WRITE_DELETE) {
-			char id[QUEUE_ID_LEN + 1];
+		char id[QUEUE_ID_LEN + 1];
 
-			queue_id_print(id, job->ops[i].id);
+		queue_id_print(id, job->ops[i].id);
+		if (job->ops[i].kind == WRITE_DELETE) {
 			log_info("%s: removed", id);
 			queue_large_unlink(q->queue, job->ops[i].id);
+		} else if (s->what != ADM_RETRY) {
+			log_info("%s: %s", id, s->what == ADM_HOLD ? "placed on hold" : "released from hold");
 		}
 	}
 	q->next_due_ms = 0;

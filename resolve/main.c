@@ -22,21 +22,24 @@ struct resolve {
 	size_t n_paths;
 };
 
-/* Rows of master.cf may name tables of their own ("-o smtpd_sender_login_maps=..."). */
+/* Rows of master.cf may name tables of their own ("-o smtpd_sender_login_maps=..."). master has judged the file; when
+ * errors came into it since, a resolve that is started again does without the rows that have them. */
 static int collect_services(struct rules *r, const struct daemon *d, struct err *err)
 {
 	struct conf_errors errors = { 0 };
 	struct mastercf m = { 0 };
+	struct err ignored;
 	size_t i;
-	int rc = mastercf_load(&m, d->config_directory, NULL, &errors);
+	int rc = 0;
 
-	if (rc < 0)
-		err_set(err, ERR_CONF, "%s", errors.n ? errors.v[0] : "master.cf cannot be read");
+	if (mastercf_load(&m, d->config_directory, d->conf, &errors) < 0)
+		for (i = 0; i < errors.n; i++)
+			if (!conf_is_warning(errors.v[i]))
+				log_warn("%s; tables that only such rows name are not opened", errors.v[i]);
 	for (i = 0; rc == 0 && i < m.n; i++) {
 		struct conf layer;
 
-		rc = mastercf_overlay(&layer, d->conf, &m, &m.v[i], err);
-		if (rc == 0 && m.v[i].n_overrides)
+		if (mastercf_overlay(&layer, d->conf, &m, &m.v[i], &ignored) == 0 && m.v[i].n_overrides)
 			rc = maps_collect(r->maps, &layer, err);
 		conf_fini(&layer);
 	}

@@ -1,5 +1,6 @@
 #include "resolve/maps.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
@@ -257,7 +258,8 @@ static void complain(struct maps_table *t, const struct err *err)
 
 	t->why = *err;
 	if (!t->is_broken || now >= t->complain_ms) {
-		log_error("%s; mail that needs this table waits until it is mended", err->msg);
+		log_error("%s%s; mail that needs this table waits until it is mended", err->msg,
+			  err->sys == EACCES ? " (it and its folders must be open to resolve's user, _surat-resolve)" : "");
 		t->complain_ms = now + COMPLAIN_MS;
 	}
 	t->is_broken = true;

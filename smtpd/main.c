@@ -209,22 +209,31 @@ static void smtpd_channel(struct daemon *d, enum channel_kind kind, bool is_serv
 	server_attach(&st->server, kind, fd);
 }
 
+static void free_listener(struct listener *l)
+{
+	service_unref(&l->svc);
+	free(l->name);
+	free(l->overrides);
+	free(l);
+}
+
 static int smtpd_listen(struct daemon *d, const struct ctl_listen *m, int *fd, struct err *err)
 {
 	struct state *st = d->state;
 	struct listener *l = xnew(struct listener);
+	int rc;
 
+	st->d = d;
 	l->state = st;
 	l->fd = -1;
 	l->name = xstrndup(m->service.p ? m->service.p : "", m->service.n);
 	l->overrides = xstrndup(m->overrides.p ? m->overrides.p : "", m->overrides.n);
 	l->max_sessions = m->max_sessions;
 	l->is_unix = m->is_unix;
-	if (make_service(st, l, err) < 0) {
-		free(l->name);
-		free(l->overrides);
-		free(l);
-		return -1;
+	rc = make_service(st, l, err);
+	if (rc < 0 || *fd < 0) {
+		free_listener(l);
+		return rc;
 	}
 	l->fd = *fd;
 	*fd = -1;

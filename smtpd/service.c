@@ -190,7 +190,8 @@ static int read_tls(struct service *svc, const struct service_keys *keys, struct
 			err_set(err, ERR_CONF, "service %s: smtpd_tls_wrappermode needs smtpd_tls_cert_file",
 				svc->name) : 0;
 	svc->tls = tls_ctx_new(&p, err);
-	return svc->tls ? 0 : -1;
+	return svc->tls ? 0 : err_wrap(err, "TLS with %s", conf->smtpd_tls_chain_files.n ?
+				       conf->smtpd_tls_chain_files.v[0] : conf->smtpd_tls_cert_file);
 }
 
 struct service *service_new(const char *name, const struct conf *layer, const struct service_keys *keys,

@@ -190,7 +190,8 @@ static int show_services(struct tool *t, const struct options *o, char **names)
 	size_t i;
 
 	for (i = 0; i < errors.n; i++)
-		fprintf(t->err, "surat config: %s\n", errors.v[i]);
+		if (!conf_is_warning(errors.v[i]))
+			fprintf(t->err, "surat config: %s\n", errors.v[i]);
 	for (i = 0; i < m.n; i++) {
 		if (!is_wanted(names, &m.v[i]))
 			continue;

@@ -1,6 +1,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "conf/map.h"
 #include "conf/map_build.h"
@@ -71,7 +72,10 @@ static int build_all(struct tool *t, char **names, bool is_aliases)
 	(void)!conf_load(&c, t->config_dir, &errors);
 	for (; *names; names++) {
 		path = path_of(*names);
-		if (build(t, path, is_aliases || is_alias_file(&c, path) ? MAP_SYNTAX_ALIASES : MAP_SYNTAX_TABLE,
+		if (path == *names && strchr(path, ':') && access(path, F_OK) < 0)
+			status = tool_fail(t, "map", "%s: only lmdb:, hash: and btree: are built; tables of other types "
+					   "are read as they are", path);
+		else if (build(t, path, is_aliases || is_alias_file(&c, path) ? MAP_SYNTAX_ALIASES : MAP_SYNTAX_TABLE,
 			  "map"))
 			status = TOOL_FAILED;
 	}

@@ -141,15 +141,16 @@ static void print_rcpts(FILE *out, const struct queue_msg *m)
 static void print_table_row(struct listing *l, const struct queue_msg *m, bool is_active)
 {
 	FILE *out = l->t->out;
-	char id[QUEUE_ID_LEN + 1], when[32];
+	char id[QUEUE_ID_LEN + 2], when[32];
 
 	if (l->count == 0)
 		fprintf(out, "%-16s %8s %-19s  %s\n", "-Queue ID-", "--Size--", "---Arrival Time----",
 			"-Sender/Recipient-------");
 	queue_id_print(id, m->id);
 	format_time(when, m->arrival_ms);
-	fprintf(out, "%-15s%c %8llu %-19s  ", id, m->held ? '!' : is_active ? '*' : ' ', (unsigned long long)m->size,
-		when);
+	/* the mark stands at the id, where programs that read this list look for it */
+	snprintf(id + QUEUE_ID_LEN, 2, "%s", m->held ? "!" : is_active ? "*" : "");
+	fprintf(out, "%-16s %8llu %-19s  ", id, (unsigned long long)m->size, when);
 	if (m->sender.n)
 		put_clean(out, m->sender);
 	else

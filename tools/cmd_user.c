@@ -189,6 +189,14 @@ static int parse_id(struct user_cmd *c, const char *what, const char *text, uint
 	return 0;
 }
 
+/* Stored with the account: users: tables, which know no mail_location, must send local where sessions look. */
+static const char *place(const struct user_cmd *c)
+{
+	const char *now = c->settings.store.mail_location;
+
+	return now[0] ? now : MAIL_LOCATION_DEFAULT;
+}
+
 static int apply_options(struct user_cmd *c, struct account *a)
 {
 	const struct options *o = &c->o;
@@ -210,7 +218,7 @@ static int apply_options(struct user_cmd *c, struct account *a)
 	    mail_location_expand(&loc, a, c->settings.store.mail_location, &c->arena, &err) < 0)
 		return fail(c, &err);
 	if (!a->mail)
-		a->mail = MAIL_LOCATION_DEFAULT;
+		a->mail = place(c);
 	if (!settings_allow_ids(&c->settings, a->uid, a->gid))
 		fprintf(c->t->err,
 			"surat user: warning: %s cannot log in: uid %u, gid %u is outside of first_valid_uid to "
@@ -439,7 +447,7 @@ static int import_one(struct user_cmd *c, const struct passwd_entry *e, struct s
 	if (settings_complete(&c->settings, &a, &c->arena, err) < 0)
 		return -1;
 	if (!a.mail)
-		a.mail = MAIL_LOCATION_DEFAULT;
+		a.mail = place(c);
 	str_reset(secret);
 	if (str_addf(secret, "{%.*s}%.*s", SPAN_ARG(scheme), SPAN_ARG(data)) < 0)
 		return err_set(err, ERR_PERM, "the password is too long");

@@ -79,6 +79,7 @@ static void count(struct index_folder *f, const struct index_msg *m)
 	f->n_deleted += (m->flags & INDEX_DELETED) != 0;
 	f->n_unsized += m->vsize == UINT64_MAX;
 	f->n_recordless += !(m->state & INDEX_HAS_RECORD);
+	f->n_undated += m->internal_s == INDEX_NO_DATE;
 	f->bytes += m->vsize == UINT64_MAX ? 0 : m->vsize;
 }
 
@@ -136,6 +137,7 @@ static int run(struct check *c, struct err *err)
 	check_number(c, "the number of deleted messages", c->f.n_deleted, c->counted.n_deleted);
 	check_number(c, "the number of messages without size", c->f.n_unsized, c->counted.n_unsized);
 	check_number(c, "the number of messages without record", c->f.n_recordless, c->counted.n_recordless);
+	check_number(c, "the number of messages without date", c->f.n_undated, c->counted.n_undated);
 	check_number(c, "the sum of sizes", c->f.bytes, c->counted.bytes);
 	check_number(c, "UIDVALIDITY", c->f.validity, c->list.validity);
 	return 0;

@@ -187,10 +187,8 @@ int sendmail_submit(int fd, const struct sendmail_envelope *env, const struct le
 		rc = say_data(&d, l, err);
 	if (rc == 0)
 		(void)!put(&d, "QUIT\r\n", 6, &(struct err)ERR_INIT);
-	if (rc == 0 && refused.kind != ERR_NONE) {
-		*err = refused;
-		rc = -1;
-	}
+	if (rc == 0 && refused.kind != ERR_NONE)
+		rc = err_set(err, refused.kind, "not sent to %zu of %zu recipients", l->n_rcpts - good, l->n_rcpts);
 	str_fini(&ehlo);
 	fclose(d.in);
 	return rc;

@@ -7,7 +7,7 @@
 #include "base/random.h"
 
 struct htab_slot {
-	char *key;
+	const char *key;
 	size_t n;
 	uint64_t hash;
 	void *value;    /* NULL: free */
@@ -118,13 +118,19 @@ void *htab_put(struct htab *h, struct span key, void *value)
 	s = find(h, key, hash);
 	old = s->value;
 	if (!old) {
-		s->key = xstrndup(key.p, key.n);
+		s->key = h->borrows_keys ? key.p : xstrndup(key.p, key.n);
 		s->n = key.n;
 		s->hash = hash;
 		h->n++;
 	}
 	s->value = value;
 	return old;
+}
+
+static void free_key(const struct htab *h, const struct htab_slot *s)
+{
+	if (!h->borrows_keys)
+		free((char *)(uintptr_t)s->key);
 }
 
 /* Linear probing: entries behind the hole move up, or a later lookup would stop at it. */
@@ -157,7 +163,7 @@ void *htab_del(struct htab *h, struct span key)
 	s = find(h, key, htab_hash(key));
 	value = s->value;
 	if (value) {
-		free(s->key);
+		free_key(h, s);
 		close_hole(h, (size_t)(s - h->slots));
 		h->n--;
 	}
@@ -185,7 +191,7 @@ void htab_fini(struct htab *h)
 	size_t i;
 
 	for (i = 0; i < h->cap; i++)
-		free(h->slots[i].key);
+		free_key(h, &h->slots[i]);
 	free(h->slots);
 	*h = (struct htab){ 0 };
 }

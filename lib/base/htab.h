@@ -2,17 +2,20 @@
 #ifndef BASE_HTAB_H
 #define BASE_HTAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/span.h"
 
 struct htab_slot;
 
-/* Caller's memory; zeroed is a valid empty table. Keys are copied, values stay the caller's. */
+/* Caller's memory; zeroed is a valid empty table. Values stay the caller's; keys are copied, unless borrows_keys was set
+ * before the first put: then they outlive the table. */
 struct htab {
 	struct htab_slot *slots;
 	size_t n;               /* entries */
 	size_t cap;             /* slots, a power of two */
+	bool borrows_keys;
 };
 
 /* fini frees keys and slots, not the values; idempotent. Source: htab.c */

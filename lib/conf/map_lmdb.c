@@ -39,7 +39,9 @@ static int open_env(struct lmdb_map *m, struct err *err)
 	if (rc == 0)
 		return 0;
 	forget(m);
-	return err_set(err, ERR_TEMP, "cannot open table %s: %s", m->path, mdb_strerror(rc));
+	err_set(err, ERR_TEMP, "cannot open table %s: %s", m->path, mdb_strerror(rc));
+	err->sys = rc > 0 ? rc : 0;
+	return -1;
 }
 
 static int refresh(struct lmdb_map *m, struct err *err)

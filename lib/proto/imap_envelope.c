@@ -28,18 +28,16 @@ static int add_address(struct str *out, const struct rfc822_address *a)
 }
 
 /* All fields of a name are one list. A list without addresses is NIL. */
-static int add_addresses(struct str *out, const struct mime_field *f)
+static int add_addresses(struct str *out, struct rfc822_list *list, const struct mime_field *f)
 {
 	const struct mime_text *t;
-	struct rfc822_list list;
 	size_t start = out->n;
 	int rc = str_addc(out, '(');
 
 	for (t = f->first; t && rc == 0; t = t->next) {
-		rfc822_list_init(&list, t->text);
-		while (rc == 0 && rfc822_list_next(&list))
-			rc = add_address(out, &list.a);
-		rfc822_list_fini(&list);
+		rfc822_list_again(list, t->text);
+		while (rc == 0 && rfc822_list_next(list))
+			rc = add_address(out, &list->a);
 	}
 	if (rc < 0)
 		return -1;
@@ -50,12 +48,12 @@ static int add_addresses(struct str *out, const struct mime_field *f)
 }
 
 /* Sender and Reply-To are From's addresses when they have none (RFC 3501 section 7.4.2). */
-static int add_originators(struct str *out, const struct mime_envelope *env)
+static int add_originators(struct str *out, struct rfc822_list *list, const struct mime_envelope *env)
 {
 	static const enum mime_envelope_field others[] = { MIME_SENDER, MIME_REPLY_TO };
 	size_t i, n, from = out->n;
 
-	if (add_addresses(out, &env->field[MIME_FROM]) < 0)
+	if (add_addresses(out, list, &env->field[MIME_FROM]) < 0)
 		return -1;
 	n = out->n - from;
 	for (i = 0; i < ARRAY_LEN(others); i++) {
@@ -65,7 +63,7 @@ static int add_originators(struct str *out, const struct mime_envelope *env)
 		if (str_addc(out, ' ') < 0)
 			return -1;
 		start = out->n;
-		if (add_addresses(out, &env->field[others[i]]) < 0)
+		if (add_addresses(out, list, &env->field[others[i]]) < 0)
 			return -1;
 		if (!span_eqz(span_from(str_span(out), start), "NIL"))
 			continue;
@@ -84,9 +82,23 @@ static struct span text_of(const struct mime_field *f)
 	return f->first ? f->first->text : SPAN_NULL;
 }
 
-int imap_envelope(struct str *out, const struct mime_envelope *env)
+static int add_all_addresses(struct str *out, const struct mime_envelope *env)
 {
 	static const enum mime_envelope_field lists[] = { MIME_TO, MIME_CC, MIME_BCC };
+	struct rfc822_list list;
+	size_t i;
+	int rc;
+
+	rfc822_list_init(&list, SPAN_NULL);
+	rc = add_originators(out, &list, env);
+	for (i = 0; i < ARRAY_LEN(lists) && rc == 0; i++)
+		rc = str_addc(out, ' ') < 0 ? -1 : add_addresses(out, &list, &env->field[lists[i]]);
+	rfc822_list_fini(&list);
+	return rc;
+}
+
+int imap_envelope(struct str *out, const struct mime_envelope *env)
+{
 	static const enum mime_envelope_field strings[] = { MIME_IN_REPLY_TO, MIME_MESSAGE_ID };
 	struct span subject;
 	size_t i;
@@ -99,12 +111,8 @@ int imap_envelope(struct str *out, const struct mime_envelope *env)
 		return -1;
 	if ((subject.p ? imap_quote_text(out, subject) : str_addz(out, "NIL")) < 0 || str_addc(out, ' ') < 0)
 		return -1;
-	if (add_originators(out, env) < 0)
+	if (add_all_addresses(out, env) < 0)
 		return -1;
-	for (i = 0; i < ARRAY_LEN(lists); i++) {
-		if (str_addc(out, ' ') < 0 || add_addresses(out, &env->field[lists[i]]) < 0)
-			return -1;
-	}
 	for (i = 0; i < ARRAY_LEN(strings); i++) {
 		if (str_addc(out, ' ') < 0 || imap_quote_nstring(out, text_of(&env->field[strings[i]])) < 0)
 			return -1;

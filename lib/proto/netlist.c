@@ -51,6 +51,7 @@ static int compile_item(struct netlist_item *it, struct arena *a, const char *wh
 {
 	struct span net = word, prefix;
 	uint64_t bits;
+	unsigned mapped;
 	bool has_prefix;
 
 	if (net.n && net.p[0] == '!') {
@@ -73,9 +74,11 @@ static int compile_item(struct netlist_item *it, struct arena *a, const char *wh
 	it->bits = it->family == 4 ? 32 : 128;
 	if (!has_prefix)
 		return 0;
-	if (span_u64(prefix, it->bits, &bits) < 0)
+	/* "[::ffff:127.0.0.0]/104", Debian's own, is 127.0.0.0/8 */
+	mapped = it->family == 4 && span_chr(net, ':') >= 0 ? 96 : 0;
+	if (span_u64(prefix, it->bits + mapped, &bits) < 0 || bits < mapped)
 		return err_set(err, ERR_CONF, "%s: bad prefix length in '%.*s'", what, SPAN_ARG(word));
-	it->bits = (unsigned char)bits;
+	it->bits = (unsigned char)(bits - mapped);
 	if (has_host_bits(it))
 		return err_set(err, ERR_CONF, "%s: '%.*s' has non-zero bits behind its prefix", what, SPAN_ARG(word));
 	return 0;

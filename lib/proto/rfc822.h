@@ -50,8 +50,10 @@ struct rfc822_list {
 	struct rfc822_address a;
 };
 
-/* in must outlive the walk. fini frees the strings. Source: rfc822_list.c */
+/* in must outlive the walk. again walks through another value, with the same strings, which fini frees. Source:
+ * rfc822_list.c */
 void rfc822_list_init(struct rfc822_list *l, struct span in);
+void rfc822_list_again(struct rfc822_list *l, struct span in);
 void rfc822_list_fini(struct rfc822_list *l);
 
 /* The next entry in l->a, valid until the next call; false at the end or where no list goes on. Broken mailboxes are

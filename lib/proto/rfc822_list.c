@@ -14,9 +14,15 @@ void rfc822_list_init(struct rfc822_list *l, struct span in)
 	memset(l, 0, sizeof(*l));
 	for (i = 0; i < ARRAY_LEN(all); i++)
 		str_init(all[i], LIST_STRING_MAX);
+	rfc822_list_again(l, in);
+}
+
+void rfc822_list_again(struct rfc822_list *l, struct span in)
+{
 	if (!in.n)
 		in = SPAN_LIT("");
-	l->r = (struct rfc822){ in.p, in.p + in.n, &a->comment };
+	str_reset(&l->a.comment);
+	l->r = (struct rfc822){ in.p, in.p + in.n, &l->a.comment };
 	l->state = ST_START;
 }
 

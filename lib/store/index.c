@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 
-#define FORMAT 2
+#define FORMAT 3
 #define MAP_SIZE (sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)1 << 30)
 #define SETTLE_MS 30000
 #define MODSEQ_MARGIN ((uint64_t)1 << 28)       /* what may have been given since the last mark, by a clock that was set back */

@@ -62,6 +62,8 @@ struct index_folder {
 	uint32_t n_unsized;             /* messages whose vsize is not known yet */
 	uint32_t n_gone;                /* entries in the log of expunges; kept by index_gone_add */
 	uint32_t n_recordless;          /* messages without INDEX_HAS_RECORD */
+	uint32_t n_undated;             /* messages with INDEX_NO_DATE */
+	uint32_t reserved;
 	uint64_t bytes;                 /* sum of the vsizes that are known (STATUS=SIZE) */
 	uint64_t modseq;                /* HIGHESTMODSEQ; never falls, above all that was told before a rebuild */
 	uint64_t flags_modseq, gone_modseq;     /* of the last change of flags, of the last expunge */
@@ -80,12 +82,15 @@ enum index_flag {
 /* UNENDED: its last line has no end (known with the record only); POP3 sends one. */
 enum index_state { INDEX_IN_NEW = 1, INDEX_HAS_RECORD = 2, INDEX_UNENDED = 4 };
 
+/* Of a file that nobody has looked at yet; then its size is not known either. A record comes with a date. */
+#define INDEX_NO_DATE INT64_MIN
+
 /* The fixed part of a message. */
 struct index_msg {
 	uint32_t uid;
 	uint32_t flags;                 /* enum index_flag */
 	uint64_t modseq;
-	int64_t internal_s;             /* INTERNALDATE, seconds since 1970 */
+	int64_t internal_s;             /* INTERNALDATE, seconds since 1970; INDEX_NO_DATE */
 	int64_t saved_s;                /* when it came into this folder */
 	int64_t sent_s;                 /* Date field, or internal_s; valid with INDEX_HAS_RECORD */
 	uint64_t size;                  /* octets of the file; UINT64_MAX: not known */
@@ -149,10 +154,6 @@ int index_folder_rename(struct index_txn *t, struct span from, struct span to, s
 /* What the next change of a folder gets: above f->modseq and not below the clock, so that it is also above what was
  * told from an index in memory meanwhile. Source: index_folder.c */
 uint64_t index_folder_next_modseq(const struct index_folder *f);
-
-/* All folders by name; fn returns false to stop. The table must not be changed meanwhile. Source: index_folder.c */
-int index_folder_walk(struct index_txn *t, bool (*fn)(void *arg, struct span name, const struct index_folder *f),
-		      void *arg, struct err *err) WARN_UNUSED;
 
 /* ---- messages ---- */
 

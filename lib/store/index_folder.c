@@ -5,7 +5,7 @@
 #define NAME_MAX_BYTES 500      /* LMDB takes keys of 511 */
 #define MODSEQ_SHIFT 12         /* so that it stays exact in a double until 2039 */
 
-_Static_assert(sizeof(struct index_folder) == 160, "FORMAT of index.c goes up with it");
+_Static_assert(sizeof(struct index_folder) == 168, "FORMAT of index.c goes up with it");
 
 int index_meta_get(MDB_txn *txn, MDB_dbi dbi, const char *name, uint64_t *v_r)
 {
@@ -174,26 +174,6 @@ int index_folder_rename(struct index_txn *t, struct span from, struct span to, s
 	if (rc == 0)
 		rc = mdb_del(t->txn, t->x->dbi[INDEX_T_FOLDER], &from_k, NULL);
 	return rc ? index_fail(t->x, rc, "rename a folder", err) : 0;
-}
-
-int index_folder_walk(struct index_txn *t, bool (*fn)(void *arg, struct span name, const struct index_folder *f),
-		      void *arg, struct err *err)
-{
-	struct index_folder f;
-	MDB_cursor *c;
-	MDB_val k, v;
-	int rc = index_cursor(t, INDEX_T_FOLDER, &c);
-
-	if (rc == 0)
-		rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
-	for (; rc == 0; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
-		if (v.mv_size != sizeof(f) || k.mv_size == 0)
-			return index_fail(t->x, MDB_CORRUPTED, "read folders", err);
-		memcpy(&f, v.mv_data, sizeof(f));
-		if (!fn(arg, (struct span){ (const char *)k.mv_data + 1, k.mv_size - 1 }, &f))
-			return 0;
-	}
-	return rc == MDB_NOTFOUND ? 0 : index_fail(t->x, rc, "read folders", err);
 }
 
 uint64_t index_folder_max_modseq(struct index *x, MDB_txn *txn)

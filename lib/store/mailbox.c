@@ -23,7 +23,6 @@ struct mailbox *mailbox_new(struct mail_store *s, const char *folder, unsigned f
 	b->md = (struct maildir)MAILDIR_INIT;
 	b->is_read_only = flags & MAILBOX_READ_ONLY;
 	b->p->look = flags & (MAILBOX_READ_ONLY | MAILBOX_KEEP_NEW) ? 0 : DISK_TAKE_NEW;
-	str_init(&b->p->keys, BLOB_MAX);
 	str_init(&b->p->body, BLOB_MAX);
 	return b;
 }
@@ -38,7 +37,6 @@ void mailbox_close(struct mailbox **b_r)
 	maildir_close(&b->md);
 	keywords_fini(&b->keywords);
 	arena_fini(&b->p->changes);
-	str_fini(&b->p->keys);
 	str_fini(&b->p->body);
 	free(b->v);
 	free(b->p);

@@ -125,7 +125,8 @@ size_t mailbox_find(const struct mailbox *b, uint32_t uid, bool *found_r);
 
 /* ---- reading: i is an index in v ---- */
 
-/* Facts about a message, fixed part; sizes are UINT64_MAX unless want_size (then the file is read if nobody knows).
+/* Facts about a message, fixed part, with its date; vsize is UINT64_MAX unless want_size (then the file is read if
+ * nobody knows).
  * ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m_r, struct err *err) WARN_UNUSED;
 
@@ -145,19 +146,23 @@ int mailbox_names(struct mailbox *b, const uint32_t *sel, size_t n, struct mailb
 int mailbox_file(struct mailbox *b, size_t i, uint64_t *octets_r, struct err *err) WARN_UNUSED;
 int mailbox_file_named(struct mailbox *b, const struct mailbox_name *name, uint64_t *octets_r, struct err *err) WARN_UNUSED;
 
-/* Keys and body of messages, from the index; a message that has none is read and parsed, and kept. Spans live until the
- * next call of either or of mailbox_sync. ERR_PERM: it is gone. Source: mailbox_read.c */
-int mailbox_keys(struct mailbox *b, size_t i, struct mail_keys *k_r, struct err *err) WARN_UNUSED;
+/* The body of a message, from the index; one that has none is read and parsed, and kept. Spans live until the next call
+ * of it or of mailbox_sync. ERR_PERM: it is gone. Source: mailbox_read.c */
 int mailbox_body(struct mailbox *b, size_t i, struct mail_body *b_r, struct err *err) WARN_UNUSED;
 
 /* Makes sure that the messages sel[0..n) (indexes in v, ascending) have their records, in few transactions; called
  * before a walk. Source: mailbox_read.c */
 int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err) WARN_UNUSED;
 
+/* The same for date and size of their files, which a look at many has left out. A message whose file is not there has
+ * none afterwards. Costs next to nothing where all are known. Source: mailbox_dates.c */
+int mailbox_ensure_dates(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err) WARN_UNUSED;
+
 /* One sweep over all messages of the view in order, with what `what` asks for (others NULL): for SEARCH, SORT, THREAD
- * and FETCH of many. Records must be there (mailbox_ensure): a message without is passed with NULL. fn returns false
+ * and FETCH of many. Records must be there (mailbox_ensure): a message without is passed with NULL. DATES are FACTS with
+ * a date: looked for before, and a message that has none then is passed with NULL, as one that is gone. fn returns false
  * to stop. No other call on b meanwhile, except mailbox_file. Source: mailbox_read.c */
-enum mailbox_what { MAILBOX_FACTS = 1, MAILBOX_KEYS = 2, MAILBOX_BODY = 4 };
+enum mailbox_what { MAILBOX_FACTS = 1, MAILBOX_KEYS = 2, MAILBOX_BODY = 4, MAILBOX_DATES = 8 | MAILBOX_FACTS };
 typedef bool mailbox_walk_fn(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
 			     const struct mail_body *body);
 int mailbox_walk(struct mailbox *b, const uint32_t *sel, size_t n, unsigned what, mailbox_walk_fn *fn, void *arg,

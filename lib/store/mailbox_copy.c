@@ -336,13 +336,24 @@ static int begin(struct copying *c, const char *to, struct err *err)
 	return c->from->f.validity == c->b->p->validity ? 0 : err_set(err, ERR_TEMP, "the folder is another one now");
 }
 
+static bool has_quota(const struct copying *c)
+{
+	return !c->is_move && (c->b->store->quota.bytes || c->b->store->quota.count);
+}
+
+/* What counts for the quota is known before anything is locked. */
+static int measure(struct copying *c, const uint32_t *sel, size_t n, struct err *err)
+{
+	return has_quota(c) ? mailbox_ensure_dates(c->b, sel, n, err) : 0;
+}
+
 static int check_quota(struct copying *c, const uint32_t *sel, size_t n, struct err *err)
 {
 	struct mail_store *s = c->b->store;
 	struct quota_use use;
 	int rc = 0;
 
-	if (c->is_move || (!s->quota.bytes && !s->quota.count))
+	if (!has_quota(c))
 		return 0;
 	if (quota_read(&s->root, &s->quota, &use, err) < 0)
 		return -1;
@@ -368,7 +379,8 @@ static int copy(struct copying *c, const uint32_t *sel, size_t n, const char *to
 	struct uidlist_new *u;
 	int rc;
 
-	if (prepare_flags(c, sel, n, err) < 0 || begin(c, to, err) < 0 || check_quota(c, sel, n, err) < 0)
+	if (measure(c, sel, n, err) < 0 || prepare_flags(c, sel, n, err) < 0 || begin(c, to, err) < 0 ||
+	    check_quota(c, sel, n, err) < 0)
 		return -1;
 	c->v = xcalloc(n + 1, sizeof(*c->v));
 	u = xcalloc(n + 1, sizeof(*u));

@@ -51,6 +51,7 @@
 #define TURNS 2
 #define OLD_S 60                  /* in new/ with a name so much older than the list: it was here before */
 #define DUE_NOW 1
+#define FILES_FEW 1000            /* what comes at once and is more is not looked at: mailbox_dates.c */
 #define LIST_LINE 400             /* more bytes a message: most of the list is of messages that are gone */
 #define LIST_SPARE 500
 
@@ -286,22 +287,19 @@ static const struct uidlist_rec *next_listed(struct look *l, uint32_t uid)
 	return l->pos < u->n && u->v[l->pos].uid == uid ? &u->v[l->pos] : NULL;
 }
 
-static int add_file(struct disk *d, struct look *l, const struct maildir_entry *e, struct err *err)
+static int add_file(struct disk *d, struct look *l, const struct maildir_entry *e, bool is_looked_at, struct err *err)
 {
-	struct span base = maildir_entry_base(e);
 	struct index_msg m = { .uid = e->uid, .flags = maildir_name_flags(span_z(e->name)), .size = UINT64_MAX,
-			       .vsize = UINT64_MAX, .state = e->is_new ? INDEX_IN_NEW : 0, .saved_s = time(NULL) };
+			       .vsize = UINT64_MAX, .state = e->is_new ? INDEX_IN_NEW : 0, .saved_s = time(NULL),
+			       .internal_s = INDEX_NO_DATE };
 	const struct uidlist_rec *r = next_listed(l, e->uid);
 	struct stat st;
 
-	m.internal_s = (int64_t)e->arrival_s;
-	if (fstatat(e->is_new ? d->md->new : d->md->cur, e->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (is_looked_at && fstatat(e->is_new ? d->md->new : d->md->cur, e->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		m.internal_s = st.st_mtime;
 		m.size = (uint64_t)st.st_size;
-	} else {
-		(void)!maildir_size_tag(base, 'S', &m.size);
 	}
-	if (maildir_size_tag(base, 'W', &m.vsize) < 0 && r)
+	if (maildir_size_tag(maildir_entry_base(e), 'W', &m.vsize) < 0 && r)
 		m.vsize = r->vsize;
 	return mailbox_index_add(d, &m, span_z(e->name), err);
 }
@@ -311,6 +309,17 @@ static int by_uid(const void *a, const void *b)
 	const struct maildir_entry *const *x = a, *const *y = b;
 
 	return (*x)->uid < (*y)->uid ? -1 : (*x)->uid > (*y)->uid;
+}
+
+/* Mostly they are in order. */
+static void sort_by_uid(struct maildir_entry **v, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && v[i - 1]->uid < v[i]->uid)
+		i++;
+	if (i < n)
+		qsort(v, n, sizeof(*v), by_uid);
 }
 
 static int by_arrival(const void *a, const void *b)
@@ -365,11 +374,14 @@ static int apply(struct disk *d, struct look *l, struct maildir_entry **add, siz
 		if (rc < 0)
 			return -1;
 	}
-	qsort(add, n_add, sizeof(*add), by_uid);
+	sort_by_uid(add, n_add);
 	l->pos = 0;
-	for (size_t i = 0; i < n_add; i++)
-		if (add_file(d, l, add[i], err) < 0)
+	for (size_t i = 0; i < n_add; i++) {
+		if (i + MAILDIR_AHEAD < n_add)
+			maildir_entry_fetch(add[i + MAILDIR_AHEAD]);
+		if (add_file(d, l, add[i], n_add <= FILES_FEW, err) < 0)
 			return -1;
+	}
 	if (l->need_new) {
 		d->f.new_time = l->new_time;
 		d->f.first_new = find_first_new(l, add, n_add);
@@ -552,14 +564,16 @@ static int read_list(struct disk *d, struct look *l, struct err *err)
 	if (lock_list(d, err) < 0 || uidlist_open(&l->uids, d->md->fd, err) < 0)
 		return -1;
 	rc = maildir_scan(&l->scan, d->md, err);
-	for (int turn = 0; rc == 0 && turn < RESCANS && uidlist_missing(&l->uids, &l->scan); turn++)
+	maildir_scan_sort(&l->scan);
+	for (int turn = 0; rc == 0 && turn < RESCANS && uidlist_missing(&l->uids, &l->scan); turn++) {
 		rc = look_again(l, d->store, d->md, err);
+		maildir_scan_sort(&l->scan);
+	}
 	if (rc < 0)
 		return -1;
 	if (d->f.id && keep_promises(d, l, err) < 0)
 		return -1;
 	draw_validity(d, &l->uids);
-	maildir_scan_sort(&l->scan);
 	lock = d->lock;
 	d->lock = -1;
 	if (uidlist_sync_held(&l->uids, &l->scan, lock, err) < 0)
@@ -636,6 +650,8 @@ static int refresh(struct disk *d, unsigned flags, struct err *err)
 	uint32_t n = d->f.n, next = d->f.uid_next;
 	int rc = look_around(&l, d->store, d->md, &d->f, err);
 
+	if (flags & DISK_AGAIN)
+		l.need_new = l.need_cur = true;
 	if (rc == 0 && (l.need_all || ((flags & DISK_OPEN) && d->f.uidlist.ino == 0)))
 		rc = refresh_all(d, &l, err);
 	else if (rc == 0 && (l.need_new || l.need_cur || l.is_longer))

@@ -77,6 +77,8 @@ int mailbox_inbox_take(struct disk *d, struct err *err)
 		struct index_msg m;
 
 		rc = mail_store_idx(d->store, index_msg_get(d->t, d->f.id, w->uid, &m, err));
+		if (rc > 0 && m.internal_s == INDEX_NO_DATE)
+			rc = mailbox_dates_look(d, &m, err);
 		if (rc > 0 && !(m.state & INDEX_HAS_RECORD))
 			rc = mailbox_inbox_keep(d, &m, w->e->r.sent_s, w->e->r.size, w->e->r.vsize, w->e->keys, w->e->body, err);
 		rc = rc < 0 ? -1 : 0;

@@ -12,6 +12,8 @@ static void count_known(struct disk *d, const struct index_msg *m, int by)
 {
 	if (!(m->state & INDEX_HAS_RECORD))
 		d->f.n_recordless += (uint32_t)by;
+	if (m->internal_s == INDEX_NO_DATE)
+		d->f.n_undated += (uint32_t)by;
 	if (m->vsize == UINT64_MAX)
 		d->f.n_unsized += (uint32_t)by;
 	else
@@ -107,6 +109,13 @@ int mailbox_index_flags(struct disk *d, struct index_msg *m, uint32_t flags, str
 		d->is_unseen_unsure = false;
 	}
 	return 0;
+}
+
+void mailbox_index_has_date(struct disk *d, struct index_msg *m, int64_t internal_s)
+{
+	count_known(d, m, -1);
+	m->internal_s = internal_s;
+	count_known(d, m, 1);
 }
 
 void mailbox_index_has_record(struct disk *d, struct index_msg *m, uint64_t vsize)

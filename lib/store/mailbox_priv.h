@@ -23,13 +23,14 @@ struct mailbox_private {
 	unsigned look;                  /* enum disk_flags of a look at the disk */
 	struct index_txn *walk;         /* open while mailbox_walk calls */
 	struct arena changes;           /* of the last sync */
-	struct str keys, body;          /* blobs handed out last */
+	struct str body;                /* the blob handed out last */
 };
 
 enum disk_flags {
 	DISK_TAKE_NEW = 1,              /* what is in new/ goes to cur/, and what is recent is ours */
 	DISK_LOCK = 2,                  /* with UIDLIST_LOCK, for messages of our own */
-	DISK_OPEN = 4                   /* try again to write a list that could not be written */
+	DISK_OPEN = 4,                  /* try again to write a list that could not be written */
+	DISK_AGAIN = 8                  /* read both directories whatever their times say */
 };
 
 /* A folder in a write transaction, its record as of now. Caller's memory; zeroed is over. */
@@ -110,6 +111,9 @@ int mailbox_index_flags(struct disk *d, struct index_msg *m, uint32_t flags, str
 /* It has a record now, which tells its vsize; m is not put. Source: mailbox_index.c */
 void mailbox_index_has_record(struct disk *d, struct index_msg *m, uint64_t vsize);
 
+/* Its date is known now; m is not put. Source: mailbox_index.c */
+void mailbox_index_has_date(struct disk *d, struct index_msg *m, int64_t internal_s);
+
 /* Puts d->f. Source: mailbox_index.c */
 int mailbox_index_settle(struct disk *d, struct err *err) WARN_UNUSED;
 
@@ -126,12 +130,18 @@ void mailbox_twins_prefer(struct maildir_scan *s, int cur, struct maildir_entry 
 /* The others get base names of their own, and are added to s. Best effort. Source: mailbox_twins.c */
 void mailbox_twins_part(struct disk *d, struct maildir_scan *s);
 
+/* ---- mailbox_dates.c ---- */
+
+/* Date and size of m from its file, under the name that the index has; m is not put. 1, 0 there is none, -1 the index
+ * fails. Source: mailbox_dates.c */
+int mailbox_dates_look(struct disk *d, struct index_msg *m, struct err *err) WARN_UNUSED;
+
 /* ---- mailbox_inbox.c: records that local has left ---- */
 
 /* Gives them to the messages they are of. Best effort but for the index: -1. Source: mailbox_inbox.c */
 int mailbox_inbox_take(struct disk *d, struct err *err) WARN_UNUSED;
 
-/* Keeps a record of m, and puts m. Source: mailbox_inbox.c */
+/* Keeps a record of m, whose date is known, and puts m. Source: mailbox_inbox.c */
 int mailbox_inbox_keep(struct disk *d, struct index_msg *m, int64_t sent_s, uint64_t size, uint64_t vsize,
 		       struct span keys,
 		       struct span body, struct err *err) WARN_UNUSED;

@@ -122,8 +122,9 @@ int mailbox_base_name(struct mailbox *b, size_t i, struct arena *a, struct span 
 struct missing {
 	uint32_t uid;
 	const char *name;
-	struct mail_record r;
-	struct str keys, body;
+	struct mail_record r;           /* of which only the numbers are left */
+	size_t keys, body, end;         /* in blobs */
+	int64_t internal_s;
 	bool is_read;
 };
 
@@ -131,6 +132,7 @@ struct batch {
 	struct arena arena;
 	struct missing *v;
 	size_t n;
+	struct str blobs;               /* of those that are read and not kept yet */
 };
 
 static void batch_end(struct batch *l)
@@ -160,29 +162,34 @@ static int collect(struct mailbox *b, struct batch *l, const uint32_t *sel, size
 			continue;
 		rc = mailbox_index_name(b->store, &t, f.id, uid, name, err);
 		if (rc > 0)
-			l->v[l->n++] = (struct missing){ .uid = uid, .name = arena_strdup(&l->arena, name) };
+			l->v[l->n++] = (struct missing){ .uid = uid, .name = arena_strdup(&l->arena, name), .internal_s = m.internal_s };
 	}
 	index_end(&t);
 	return rc < 0 ? -1 : 0;
 }
 
 /* A file that cannot be read stays without a record; whoever asks for it is told why. */
-static void parse(struct mailbox *b, struct missing *m, struct arena *a)
+static void parse(struct mailbox *b, struct missing *m, struct str *blobs, struct arena *a)
 {
 	struct err err = ERR_INIT;
 	int fd = open_named(b, m->name, &err);
+	struct stat st;
 
-	str_init(&m->keys, BATCH_BYTES * 16);
-	str_init(&m->body, BATCH_BYTES * 16);
+	m->keys = m->body = m->end = blobs->n;
 	if (fd < 0)
 		return;
-	m->is_read = mail_record_read(a, fd, &m->r, &err) == 0 && mail_keys_encode(&m->keys, &m->r.keys) == 0 &&
-		     mail_body_encode(&m->body, &m->r.body) == 0;
+	if (m->internal_s == INDEX_NO_DATE && fstat(fd, &st) == 0)
+		m->internal_s = st.st_mtime;
+	m->is_read = m->internal_s != INDEX_NO_DATE && mail_record_read(a, fd, &m->r, &err) == 0 &&
+		     mail_keys_encode(blobs, &m->r.keys) == 0;
+	m->body = blobs->n;
+	m->is_read = m->is_read && mail_body_encode(blobs, &m->r.body) == 0;
+	m->end = blobs->n;
 	close(fd);
 	arena_reset(a);
 }
 
-static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
+static int keep(struct mailbox *b, struct missing *v, size_t n, struct span blobs, struct err *err)
 {
 	struct disk d;
 	int rc = mailbox_disk_begin_index(&d, b->store, b->folder, &b->md, b->p->validity, err);
@@ -194,10 +201,13 @@ static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 		struct index_msg m;
 
 		rc = x->is_read ? mail_store_idx(b->store, index_msg_get(d.t, d.f.id, x->uid, &m, err)) : 0;
-		if (rc > 0)
-			m.state |= x->r.is_unended ? INDEX_UNENDED : 0;
-		if (rc > 0)
-			rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize, str_span(&x->keys), str_span(&x->body), err);
+		if (rc <= 0)
+			continue;
+		m.state |= x->r.is_unended ? INDEX_UNENDED : 0;
+		if (m.internal_s == INDEX_NO_DATE)
+			mailbox_index_has_date(&d, &m, x->internal_s);
+		rc = mailbox_inbox_keep(&d, &m, x->r.sent_s, x->r.size, x->r.vsize,
+					span_sub(blobs, x->keys, x->body - x->keys), span_sub(blobs, x->body, x->end - x->body), err);
 	}
 	if (rc >= 0)
 		rc = mailbox_disk_commit(&d, err);
@@ -208,22 +218,18 @@ static int keep(struct mailbox *b, struct missing *v, size_t n, struct err *err)
 /* In several turns where the records are large: each is kept before the next is made. */
 static int make(struct mailbox *b, struct batch *l, struct err *err)
 {
-	size_t first = 0, bytes = 0;
+	size_t first = 0;
 	struct arena scratch;
 	int rc = 0;
 
 	arena_init(&scratch, SCRATCH);
 	for (size_t i = 0; rc == 0 && i < l->n; i++) {
-		parse(b, &l->v[i], &scratch);
-		bytes += l->v[i].keys.n + l->v[i].body.n;
-		if (bytes < BATCH_BYTES && i + 1 < l->n)
+		parse(b, &l->v[i], &l->blobs, &scratch);
+		if (l->blobs.n < BATCH_BYTES && i + 1 < l->n)
 			continue;
-		rc = keep(b, l->v + first, i + 1 - first, err);
-		for (; first <= i; first++) {
-			str_fini(&l->v[first].keys);
-			str_fini(&l->v[first].body);
-		}
-		bytes = 0;
+		rc = keep(b, l->v + first, i + 1 - first, str_span(&l->blobs), err);
+		str_reset(&l->blobs);
+		first = i + 1;
 	}
 	arena_fini(&scratch);
 	return rc;
@@ -251,7 +257,7 @@ static bool has_inbox(const struct mailbox *b)
 
 static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *err)
 {
-	struct batch l = { 0 };
+	struct batch l = { .blobs = STR_INIT(BATCH_BYTES * 33) };
 	bool has_taken = false;
 	size_t at = 0;
 	int rc = 0;
@@ -273,6 +279,7 @@ static int ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err *
 		batch_end(&l);
 	}
 	batch_end(&l);
+	str_fini(&l.blobs);
 	return rc;
 }
 
@@ -321,8 +328,8 @@ int mailbox_ensure(struct mailbox *b, const uint32_t *sel, size_t n, struct err 
 
 /* ---- one message ---- */
 
-/* 1; 0: it has none. Copies into out. */
-static int copy_part(struct mailbox *b, size_t i, enum index_part part, struct str *out, struct err *err)
+/* 1; 0: it has none. Copies into b->p->body. */
+static int copy_body(struct mailbox *b, size_t i, struct err *err)
 {
 	struct index_folder f;
 	struct index_txn t;
@@ -332,15 +339,15 @@ static int copy_part(struct mailbox *b, size_t i, enum index_part part, struct s
 
 	if (rc < 0)
 		return -1;
-	str_reset(out);
+	str_reset(&b->p->body);
 	rc = mail_store_idx(b->store, index_msg_get(&t, f.id, b->v[i].uid, &m, err));
 	if (rc == 0)
 		rc = gone(err);
 	if (rc > 0 && !(m.state & INDEX_HAS_RECORD))
 		rc = 0;
 	if (rc > 0)
-		rc = mail_store_idx(b->store, index_part_get(&t, f.id, b->v[i].uid, part, &v, err));
-	if (rc > 0 && str_add_span(out, v) < 0)
+		rc = mail_store_idx(b->store, index_part_get(&t, f.id, b->v[i].uid, INDEX_BODY, &v, err));
+	if (rc > 0 && str_add_span(&b->p->body, v) < 0)
 		rc = err_set(err, ERR_TEMP, "the record of a message is too long");
 	index_end(&t);
 	return rc;
@@ -357,18 +364,18 @@ static int no_record(struct mailbox *b, size_t i, struct err *err)
 	return err_set(err, ERR_TEMP, "a message cannot be read");
 }
 
-static int get_part(struct mailbox *b, size_t i, enum index_part part, struct str *out, struct err *err)
+static int get_body(struct mailbox *b, size_t i, struct err *err)
 {
 	uint32_t sel = (uint32_t)i;
 	unsigned turn = 0;
 	int rc;
 
 	do {
-		rc = copy_part(b, i, part, out, err);
+		rc = copy_body(b, i, err);
 		if (rc == 0 && ensure(b, &sel, 1, err) < 0)
 			rc = -1;
 		if (rc == 0)
-			rc = copy_part(b, i, part, out, err);
+			rc = copy_body(b, i, err);
 	} while (rc < 0 && mail_store_mend(b->store, &turn));
 	return rc == 0 ? no_record(b, i, err) : rc < 0 ? -1 : 0;
 }
@@ -382,23 +389,10 @@ static int distrust(struct mailbox *b, struct err *err)
 	return mail_store_mend(b->store, &turn) ? 0 : err_set(err, ERR_SYS, "the index cannot be read");
 }
 
-int mailbox_keys(struct mailbox *b, size_t i, struct mail_keys *k_r, struct err *err)
-{
-	for (int turn = 0; turn < 2; turn++) {
-		if (get_part(b, i, INDEX_KEYS, &b->p->keys, err) < 0)
-			return -1;
-		if (mail_keys_decode(k_r, str_span(&b->p->keys)) == 0)
-			return 0;
-		if (distrust(b, err) < 0)
-			return -1;
-	}
-	return err_set(err, ERR_SYS, "the index cannot be read");
-}
-
 int mailbox_body(struct mailbox *b, size_t i, struct mail_body *b_r, struct err *err)
 {
 	for (int turn = 0; turn < 2; turn++) {
-		if (get_part(b, i, INDEX_BODY, &b->p->body, err) < 0)
+		if (get_body(b, i, err) < 0)
 			return -1;
 		if (mail_body_decode(b_r, str_span(&b->p->body)) == 0)
 			return 0;
@@ -431,6 +425,10 @@ int mailbox_msg(struct mailbox *b, size_t i, bool want_size, struct index_msg *m
 
 	if (get_msg(b, i, m_r, err) < 0)
 		return -1;
+	if (m_r->internal_s == INDEX_NO_DATE && (mailbox_ensure_dates(b, &sel, 1, err) < 0 || get_msg(b, i, m_r, err) < 0))
+		return -1;
+	if (m_r->internal_s == INDEX_NO_DATE)
+		return no_record(b, i, err);
 	if (!want_size || (m_r->size != UINT64_MAX && m_r->vsize != UINT64_MAX))
 		return 0;
 	if (mailbox_ensure(b, &sel, 1, err) < 0 || get_msg(b, i, m_r, err) < 0)
@@ -450,7 +448,7 @@ struct sweep {
 	mailbox_walk_fn *fn;
 	void *arg;
 	struct err *err;
-	bool is_stopped, has_failed;
+	bool wants_dates, is_stopped, has_failed;
 };
 
 /* 1 and *k decoded, 0 there is none, -1. */
@@ -467,6 +465,8 @@ static bool pass(struct sweep *w, size_t i, const struct index_msg *m, struct sp
 	bool has_keys = false, has_body = false;
 	int rc = 0;
 
+	if (m && w->wants_dates && m->internal_s == INDEX_NO_DATE)
+		m = NULL;
 	if ((w->what & MAILBOX_KEYS) && keys_blob)
 		has_keys = mail_keys_decode(&keys, *keys_blob) == 0;
 	else if ((w->what & MAILBOX_KEYS) && (rc = part_of(w, w->b->v[i].uid, INDEX_KEYS, &blob)) > 0)
@@ -555,12 +555,13 @@ int mailbox_walk(struct mailbox *b, const uint32_t *sel, size_t n, unsigned what
 {
 	struct index_folder f;
 	struct index_txn t;
-	struct sweep w = { .b = b, .t = &t, .sel = sel, .n = n, .what = what, .fn = fn, .arg = arg, .err = err };
+	struct sweep w = { .b = b, .t = &t, .sel = sel, .n = n, .what = what, .fn = fn, .arg = arg, .err = err,
+			   .wants_dates = what & MAILBOX_DATES & ~MAILBOX_FACTS };
 	int rc;
 
 	if (n == 0)
 		return 0;
-	if (mailbox_view_read(b, &t, &f, err) < 0)
+	if ((w.wants_dates && mailbox_ensure_dates(b, sel, n, err) < 0) || mailbox_view_read(b, &t, &f, err) < 0)
 		return -1;
 	w.folder = f.id;
 	b->p->walk = &t;

@@ -149,34 +149,42 @@ int maildir_entry_cmp(const struct maildir_entry *x, const struct maildir_entry 
 	return strcmp(x->name, y->name);
 }
 
+/* Entries are large: what is compared stands together. */
+struct place {
+	uint64_t arrival_s;
+	const char *name;
+	uint32_t at;
+};
+
 static int by_arrival(const void *a, const void *b)
 {
-	return maildir_entry_cmp(a, b);
-}
+	const struct place *x = a, *y = b;
 
-static int by_uid(const void *a, const void *b)
-{
-	const struct maildir_entry *x = a, *y = b;
-
-	return x->uid != y->uid ? (x->uid < y->uid ? -1 : 1) : strcmp(x->name, y->name);
-}
-
-static void sort(struct maildir_scan *s, int (*cmp)(const void *, const void *))
-{
-	if (s->n == 0)
-		return;
-	qsort(s->v, s->n, sizeof(*s->v), cmp);
-	fill_slots(s);
+	if (x->arrival_s != y->arrival_s)
+		return x->arrival_s < y->arrival_s ? -1 : 1;
+	return strcmp(x->name, y->name);
 }
 
 void maildir_scan_sort(struct maildir_scan *s)
 {
-	sort(s, by_arrival);
-}
+	struct place *p = xcalloc(s->n + 1, sizeof(*p));
+	uint32_t *moved = xcalloc(s->n + 1, sizeof(*moved));
+	struct maildir_entry *v = xrealloc(NULL, (s->cap + 1) * sizeof(*v));
 
-void maildir_scan_sort_uid(struct maildir_scan *s)
-{
-	sort(s, by_uid);
+	for (size_t i = 0; i < s->n; i++)
+		p[i] = (struct place){ s->v[i].arrival_s, s->v[i].name, (uint32_t)i };
+	qsort(p, s->n, sizeof(*p), by_arrival);
+	for (size_t i = 0; i < s->n; i++) {
+		v[i] = s->v[p[i].at];
+		moved[p[i].at] = (uint32_t)i + 1;
+	}
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i])
+			s->slots[i] = moved[s->slots[i] - 1];
+	free(s->v);
+	s->v = v;
+	free(moved);
+	free(p);
 }
 
 struct maildir_entry *maildir_scan_find(const struct maildir_scan *s, struct span base)
@@ -238,20 +246,4 @@ int maildir_size_tag(struct span base, char tag, uint64_t *n_r)
 		}
 	}
 	return -1;
-}
-
-struct span maildir_flags(const char *name)
-{
-	const char *at = strstr(name, ":2,");
-	struct span flags, rest;
-
-	if (!at)
-		return SPAN_NULL;
-	span_cut(span_z(at + 3), ',', &flags, &rest);
-	return flags;
-}
-
-bool maildir_has_flag(const char *name, char flag)
-{
-	return span_chr(maildir_flags(name), flag) >= 0;
 }

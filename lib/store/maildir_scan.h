@@ -13,7 +13,7 @@ struct maildir_entry {
 	const char *name;               /* file name with flags, in the scan's arena */
 	size_t base_n;                  /* bytes of it before ":2," */
 	bool is_new;                    /* in new/, else in cur/ */
-	uint32_t uid;                   /* 0 until uidlist_sync has set it */
+	uint32_t uid;                   /* 0 until uidlist_sync_held has set it */
 	uint64_t arrival_s;             /* as the name tells it */
 	uint64_t hash;                  /* of the base name */
 	uint32_t twin;                  /* index + 1 of the last of its twins, 0: none */
@@ -54,15 +54,21 @@ int maildir_entry_cmp(const struct maildir_entry *x, const struct maildir_entry 
 /* Orders by time of arrival as the names tell it. Source: maildir_scan.c */
 void maildir_scan_sort(struct maildir_scan *s);
 
-/* The same by uid. Source: maildir_scan.c */
-void maildir_scan_sort_uid(struct maildir_scan *s);
-
 /* NULL when there is none. Source: maildir_scan.c */
 struct maildir_entry *maildir_scan_find(const struct maildir_scan *s, struct span base);
 
 static inline struct span maildir_entry_base(const struct maildir_entry *e)
 {
 	return (struct span){ e->name, e->base_n };
+}
+
+#define MAILDIR_AHEAD 8
+
+/* Memory is asked for the name of an entry some turns before it is read: names lie in the order of the directory. */
+static inline void maildir_entry_fetch(const struct maildir_entry *e)
+{
+	__builtin_prefetch(e->name);
+	__builtin_prefetch(e->name + 63);
 }
 
 /* Looks for the file of a base name in cur/ and new/ whatever its flags are now; 1 and *e_r (name in a), 0 when it is
@@ -73,9 +79,5 @@ int maildir_locate(const struct maildir *md, struct span base, struct arena *a, 
 /* The number behind ",W=" (octets with CRLF line ends) or ",S=" (of the file) in a base name; -1 when it has none.
  * Source: maildir_scan.c */
 int maildir_size_tag(struct span base, char tag, uint64_t *n_r) WARN_UNUSED;
-
-/* The letters behind ":2," and whether one is among them. Source: maildir_scan.c */
-struct span maildir_flags(const char *name);
-bool maildir_has_flag(const char *name, char flag);
 
 #endif

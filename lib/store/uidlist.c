@@ -15,7 +15,6 @@
 #include "store/uidlist_priv.h"
 
 #define TEXT_MAX (1u << 30)
-#define LOCK_WAIT_MS 30000
 
 /* ---- the list in memory ---- */
 
@@ -23,7 +22,7 @@ static void forget(struct uidlist *u)
 {
 	free(u->v);
 	u->v = NULL;
-	u->n = u->cap = 0;
+	u->n = u->cap = u->n_by_base = 0;
 	htab_fini(&u->by_base);
 	arena_fini(&u->arena);
 }
@@ -35,17 +34,28 @@ static void add(struct uidlist *u, const struct uidlist_rec *r)
 		u->v = xrealloc(u->v, u->cap * sizeof(*u->v));
 	}
 	u->v[u->n++] = *r;
-	htab_put(&u->by_base, r->base, (void *)(uintptr_t)u->n);
 }
 
-static struct uidlist_rec *find(const struct uidlist *u, struct span base)
+/* A list that is made at the first look at a folder is written and not asked. */
+static struct htab *by_base(struct uidlist *u)
 {
-	uintptr_t at = (uintptr_t)htab_get(&u->by_base, base);
+	u->by_base.borrows_keys = true;
+	while (u->n_by_base < u->n) {
+		struct span base = u->v[u->n_by_base++].base;
+
+		htab_put(&u->by_base, base, (void *)(uintptr_t)u->n_by_base);
+	}
+	return &u->by_base;
+}
+
+static struct uidlist_rec *find(struct uidlist *u, struct span base)
+{
+	uintptr_t at = (uintptr_t)htab_get(by_base(u), base);
 
 	return at ? &u->v[at - 1] : NULL;
 }
 
-const struct uidlist_rec *uidlist_find(const struct uidlist *u, struct span base)
+const struct uidlist_rec *uidlist_find(struct uidlist *u, struct span base)
 {
 	return find(u, base);
 }
@@ -142,7 +152,7 @@ bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old)
 {
 	struct uidlist_rec r = { .vsize = UINT64_MAX };
 	struct span uid, rest, ext = SPAN_NULL, name, flags;
-	bool is_again;
+	uintptr_t before;
 
 	if (!span_cut(line, ' ', &uid, &rest) || parse_u32(uid, &r.uid) < 0 || r.uid == 0 || r.uid >= UIDLIST_UID_LAST)
 		return false;
@@ -154,12 +164,13 @@ bool uidlist_parse_record(struct uidlist *u, struct span line, bool is_old)
 	    (u->n && r.uid <= u->v[u->n - 1].uid))
 		return false;
 	/* a file that was away and came back has a second one, which counts; as Dovecot has it */
-	is_again = find(u, r.base) != NULL;
-	if (is_again)
-		find(u, r.base)->is_known_gone = true;
+	before = (uintptr_t)htab_put(by_base(u), r.base, (void *)(uintptr_t)(u->n + 1));
+	if (before)
+		u->v[before - 1].is_known_gone = true;
 	parse_extensions(u, ext, &r);
 	add(u, &r);
-	return !is_again;
+	u->n_by_base = u->n;
+	return !before;
 }
 
 bool uidlist_parse(struct uidlist *u, struct span text)
@@ -184,9 +195,9 @@ bool uidlist_parse(struct uidlist *u, struct span text)
 
 int uidlist_format_record(const struct uidlist_rec *r, struct str *out)
 {
-	if (str_addf(out, "%u", r->uid) < 0)
+	if (str_add_u64(out, r->uid) < 0)
 		return -1;
-	if (r->vsize != UINT64_MAX && str_addf(out, " W%llu", (unsigned long long)r->vsize) < 0)
+	if (r->vsize != UINT64_MAX && (str_addz(out, " W") < 0 || str_add_u64(out, r->vsize) < 0))
 		return -1;
 	if (r->pop3_id.n && (str_addz(out, " P") < 0 || str_add_span(out, r->pop3_id) < 0))
 		return -1;
@@ -312,7 +323,7 @@ static int rewrite(struct uidlist *u, int lock)
 	(void)!uidlist_fstat(lock, &u->file, &u->mode);
 	close(lock);
 	u->has_past = true;
-	u->must_rewrite = u->has_new_sizes = false;
+	u->must_rewrite = false;
 	return 0;
 }
 
@@ -365,10 +376,20 @@ static size_t mark_known(struct uidlist *u, struct maildir_scan *s)
 
 size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s)
 {
-	size_t i, n = 0;
+	size_t i, n = 0, at = 0;
 
-	for (i = 0; i < u->n; i++)
-		n += !maildir_scan_find(s, u->v[i].base);
+	for (i = 0; i < u->n; i++) {
+		const struct maildir_entry *e;
+
+		/* the next in order of arrival, mostly */
+		if (at < s->n && span_eq(maildir_entry_base(&s->v[at]), u->v[i].base)) {
+			at++;
+			continue;
+		}
+		e = maildir_scan_find(s, u->v[i].base);
+		n += !e;
+		at = e ? (size_t)(e - s->v) + 1 : at;
+	}
 	return n;
 }
 
@@ -379,6 +400,8 @@ static void number_new(struct uidlist *u, struct maildir_scan *s)
 	for (i = 0; i < s->n; i++) {
 		struct uidlist_rec r = { .vsize = UINT64_MAX };
 
+		if (i + MAILDIR_AHEAD < s->n)
+			maildir_entry_fetch(&s->v[i + MAILDIR_AHEAD]);
 		if (s->v[i].uid)
 			continue;
 		r.uid = s->v[i].uid = u->next_uid++;
@@ -448,23 +471,6 @@ int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struc
 	return 0;
 }
 
-int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err)
-{
-	int lock = -1;
-
-	if (mark_known(u, s) == 0 && !u->must_rewrite && !is_worth_rewriting(u))
-		return 0;
-	if (!u->is_volatile) {
-		lock = dotlock_take(u->dir, UIDLIST_LOCK, LOCK_WAIT_MS);
-		if (lock < 0 && errno == EEXIST)
-			return err_set(err, ERR_TEMP, UIDLIST_LOCK " is held by somebody else for %d seconds",
-				       LOCK_WAIT_MS / 1000);
-		if (lock < 0 && !dotlock_is_hopeless(errno))
-			return err_sys(err, "cannot make " UIDLIST_LOCK);
-	}
-	return uidlist_sync_held(u, s, lock, err);
-}
-
 void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base)
 {
 	struct uidlist_rec r = { .uid = uid, .vsize = UINT64_MAX };
@@ -479,31 +485,6 @@ void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base)
 
 void uidlist_forget(struct uidlist *u, struct span base)
 {
-	if (htab_del(&u->by_base, base))
+	if (htab_del(by_base(u), base))
 		u->must_rewrite = true;
-}
-
-void uidlist_set_vsize(struct uidlist *u, struct span base, uint64_t vsize)
-{
-	struct uidlist_rec *r = find(u, base);
-
-	if (!r || r->vsize == vsize)
-		return;
-	r->vsize = vsize;
-	u->has_new_sizes = true;
-}
-
-void uidlist_save(struct uidlist *u)
-{
-	int lock;
-
-	if (!u->has_new_sizes || u->is_volatile)
-		return;
-	lock = dotlock_take(u->dir, UIDLIST_LOCK, 0);
-	if (lock < 0)
-		return;
-	if (is_changed(u))
-		dotlock_drop(u->dir, UIDLIST_LOCK, lock);
-	else
-		(void)rewrite(u, lock);
 }

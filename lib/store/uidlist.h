@@ -51,11 +51,11 @@ struct uidlist {
 	struct uidlist_rec *v;          /* by UID */
 	size_t n, cap;
 	struct htab by_base;            /* -> index + 1 */
+	size_t n_by_base;               /* records that stand in it; the others are put there before it is used */
 	struct index_file file;         /* as it was read or written last; ino 0: there was none */
 	mode_t mode;
 	bool must_rewrite;              /* no file, an old version, or a broken one */
 	bool is_volatile;               /* it could not be written: UIDs are good for this session only */
-	bool has_new_sizes;
 };
 
 /* Reads the list of the Maildir that the descriptor dir is open on; a missing or broken file is no error. Blocks.
@@ -63,13 +63,10 @@ struct uidlist {
 int uidlist_open(struct uidlist *u, int dir, struct err *err) WARN_UNUSED;
 
 /* Sets the uid of every entry of the scan: known ones keep theirs, new ones get the next in the order of the scan, and
- * are on disk before this returns. When the file system is full or read-only the session gets UIDs that are not kept
- * (is_volatile). Records of messages that are gone leave at the next rewrite. Blocks: waits up to 30 s for the lock.
- * -1 ERR_TEMP when the lock stays, ERR_SYS. Source: uidlist.c */
-int uidlist_sync(struct uidlist *u, struct maildir_scan *s, struct err *err) WARN_UNUSED;
-
-/* The same under UIDLIST_LOCK, which the caller holds; lock is its descriptor, and the lock is released in any case.
- * -1: it cannot be had for the file system is full or read-only. Source: uidlist.c */
+ * are on disk before this returns. lock is the descriptor of UIDLIST_LOCK, which the caller holds; it is released in any
+ * case. -1: it cannot be had, for the file system is full or read-only; then, and when the list cannot be written for
+ * that reason, the session gets UIDs that are not kept (is_volatile). Records of messages that are gone leave at the
+ * next rewrite. Blocks. ERR_SYS. Source: uidlist.c */
 int uidlist_sync_held(struct uidlist *u, struct maildir_scan *s, int lock, struct err *err) WARN_UNUSED;
 
 /* Adds a message that was told under this UID while the list could not be written; in the order of UIDs. Nothing
@@ -79,12 +76,12 @@ void uidlist_recall(struct uidlist *u, uint32_t uid, struct span base);
 /* This message gets a new UID at the next sync: it was told to be gone. Source: uidlist.c */
 void uidlist_forget(struct uidlist *u, struct span base);
 
-/* How many records have no entry in s: when there are some, scan again before uidlist_sync, lest a message that was
- * being renamed loses its UID. Source: uidlist.c */
+/* How many records have no entry in s: when there are some, scan again before uidlist_sync_held, lest a message that was
+ * being renamed loses its UID. Quick when s is in order. Source: uidlist.c */
 size_t uidlist_missing(const struct uidlist *u, const struct maildir_scan *s);
 
 /* The record of a base name, or NULL; until the next sync. Source: uidlist.c */
-const struct uidlist_rec *uidlist_find(const struct uidlist *u, struct span base);
+const struct uidlist_rec *uidlist_find(struct uidlist *u, struct span base);
 
 /* ---- without its records in memory ---- */
 
@@ -119,12 +116,6 @@ bool uidlist_has_pop3_ids(int dir);
  * rewritten list often gets that of the last but one. Source: uidlist_extend.c */
 int uidlist_stat(int dir, struct index_file *f_r, struct err *err) WARN_UNUSED;
 bool uidlist_same(const struct index_file *a, const struct index_file *b);
-
-/* Remembers a size that was computed; it is kept when the list is next written or saved. Source: uidlist.c */
-void uidlist_set_vsize(struct uidlist *u, struct span base, uint64_t vsize);
-
-/* Writes sizes that were set, best effort and without waiting for the lock. Blocks. Source: uidlist.c */
-void uidlist_save(struct uidlist *u);
 
 /* Idempotent. Source: uidlist.c */
 void uidlist_close(struct uidlist *u);

@@ -21,6 +21,7 @@ struct child_start {
 	const char *session;            /* id of the log lines */
 	const char *remote;             /* address of the client */
 	const char *tag;                /* of the IMAP command that logged in, or "" */
+	const char *capa;               /* USER and SASL, the lines of CAPA that login announced, or "" */
 	struct span input;              /* what the client sent behind its login */
 	struct span state;              /* what the session left when it came to rest, or n 0: it begins */
 	uint64_t instance;              /* drawn by master at its start */

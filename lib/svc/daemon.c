@@ -258,7 +258,7 @@ static int take_init(struct daemon *d, struct span body, struct err *err)
 	return 0;
 }
 
-/* INIT, CONF, any CERT, then RELOAD ends the opening: from there on the loop serves the channel. */
+/* INIT, CONF, any CERT and LISTEN without sockets, then RELOAD ends the opening: from there on the loop serves the channel. */
 static int read_opening(struct daemon *d, struct ipc *c, struct err *err)
 {
 	for (;;) {
@@ -278,6 +278,9 @@ static int read_opening(struct daemon *d, struct ipc *c, struct err *err)
 		} else if (m.type == MSG_CTL_CERT) {
 			in = ipc_decode(&ctl_cert_desc, m.body, &d->arena, err);
 			rc = in ? take_cert(d, in, m.fd, err) : -1;
+		} else if (m.type == MSG_CTL_LISTEN) {
+			in = ipc_decode(&ctl_listen_desc, m.body, &d->arena, err);
+			rc = in && d->ops->listen ? d->ops->listen(d, in, &m.fd, err) : in ? 0 : -1;
 		} else {
 			rc = err_set(err, ERR_PROTO, "control channel: message %u in the opening", m.type);
 		}

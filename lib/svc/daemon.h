@@ -37,7 +37,8 @@ struct daemon_ops {
 	/* A channel end: take *fd (set -1). The same kind comes again when the peer is restarted. */
 	void (*channel)(struct daemon *d, enum channel_kind kind, bool is_server, struct span peer, int *fd);
 
-	/* A listening socket (non-blocking): take *fd. */
+	/* A listening socket (non-blocking): take *fd. Before READY it comes without one (-1): look whether all that
+	 * the service names can be used, so that no socket is given to one who could not serve it. */
 	int (*listen)(struct daemon *d, const struct ctl_listen *l, int *fd, struct err *err);
 
 	/* Certificate chain and key as PEM bytes; wiped after the call. Comes before init at the start. */

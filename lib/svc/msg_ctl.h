@@ -29,7 +29,8 @@ IPC_STRUCT(ctl_cert, CTL_CERT_FIELDS)
 IPC_STRUCT(ctl_channel, CTL_CHANNEL_FIELDS)
 
 /* master -> daemon with a listening socket. service: name as in master.cf; address: for logs; overrides: "name = value"
- * lines from -o; max_sessions: of this worker, 0 for no limit; is_unix: a named socket. */
+ * lines from -o; max_sessions: of this worker, 0 for no limit; is_unix: a named socket. In the opening without the
+ * socket: who could not serve it answers FAILED instead of READY. */
 #define CTL_LISTEN_FIELDS(S, U64, STR, LIST)                                                                     \
 	STR(S, service) STR(S, address) STR(S, overrides) U64(S, max_sessions) U64(S, is_unix)
 IPC_STRUCT(ctl_listen, CTL_LISTEN_FIELDS)

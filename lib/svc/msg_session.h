@@ -10,10 +10,11 @@
 
 enum msg_session { MSG_SESSION_START = 0x700, MSG_SESSION_STARTED };
 
-/* input: bytes the client sent behind its login (pipelining). tag: of the IMAP command that logged in, else "". */
+/* input: bytes the client sent behind its login (pipelining). tag: of the IMAP command that logged in, else "". capa: how
+ * a POP3 client may log in, as lines of CAPA, else "". */
 #define SESSION_START_FIELDS(S, U64, STR, LIST)                                                                  \
 	STR(S, ticket) STR(S, service) U64(S, is_tls) STR(S, remote_addr) STR(S, local_addr) STR(S, session)      \
-	STR(S, tag) STR(S, input)
+	STR(S, tag) STR(S, capa) STR(S, input)
 IPC_STRUCT(session_start, SESSION_START_FIELDS)
 
 /* status: enum msg_status. MSG_OK: the child answers the client from here on (it says +OK itself). */

@@ -179,6 +179,7 @@ static void on_start(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	r->start.input = arena_span(&r->arena, m->input);
 	r->start.remote = arena_strndup(&r->arena, m->remote_addr.p, m->remote_addr.n);
 	r->start.tag = arena_strndup(&r->arena, m->tag.p, m->tag.n);
+	r->start.capa = arena_strndup(&r->arena, m->capa.p, m->capa.n);
 	r->next = p->requests;
 	p->requests = r;
 	if (p->is_draining || r->is_tls != (r->fd < 0) || !span_eqz(m->service, p->kind->service) ||

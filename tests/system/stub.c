@@ -134,9 +134,12 @@ static void on_channel(struct daemon *d, enum channel_kind kind, bool is_server,
 static int on_listen(struct daemon *d, const struct ctl_listen *m, int *fd, struct err *err)
 {
 	struct sub *s = d->state;
-	struct listen *l = xnew(struct listen);
+	struct listen *l;
 	char *nl;
 
+	if (*fd < 0)
+		return 0;
+	l = xnew(struct listen);
 	l->s = s;
 	l->next = s->listens;
 	s->listens = l;

@@ -1,12 +1,14 @@
 """Delivery to real accounts: PAM, aliases, .forward, extensions, virtual aliases, catch-all, luser_relay, owners."""
 import contextlib
+import imaplib
 import os
 import pathlib
 import re
 
 import pytest
 from instance import IS_ROOT, Instance, wait_for
-from letters import PATIENCE, body_of, crlf, fetch, files_of, letter, mark, pop3, queue_ids, sendmail, smtp, system_users, wait_file, wait_queue_empty
+from letters import (PATIENCE, body_of, crlf, fetch, files_of, letter, mark, pop3, queue_ids, sendmail, smtp, system_users, trust,
+                     wait_file, wait_queue_empty)
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="needs root for accounts")
 PASSWORD = "kata-sandi-7"
@@ -208,6 +210,53 @@ def test_forward_of_somebody_else_is_not_taken(world):
         wait_file(world.box(world.ani), m)
     finally:
         path.unlink()
+
+
+def test_log_says_where(world):
+    """A mailbox that cannot be opened is named in full, by whoever meets it, under the program's one name."""
+    user, box = world.budi, world.box(world.budi)
+    away, since = box.with_name("Maildir.away"), len(world.i.log_text())
+    box.mkdir(exist_ok=True)
+    box.rename(away)
+    box.mkdir(mode=0o700)
+    with forward(world, user, f"{user.pw_name}\n", mode=0o666):
+        try:
+            world.send(f"{user.pw_name}@example.com")
+            line = world.i.wait_log("cannot open mailbox", since=since)
+            assert f"to=<{user.pw_name}@example.com>" in line and f"in {user.pw_dir}: " in line and "status=deferred" in line
+            assert " surat/local[" in world.i.wait_log(".forward is writable by others", since=since)
+            for service in ("imap", "pop3"):
+                with pytest.raises(Exception, match="Internal error"):
+                    if service == "pop3":
+                        pop3(world.i, user.pw_name, PASSWORD)
+                    with imaplib.IMAP4("127.0.0.1", world.i.port("imap"), timeout=20) as c:
+                        c.starttls(trust(world.i))
+                        c.login(user.pw_name, PASSWORD)
+                assert f">: {box}: " in world.i.wait_log(f"error: {service}({user.pw_name})", since=since)
+        finally:
+            box.rmdir()
+            away.rename(box)
+
+
+def test_table_that_only_root_may_read(world):
+    """A table that was made under umask 077: the log names the user who needs it."""
+    table, since = world.i.etc / "virtual.lmdb", len(world.i.log_text())
+    copy = table.with_name("virtual.new")
+    copy.write_bytes(table.read_bytes())
+    copy.chmod(0o600)
+    copy.rename(table)
+    try:
+        wait_for("no answer", lambda: not answers(world, "info@alias.example"))
+        assert "_surat-resolve" in world.i.wait_log("Permission denied", since=since)
+    finally:
+        table.chmod(0o644)
+    wait_for("an answer", lambda: answers(world, "info@alias.example"))
+
+
+def answers(world, to):
+    with contextlib.closing(smtp(world.i)) as s:
+        s.mail("a@b.example")
+        return s.rcpt(to)[0] == 250
 
 
 def test_virtual_aliases(world):

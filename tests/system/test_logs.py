@@ -1,5 +1,6 @@
 """Other people's programs read our log: pflogsumm, and fail2ban with the filters it comes with."""
 import contextlib
+import json
 import re
 import smtplib
 import socket
@@ -111,3 +112,12 @@ def test_fail2ban_leaves_the_honest_alone(suite):
     for name in ("postfix[mode=aggressive]", "dovecot"):
         for line in fail2ban(suite, name).splitlines():
             assert "status=sent" not in line and "Login: user" not in line and "sasl_username" not in line, line
+
+
+def test_what_an_operator_did_to_a_letter(suite):
+    """Held, released, deleted: a letter's line of life has no gap, also while nobody tries it."""
+    id = next(r["queue_id"] for r in map(json.loads, suite.surat("queue", "list", "-j").stdout.splitlines())
+              if r["recipients"][0]["address"] == "x@elsewhere.example")
+    for action, words in (("hold", "placed on hold"), ("release", "released from hold"), ("delete", "removed")):
+        suite.surat("queue", action, id)
+        suite.wait_log(f"{id}: {words}")

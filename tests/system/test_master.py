@@ -301,6 +301,18 @@ def test_wrong_reload_changes_nothing(suite):
     assert suite.status()["generation"] == 1
 
 
+def test_log_that_cannot_be_opened(suite):
+    """Lines that nobody writes would be lost without a word."""
+    suite.settings["maillog_file"] = suite.dir / "nowhere" / "log"
+    suite.write_config()
+    for command in (["reload"], ["stop"], ["start"]):
+        done = suite.surat(*command, check=False)
+        assert (done.returncode == 0) == (command == ["stop"]), done
+        assert command == ["stop"] or done.stderr.count("nowhere/log: No such file") == 1, done
+    (suite.dir / "nowhere").mkdir()
+    suite.surat("start")
+
+
 def test_reload_with_failing_worker_changes_nothing(suite):
     (suite.dir / "data/fail-login").touch()
     old = {p["pid"] for p in suite.processes("smtpd")}
@@ -366,10 +378,9 @@ def test_crash_is_logged_and_others_live(suite):
 
 
 def test_log_lines(suite):
-    text = suite.surat("log").stdout
     line = r"^[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d \S+ surat/smtpd\[(\d+)\]: stub is up$"
-    pids = {int(p) for p in re.findall(line, text, re.M)}
-    assert {p["pid"] for p in suite.processes("smtpd")} <= pids
+    wait_for("a line of each worker", lambda: {p["pid"] for p in suite.processes("smtpd")} <=
+             {int(p) for p in re.findall(line, suite.surat("log").stdout, re.M)})
 
 
 def test_garbage_on_the_tool_socket(suite):

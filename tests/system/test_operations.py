@@ -342,6 +342,29 @@ def test_6_wrong_main_cf(suite):
     assert pop3(i, IQBAL, USERS[IQBAL]).stat()[0] == 1
 
 
+def test_6_what_only_a_daemon_finds(suite):
+    """A pair that does not fit, a network that is none: no worker is given a socket that it cannot serve."""
+    i = suite
+    other = make_certificate(i.etc, suffix="-other")[1]
+    right = dict(i.settings)
+    for name, wrong, words in (("ssl_key", other, ["do not match", str(i.cert)]),
+                               ("mynetworks", "10.1.2.3/8", ["mynetworks", "10.1.2.3/8"])):
+        i.settings[name] = wrong
+        i.write_config()
+        done = i.surat("reload", check=False)
+        assert done.returncode == 1 and all(w in done.stdout + done.stderr for w in words), done
+        i.settings.update(right)
+        for service in ("smtp", "submission"):
+            with contextlib.closing(smtplib.SMTP("127.0.0.1", i.port(service), "c.example.com", timeout=5)) as s:
+                assert s.ehlo()[0] == 250
+        pop3(i, IQBAL, USERS[IQBAL]).quit()
+    i.stop()
+    i.settings["mynetworks"] = "10.1.2.3/8"
+    i.write_config()
+    done = i.surat("start", check=False)
+    assert done.returncode == 1 and "10.1.2.3/8" in done.stderr, done
+
+
 # ---- 7 ----
 
 @pytest.mark.parametrize("name", ["smtpd", "resolve", "anvil", "auth", "auth-pam", "qmgr", "local", "pop3d", "login", "logger", "master"])

@@ -105,6 +105,8 @@ def test_capa_and_stls(suite):
     caps = c.lines()
     assert "STLS" not in caps and "SASL PLAIN LOGIN" in caps and "USER" in caps
     c.talk(LOGIN)
+    assert c.say("CAPA").startswith("+OK")
+    assert c.lines() == caps, "RFC 2449 section 5: what is announced before the login is so behind it"
 
 
 def test_texts(suite):

@@ -107,6 +107,20 @@ def test_one_bad_recipient_does_not_stop_the_others(suite):
     text, m = letter()
     done = sendmail(suite, "-i", "nobodyhere@example.com", "iqbal@example.com", text=text)
     assert done.returncode == 69 and b"nobodyhere@example.com: 550 5.1.1" in done.stderr
+    assert done.stderr.count(b"550") == 1 and done.stderr.endswith(b"sendmail: not sent to 1 of 2 recipients\n"), done
+    fetch(suite, "iqbal@example.com", m)
+
+
+def test_main_cf_is_being_edited(suite):
+    """What the suite runs with is sound; cron's letter does not fall for a line that is not finished."""
+    text, m = letter()
+    right = (suite.etc / "main.cf").read_text()
+    (suite.etc / "main.cf").write_text(f"biff = no\n{right}smtpd_timeout = soon\nhalf a line\n")
+    try:
+        done = sendmail(suite, "-C", suite.etc / "main.cf", "iqbal@example.com", text=text)
+    finally:
+        (suite.etc / "main.cf").write_text(right)
+    assert done.returncode == 0 and done.stderr == b"", done
     fetch(suite, "iqbal@example.com", m)
 
 

@@ -350,6 +350,25 @@ static void htab_takes_any_bytes(void **state)
 	htab_fini(&h);
 }
 
+static void htab_borrows_keys(void **state)
+{
+	struct htab h = { .borrows_keys = true };
+	char keys[100][8];
+	struct span key;
+	void *value;
+	size_t pos = 0;
+
+	for (size_t i = 0; i < 100; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
+		assert_null(htab_put(&h, span_z(keys[i]), keys[i]));
+	}
+	assert_ptr_equal(htab_del(&h, S("k7")), keys[7]);
+	assert_ptr_equal(htab_get(&h, S("k8")), keys[8]);
+	while (htab_next(&h, &pos, &key, &value))
+		assert_ptr_equal(key.p, value);
+	htab_fini(&h);
+}
+
 /* ---- base64 ---- */
 
 static void base64_both_ways(void **state)
@@ -579,7 +598,7 @@ int main(void)
 		cmocka_unit_test(span_takes_apart),
 		cmocka_unit_test(span_reads_numbers),
 		cmocka_unit_test(htab_takes_colliding_names), cmocka_unit_test(htab_survives_churn),
-		cmocka_unit_test(htab_takes_any_bytes),
+		cmocka_unit_test(htab_takes_any_bytes), cmocka_unit_test(htab_borrows_keys),
 		cmocka_unit_test(base64_both_ways),
 		cmocka_unit_test(base64_refuses),
 		cmocka_unit_test(utf8_well_formed),

@@ -102,6 +102,7 @@ static void on_session(void *arg, struct ipc *c, uint32_t id, const void *in, in
 	snprintf(g->input, sizeof(g->input), "%.*s", SPAN_ARG(m->input));
 	snprintf(g->ticket, sizeof(g->ticket), "%.*s", SPAN_ARG(m->ticket));
 	snprintf(g->session, sizeof(g->session), "%.*s", SPAN_ARG(m->session));
+	snprintf(g->capa, sizeof(g->capa), "%.*s", SPAN_ARG(m->capa));
 	if (g->parent_is_mute)
 		return;
 	if (g->parent_refuses) {

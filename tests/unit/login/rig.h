@@ -23,7 +23,7 @@ struct rig {
 	bool was_secure;
 	uint64_t anvil_count;
 	unsigned n_connects, n_disconnects;
-	char input[4096], ticket[32], session[32], service[8];
+	char input[4096], ticket[32], session[32], service[8], capa[64];
 	bool was_tls;
 	/* what they do */
 	bool auth_is_mute, parent_refuses, parent_is_mute;

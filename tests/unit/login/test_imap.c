@@ -152,6 +152,7 @@ static void test_pipelined(void **state)
 	assert_string_equal(g.input, "b SELECT INBOX\r\nc FET");
 	assert_string_equal(g.service, "imap");
 	assert_string_equal(g.ticket, "TICKET1");
+	assert_string_equal(g.capa, "");
 	client_close(&c);
 	rig_close(&g);
 }

@@ -138,6 +138,7 @@ static void test_handover(void **state)
 	client_script(&c, "login", GREET "R: USER tito\\r\\nPASS good\\r\\nSTAT\\r\\nLI\nS: +OK\nS: +OK Logged in.\n");
 	assert_string_equal(g.input, "STAT\r\nLI");
 	assert_string_equal(g.ticket, "TICKET1");
+	assert_string_equal(g.capa, "USER\r\nSASL PLAIN LOGIN CRAM-MD5\r\n");
 	assert_int_equal(strlen(g.session), 16);
 	assert_false(g.was_tls);
 	assert_int_equal(g.srv.n_sessions, 0);

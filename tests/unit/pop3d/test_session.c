@@ -63,7 +63,7 @@ static int setup(void **state)
 	read_conf("");
 	start = (struct child_start){ .user = "tito@example.com", .system_user = "", .home = root, .mail = mail,
 				      .index = "",
-				.session = "S1", .conf = &conf, .is_sandboxed = true };
+				.session = "S1", .capa = "USER\r\nSASL PLAIN LOGIN\r\n", .conf = &conf, .is_sandboxed = true };
 	return 0;
 }
 
@@ -225,6 +225,8 @@ static void session(const char *text)
 static void test_transaction(void **state)
 {
 	put_three();
+	session("C: CAPA\nS: +OK\nS: TOP\nS: UIDL\nS: RESP-CODES\nS: AUTH-RESP-CODE\nS: PIPELINING\nS: USER\nS: SASL PLAIN LOGIN\n"
+		"S: EXPIRE NEVER\nS: IMPLEMENTATION Surat\nS: .\nC: QUIT\nS: +OK Logging out.\nE\n");
 	session("C: STAT\nS: +OK 3 53\nC: LIST\nS: +OK 3 messages:\nS: 1 22\nS: 2 13\nS: 3 18\nS: .\n"
 		"C: LIST 2\nS: +OK 2 13\nC: NOOP\nS: +OK\n"
 		"C: RETR 1\nS: +OK 22 octets\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"

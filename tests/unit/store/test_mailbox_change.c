@@ -77,7 +77,7 @@ static void test_append(void **state)
 	char name[NAME_MAX + 1] = "";
 	struct err err = ERR_INIT;
 	struct index_msg m;
-	struct mail_keys k;
+	struct mail_body body;
 
 	assert_int_equal(append(&fixture_store, "", LETTER, INDEX_SEEN | INDEX_FLAGGED), 1);
 	assert_int_equal(append(&fixture_store, "", "A: b\r\n\r\nx\ny\n", 0), 2);
@@ -88,7 +88,7 @@ static void test_append(void **state)
 	assert_int_equal(m.size, 12);
 	assert_int_equal(m.vsize, 14);
 	assert_int_equal(m.internal_s, 1000000000);
-	OK(mailbox_keys(b, 0, &k, &err));
+	OK(mailbox_body(b, 0, &body, &err));
 	assert_int_equal(count_files("cur", "", name), 2);
 	assert_int_equal(count_files("new", "", NULL) + count_files("tmp", "", NULL), 0);
 	assert_non_null(strstr(name, ".h,S="));

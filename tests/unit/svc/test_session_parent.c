@@ -31,7 +31,7 @@ struct rig {
 	char text[200];
 	/* the fake spawn */
 	unsigned n_spawned;
-	char seen_user[64], seen_input[64], seen_mail[64];
+	char seen_user[64], seen_input[64], seen_mail[64], seen_capa[64];
 	int child_fd;
 	bool spawn_fails, spawn_forks, had_crash;
 	struct str log;
@@ -79,6 +79,7 @@ static int fake_spawn(struct session_parent *p, struct parent_session *s, int fd
 	snprintf(g->seen_user, sizeof(g->seen_user), "%s", start->user);
 	snprintf(g->seen_mail, sizeof(g->seen_mail), "%s", start->mail);
 	snprintf(g->seen_input, sizeof(g->seen_input), "%.*s", SPAN_ARG(start->input));
+	snprintf(g->seen_capa, sizeof(g->seen_capa), "%s", start->capa);
 	if (g->child_fd >= 0)
 		close(g->child_fd);
 	g->child_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -186,7 +187,8 @@ static void on_answer(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 static void ask(struct rig *g, bool is_tls, const char *remote, int *client)
 {
 	struct session_start m = { .ticket = SPAN_LIT("T1"), .service = SPAN_LIT("pop3"), .is_tls = is_tls,
-				   .remote_addr = span_z(remote), .session = SPAN_LIT("S1"), .input = SPAN_LIT("STAT\r\n") };
+				   .remote_addr = span_z(remote), .session = SPAN_LIT("S1"), .capa = SPAN_LIT("USER\r\n"),
+				   .input = SPAN_LIT("STAT\r\n") };
 	int fds[2] = { -1, -1 };
 
 	if (client) {
@@ -218,6 +220,7 @@ static void test_plain(void **state)
 	assert_string_equal(g->seen_user, "tito");
 	assert_string_equal(g->seen_mail, "/home/tito/Maildir");
 	assert_string_equal(g->seen_input, "STAT\r\n");
+	assert_string_equal(g->seen_capa, "USER\r\n");
 	assert_joined(client, g->child_fd);
 	/* the parent kept nothing: the child's end is the end */
 	close(g->child_fd);

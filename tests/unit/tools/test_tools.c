@@ -71,7 +71,7 @@ static const char good[] = "myhostname = mx.example.com\nmydestination = $myhost
                            "mailbox_size_limit = 0\nvirtual_mailbox_limit = 0\n";
 static const char rows[] = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n"
                            " -o smtpd_sasl_auth_enable=yes\n"
-                           " -o { smtpd_banner = a b }\n";
+                           " -o { smtpd_banner = a b }\ncleanup unix n - y - 0 cleanup\n";
 
 static void test_commands(void **state)
 {
@@ -111,6 +111,7 @@ static void test_config_shows(void **state)
 	expect(&r, "config|-M", TOOL_OK, "    -o { smtpd_banner = a b }\n", "");
 	expect(&r, "config|-M|smtp", TOOL_OK, "smtp            inet  n - - - - smtpd\n", "");
 	assert_null(strstr(r.out, "submission"));
+	assert_string_equal(r.err, "");
 	expect(&r, "config|-Mj", TOOL_OK, "\"port\": 587", "");
 	end(&r);
 }
@@ -155,6 +156,7 @@ static void test_map(void **state)
 	expect(&r, "map|-s|static:x", TOOL_FAILED, "", "only built tables");
 	expect(&r, "map|-q|x|hash:@/nothing", TOOL_FAILED, "", "to make it run: surat map");
 	expect(&r, "map|@/nothing", TOOL_FAILED, "", "cannot open");
+	expect(&r, "map|pcre:@/virtual", TOOL_FAILED, "", "only lmdb:, hash: and btree: are built");
 	expect(&r, "map|@/aliases", TOOL_OK, "1 entries", "is this an alias file?");
 	expect(&r, "map|-a|@/aliases", TOOL_OK, "1 entries", "");
 	expect(&r, "map|-s|@/aliases", TOOL_OK, "root\ttito\n", "");

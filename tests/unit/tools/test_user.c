@@ -7,6 +7,8 @@
 #include "auth/mechs.h"
 #include "auth/scheme.h"
 #include "base/attr.h"
+#include "conf/map.h"
+#include "store/users_map.h"
 #include "tools/commands.h"
 
 struct fixture {
@@ -245,10 +247,42 @@ static void mechanisms(void **state)
 	}
 }
 
+/* Letters go where sessions look: the table that local asks knows the location of the day the account was made. */
+static void place(void **state)
+{
+	static const char *const rows[][2] = { { "siti@example.com", "/m/example.com/siti/" },
+					       { "ani@example.com", "/m/example.com/ani/" },
+					       { "budi@example.com", "/m/example.com/budi/other/" } };
+	struct fixture *f = *state;
+	struct str value = STR_INIT(4096);
+	struct arena arena = { 0 };
+	struct err err = ERR_INIT;
+	struct map *m;
+	char text[400];
+	size_t i;
+
+	snprintf(text, sizeof(text), "data_directory = %s\nvirtual_mailbox_domains = example.com\nmail_home = /m/%%d/%%n\n"
+		 "mail_uid = 5000\nmail_gid = 5001\nmail_location = maildir:/m/%%d/%%n:INDEX=MEMORY\n", f->dir.path);
+	tmpdir_write(&f->dir, "main.cf", text);
+	tmpdir_write(&f->dir, "passwd", "ani:{PLAIN}x\nbudi:{PLAIN}x::::::userdb_mail=maildir:~/other\n");
+	assert_int_equal(user(f, "add|siti|--password|x"), TOOL_OK);
+	assert_int_equal(user(f, "import|@passwd"), TOOL_OK);
+	map_register(&users_map_type);
+	assert_int_equal(map_open(&m, arena_printf(&arena, "users:%s", f->dir.path), &err), 0);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		str_reset(&value);
+		assert_int_equal(map_get(m, span_z(rows[i][0]), &value, &err), MAP_FOUND);
+		assert_string_equal(value.p, rows[i][1]);
+	}
+	map_close(&m);
+	str_fini(&value);
+	arena_fini(&arena);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
-	T(add_and_passwd), T(refused), T(change_and_delete), T(import), T(mechanisms),
+	T(add_and_passwd), T(refused), T(change_and_delete), T(import), T(place), T(mechanisms),
 };
 
 MAIN(tests)
