@@ -1,5 +1,6 @@
 #include "local/pool.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include "svc/msg_queue.h"
 
 #define CHILD_FD 5
+#define SILENT_MS 300000u       /* a process with work that says nothing so long is stopped or hangs */
 #define RCPTS_BYTES 12000       /* of recipients in one frame beside a body of IPC_BODY_MAX */
 
 /* A recipient that a process has not answered for yet. */
@@ -36,8 +38,9 @@ struct pool_worker {
 	char *key;
 	bool is_command, is_stale;
 	bool is_answering;              /* inside on_result: not to be freed */
+	bool is_killed;                 /* it has been silent for too long */
 	struct item *items;
-	uint64_t idle_since_ms;
+	uint64_t idle_since_ms;         /* the last answer, or the first work since it was idle */
 };
 
 static void start_waiting(struct pool *p);
@@ -239,11 +242,13 @@ static void on_child_lost(void *arg, struct ipc *c, const struct err *why)
 	struct pool_worker *w = arg;
 	struct pool *p = w->pool;
 	struct item *items = w->items;
+	bool was_killed = w->is_killed;
 
 	if (why->kind != ERR_NONE)
 		log_warn("delivery process %d: %s", (int)w->pid, why->msg);
 	free_worker(w);
-	fail_items(p, items, POOL_DIED, "delivery process died");
+	fail_items(p, items, was_killed ? POOL_DONE : POOL_DIED,
+		   was_killed ? "delivery process hangs" : "delivery process died");
 	start_waiting(p);
 }
 
@@ -350,6 +355,8 @@ static void send_work(struct pool *p, struct pool_worker *to, struct pool_work *
 {
 	size_t at = 0, n = w->n;        /* w goes with its job when the last slot is answered */
 
+	if (!to->items)
+		to->idle_since_ms = clock_mono_ms();
 	while (at < n) {
 		struct item *before = to->items;
 
@@ -439,6 +446,20 @@ void pool_init(struct pool *p, struct daemon *d, const struct settings *s, pool_
 	*p = (struct pool){ .daemon = d, .settings = s, .on_result = fn, .waiting_end = &p->waiting };
 }
 
+/* One user's stopped process would keep the letters of all others waiting. Commands have a limit of their own. */
+static void kill_silent(struct pool *p, uint64_t now)
+{
+	uint64_t command_ms = p->settings->local.command_time_limit_ms;
+
+	for (struct pool_worker *w = p->workers; w; w = w->next) {
+		if (!w->items || w->pid == 0 || now - w->idle_since_ms < SILENT_MS + (w->is_command ? command_ms : 0))
+			continue;
+		log_warn("delivery process %d has said nothing for too long: killed", (int)w->pid);
+		w->is_killed = true;
+		kill(w->pid, SIGKILL);
+	}
+}
+
 void pool_tick(struct pool *p)
 {
 	uint64_t now = clock_mono_ms();
@@ -451,6 +472,7 @@ void pool_tick(struct pool *p)
 			leave(w);
 		w = next;
 	}
+	kill_silent(p, now);
 }
 
 void pool_reload(struct pool *p, const struct settings *s)
@@ -474,6 +496,8 @@ void pool_reap(struct pool *p)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &st, WNOHANG)) > 0) {
+		for (struct pool_worker *w = p->workers; w; w = w->next)
+			w->pid = w->pid == pid ? 0 : w->pid;    /* its number may belong to somebody else soon */
 		if (WIFSIGNALED(st))
 			log_warn("delivery process %d killed by signal %d", (int)pid, WTERMSIG(st));
 		else if (WEXITSTATUS(st) != 0)

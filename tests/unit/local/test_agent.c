@@ -408,6 +408,24 @@ static void test_captured_child(void **state)
 	close(pidfd);
 }
 
+/* A user stops the process that delivers for them: their letter is deferred, in five minutes. */
+static void test_stopped_child(void **state)
+{
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") } }), DLV_SENT, "2.0.0", "");
+	kill((pid_t)first_child(), SIGSTOP);
+	ask_send((struct ask){ .rcpts = { to_user("tito", "") } });
+	turn_for(20);
+	pool_tick(&q.agent->pool);
+	turn_for(20);
+	assert_int_equal(q.n, 1);
+	clock_fake_ms(clock_mono_ms() + 301000);
+	pool_tick(&q.agent->pool);
+	clock_fake_ms(0);
+	wait_results(2);
+	EXPECT(&q.v[1], DLV_DEFERRED, "4.3.0", "hangs");
+	EXPECT(ask_one((struct ask){ .rcpts = { to_user("tito", "") }, .attempts = 1 }), DLV_SENT, "2.0.0", "");
+}
+
 /* The word about a mailbox does not wait for a slow command. */
 static void test_early_word(void **state)
 {
@@ -711,6 +729,7 @@ int main(void)
 		T(test_hello_of_many),
 		T(test_slow_qmgr),
 		T(test_captured_child),
+		T(test_stopped_child),
 		T(test_early_word),
 		T(test_child_rights),
 		T(test_child_dies),
