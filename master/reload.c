@@ -42,7 +42,7 @@ static void end(struct master *m)
 static void refuse(struct tool *tool, struct conf_errors *errors)
 {
 	struct str text = STR_INIT(48u << 10);
-	size_t i;
+	size_t i, wrong;
 
 	for (i = 0; i < errors->n; i++) {
 		if (conf_is_warning(errors->v[i]))
@@ -51,7 +51,8 @@ static void refuse(struct tool *tool, struct conf_errors *errors)
 		if (str_addf(&text, "%s\n", errors->v[i]) < 0)
 			break;
 	}
-	log_error("reload: %zu errors; the old configuration stays in force", conf_errors_wrong(errors));
+	wrong = conf_errors_wrong(errors);
+	log_error("reload: %zu error%s; the old configuration stays in force", wrong, wrong == 1 ? "" : "s");
 	answer(&tool, false, text.p);
 	str_fini(&text);
 }

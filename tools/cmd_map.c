@@ -57,7 +57,7 @@ static int build(struct tool *t, const char *path, enum map_syntax syntax, const
 	conf_errors_fini(&warnings);
 	if (rc < 0)
 		return tool_fail(t, name, "%s", err.msg);
-	fprintf(t->out, "%s.lmdb: %zu entries\n", path, count);
+	fprintf(t->out, "%s.lmdb: %zu %s\n", path, count, count == 1 ? "entry" : "entries");
 	return TOOL_OK;
 }
 

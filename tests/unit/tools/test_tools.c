@@ -177,8 +177,8 @@ static void test_map(void **state)
 	expect(&r, "map|-q|x|hash:@/nothing", TOOL_FAILED, "", "to make it run: surat map");
 	expect(&r, "map|@/nothing", TOOL_FAILED, "", "cannot open");
 	expect(&r, "map|pcre:@/virtual", TOOL_FAILED, "", "only lmdb:, hash: and btree: are built");
-	expect(&r, "map|@/aliases", TOOL_OK, "1 entries", "is this an alias file?");
-	expect(&r, "map|-a|@/aliases", TOOL_OK, "1 entries", "");
+	expect(&r, "map|@/aliases", TOOL_OK, "1 entry", "is this an alias file?");
+	expect(&r, "map|-a|@/aliases", TOOL_OK, "1 entry", "");
 	expect(&r, "map|-s|@/aliases", TOOL_OK, "root\ttito\n", "");
 	end(&r);
 }
@@ -192,10 +192,10 @@ static void test_newaliases(void **state)
 	tmpdir_write(&r.dir, "aliases", "root: tito\n");
 	snprintf(main_cf, sizeof(main_cf), "alias_database = hash:%s\nalias_maps = $alias_database\n", r.dir.file);
 	tmpdir_write(&r.dir, "main.cf", main_cf);
-	expect(&r, "newaliases", TOOL_OK, "aliases.lmdb: 1 entries\n", "");
+	expect(&r, "newaliases", TOOL_OK, "aliases.lmdb: 1 entry\n", "");
 	expect(&r, "map|-q|ROOT|@/aliases", TOOL_OK, "tito\n", "");
 	tmpdir_write(&r.dir, "aliases", "root: iqbal\n");
-	expect(&r, "map|@/aliases", TOOL_OK, "1 entries", "");
+	expect(&r, "map|@/aliases", TOOL_OK, "1 entry", "");
 	expect(&r, "map|-q|root|@/aliases", TOOL_OK, "iqbal\n", "");
 	end(&r);
 }
