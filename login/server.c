@@ -132,7 +132,7 @@ int server_certificate(struct server *srv, const struct conf *conf, struct span 
 		struct tls_ctx *ctx = proto ? tls_ctx_new(&p, err) : NULL;
 
 		if (proto && !ctx)
-			rc = -1;
+			rc = err_wrap(err, "TLS with %s", lc.ssl_cert);
 		if (ctx)
 			put_certificate(srv, proto, service, ctx);
 	}

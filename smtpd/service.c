@@ -279,8 +279,7 @@ static int read_tls(struct service *svc, const struct service_keys *keys, struct
 		return -1;
 	if (keys->pem.n == 0)
 		return conf->smtpd_tls_wrappermode ?
-			err_set(err, ERR_CONF, "service %s: smtpd_tls_wrappermode needs smtpd_tls_cert_file",
-				svc->name) : 0;
+			err_set(err, ERR_CONF, "smtpd_tls_wrappermode needs smtpd_tls_cert_file") : 0;
 	svc->tls = tls_ctx_new(&p, err);
 	return svc->tls ? 0 : err_wrap(err, "TLS with %s", conf->smtpd_tls_chain_files.n ?
 				       conf->smtpd_tls_chain_files.v[0] : conf->smtpd_tls_cert_file);

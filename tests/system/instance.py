@@ -113,7 +113,7 @@ class Instance:
         self.log = self.dir / "log"
         self.mail = self.dir / "mail"
         self.users = dict(users or {})
-        self.rows = list(ROWS if rows is None else rows)
+        self.rows = list(rows if rows is not None else ROWS if has_tls else [r for r in ROWS if "tls_wrappermode" not in r[3]])
         for name in ("etc", "data", "mail"):
             (self.dir / name).mkdir()
         owner = pwd.getpwnam("_surat-vmail") if IS_ROOT else pwd.getpwuid(os.geteuid())

@@ -1,5 +1,5 @@
 @conf smtpd_tls_wrappermode = yes
-@badconf service smtp: smtpd_tls_wrappermode needs smtpd_tls_cert_file
+@badconf smtpd_tls_wrappermode needs smtpd_tls_cert_file
 @cert
 @conf smtpd_tls_wrappermode = yes
 @tls

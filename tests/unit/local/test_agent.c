@@ -365,6 +365,7 @@ static void test_slow_qmgr(void **state)
 	turn_for(3000);
 	sv[0] = q.end.fd;
 	q.end.fd = -1;
+	ipc_close(&q.end);
 	ipc_init(&q.end, &q.d.loop, &fake_ops, NULL);
 	ipc_attach(&q.end, &sv[0]);
 	wait_results(180);
