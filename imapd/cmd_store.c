@@ -70,6 +70,20 @@ static bool has_gone(const struct session *s, const struct store *st)
 	return false;
 }
 
+/* A modseq only grows: what is above in the view is above in the index. */
+static bool can_change(const struct session *s, const struct store *st)
+{
+	size_t i;
+
+	for (i = 0; st->args.has_unchangedsince && i < st->n; i++) {
+		const struct mailbox_msg *m = &s->box->v[st->sel[i]];
+
+		if (!m->is_gone && m->modseq <= st->args.unchangedsince)
+			return true;
+	}
+	return !st->args.has_unchangedsince;
+}
+
 static int change(struct session *s, struct store *st, struct err *err)
 {
 	static const enum mailbox_store_how how[] = {
@@ -78,7 +92,8 @@ static int change(struct session *s, struct store *st, struct err *err)
 	size_t i, before = count_deleted(s, st), after;
 	uint32_t bits;
 
-	if (flags_bits(s, &st->args.flags, st->args.mode != IMAP_STORE_REMOVE, &bits, err) < 0)
+	/* a keyword comes into the folder with a message only */
+	if (flags_bits(s, &st->args.flags, st->args.mode != IMAP_STORE_REMOVE && can_change(s, st), &bits, err) < 0)
 		return -1;
 	st->before = arena_alloc(&s->tick, (st->n + 1) * sizeof(*st->before));
 	for (i = 0; i < st->n; i++)

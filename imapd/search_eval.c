@@ -63,7 +63,7 @@ static enum search_verdict eval_leaf(const struct search_node *n, const struct s
 		    : n->key == SEARCH_KEY_FROM ? m->keys->from
 		    : n->key == SEARCH_KEY_TO ? m->keys->to
 		    : n->key == SEARCH_KEY_CC ? m->keys->cc : m->keys->bcc;
-		if (key.n && search_text_has(key, n->leaf->needle.text))
+		if (key.n && search_file_field(n->leaf, key))
 			return SEARCH_IN;
 		/* an empty key does not tell whether the field is there */
 		if (!m->keys->is_cut && (key.n || n->leaf->needle.text.n))

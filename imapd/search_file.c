@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "imapd/search_address.h"
 #include "proto/charset.h"
 #include "proto/header.h"
 #include "proto/header_decode.h"
@@ -78,6 +79,12 @@ static int look(struct search_file *x, uint64_t offset, uint64_t n, struct span 
 
 /* ---- fields ---- */
 
+bool search_file_field(const struct search_leaf *leaf, struct span field)
+{
+	return search_text_has(field, leaf->needle.text) ||
+	       (leaf->is_address && search_address_has(field, leaf->needle.text));
+}
+
 static void see_field(struct search_file *x, struct span name, struct span value, bool is_top)
 {
 	size_t i;
@@ -101,7 +108,7 @@ static void see_field(struct search_file *x, struct span name, struct span value
 		if (!x->utf8.n && sort_key_fold(&x->utf8, str_span(&x->decoded)) < 0)
 			return;
 		sort_key_blanks(&x->utf8, 0);
-		leaf->needle.is_found = search_text_has(str_span(&x->utf8), leaf->needle.text);
+		leaf->needle.is_found = search_file_field(leaf, str_span(&x->utf8));
 	}
 }
 

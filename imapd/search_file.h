@@ -14,6 +14,7 @@ enum search_where { SEARCH_IN_FIELD, SEARCH_IN_BODY, SEARCH_IN_TEXT };
 struct search_leaf {
 	enum search_where where;
 	struct span name;                       /* of a field */
+	bool is_address;                        /* of a field: see search_address.h */
 	struct search_needle needle;            /* is_found: the answer for the last message; text empty: the field is there */
 };
 
@@ -34,6 +35,9 @@ struct search_file {
 /* leaves outlive x; memory of a. fini is idempotent. Source: search_file.c */
 void search_file_init(struct search_file *x, struct arena *a, struct search_leaf *leaves, size_t n);
 void search_file_fini(struct search_file *x);
+
+/* The field, folded, holds the needle, or an address of it does (is_address). Source: search_file.c */
+bool search_file_field(const struct search_leaf *leaf, struct span field);
 
 /* Looks through the message under fd: then leaves[].needle.is_found tells. parts: its table (mail_record.h), needed for
  * BODY and TEXT only. Blocks. -1 ERR_SYS. Source: search_file.c */

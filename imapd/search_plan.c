@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "imapd/search_address.h"
 #include "proto/sort_key.h"
 
 struct maker {
@@ -80,6 +81,7 @@ static int add_leaf(struct maker *k, struct search_node *n, const struct imap_se
 		n->leaf->needle.text = arena_span(k->a, str_span(&folded));
 		n->key = in->op == IMAP_SEARCH_HEADER ? key_of(in->name) : SEARCH_KEY_NONE;
 		n->stage = n->key ? SEARCH_KEYS : SEARCH_FILE;
+		n->leaf->is_address = n->key > SEARCH_KEY_SUBJECT && search_address_may(n->leaf->needle.text);
 		k->plan->needs_parts = k->plan->needs_parts || in->op != IMAP_SEARCH_HEADER;
 	}
 	str_fini(&folded);

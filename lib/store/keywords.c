@@ -159,6 +159,19 @@ int keywords_find(struct keywords *k, int dir, struct span name, enum keywords_h
 	return how == KEYWORDS_ADD ? add(k, dir, name, err) : add_locked(k, dir, name, err);
 }
 
+int keywords_flag(struct keywords *k, int dir, struct span name, enum keywords_how how, uint32_t *flag_r,
+		  struct err *err)
+{
+	struct err why = ERR_INIT;
+	int i = keywords_find(k, dir, name, how, &why);
+
+	*flag_r = i < 0 ? 0 : (uint32_t)INDEX_KEYWORD << i;
+	if (i >= 0 || why.kind == ERR_PERM)
+		return 0;
+	*err = why;
+	return -1;
+}
+
 void keywords_fini(struct keywords *k)
 {
 	arena_fini(&k->arena);

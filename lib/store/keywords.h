@@ -34,6 +34,11 @@ enum keywords_how { KEYWORDS_KNOWN, KEYWORDS_ADD, KEYWORDS_ADD_HELD };
 int keywords_find(struct keywords *k, int dir, struct span name, enum keywords_how how, struct err *err)
 	WARN_UNUSED;
 
+/* The flag of a keyword for a letter on its way into dir, added as by keywords_find; 0 when the folder cannot have it:
+ * then the letter goes without, as with Dovecot. -1 ERR_SYS, ERR_TEMP. Source: keywords.c */
+int keywords_flag(struct keywords *k, int dir, struct span name, enum keywords_how how, uint32_t *flag_r,
+		  struct err *err) WARN_UNUSED;
+
 /* The text of the file, for the fuzzer too; format: -1 when out is full. Source: keywords.c */
 void keywords_parse(struct keywords *k, struct span text);
 int keywords_format(const struct keywords *k, struct str *out) WARN_UNUSED;

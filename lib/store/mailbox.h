@@ -196,7 +196,7 @@ int mailbox_expunge(struct mailbox *b, const uint32_t *sel, size_t n, struct err
  * and durable together or none does (RFC 3502). Source: mailbox_append.c */
 struct mailbox_append;
 
-/* keywords: names, mapped to the letters of the target, added there if new. *a_r for the
+/* keywords: names, mapped to the letters of the target, added there if new (keywords_flag). *a_r for the
  * caller to end with commit or abort. 1, 0 no such folder, -1. Source: mailbox_append.c */
 int mailbox_append_begin(struct mailbox_append **a_r, struct mail_store *s, const char *folder,
 			 struct err *err) WARN_UNUSED;

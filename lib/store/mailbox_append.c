@@ -169,11 +169,11 @@ static int keyword_flags(struct mailbox_append *a, const struct span *keywords, 
 			 struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		int k = keywords_find(&a->keywords, a->md.fd, keywords[i], KEYWORDS_ADD, err);
+		uint32_t flag;
 
-		if (k < 0)
+		if (keywords_flag(&a->keywords, a->md.fd, keywords[i], KEYWORDS_ADD, &flag, err) < 0)
 			return -1;
-		*flags |= (uint32_t)INDEX_KEYWORD << k;
+		*flags |= flag;
 	}
 	return 0;
 }

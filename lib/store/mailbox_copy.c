@@ -22,8 +22,7 @@
 
 #define TRIES 4
 #define BUF_SIZE 65536
-#define NOT_ASKED 255
-#define NO_LETTER 254
+#define NOT_ASKED UINT32_MAX
 
 struct piece {
 	struct index_msg m;
@@ -35,7 +34,7 @@ struct copying {
 	struct mailbox *b;
 	struct maildir md;              /* target */
 	struct keywords here, keywords; /* of both */
-	unsigned char letters[INDEX_KEYWORDS];
+	uint32_t there[INDEX_KEYWORDS]; /* the flag that a keyword of ours has in the target */
 	bool is_move, is_same;
 	struct disk to, from_disk, *from;
 	struct piece *v;
@@ -47,23 +46,15 @@ struct copying {
 
 /* ---- flags ---- */
 
-/* The letter that a keyword of ours has there. */
-static int letter_of(struct copying *c, unsigned here, struct err *err)
+static int ask(struct copying *c, unsigned here, struct err *err)
 {
 	struct span name = c->here.name[here];
-	int there;
+	enum keywords_how how = c->to.store ? KEYWORDS_ADD_HELD : KEYWORDS_ADD;
 
-	if (c->letters[here] != NOT_ASKED)
+	if (c->there[here] != NOT_ASKED)
 		return 0;
-	c->letters[here] = NO_LETTER;
-	if (name.n == 0)
-		return 0;
-	there = keywords_find(&c->keywords, c->md.fd, name, c->to.store ? KEYWORDS_ADD_HELD : KEYWORDS_ADD, err);
-	/* all letters are taken there: the message goes without, as with Dovecot */
-	if (there < 0)
-		return err->kind == ERR_PERM ? 0 : -1;
-	c->letters[here] = (unsigned char)there;
-	return 0;
+	c->there[here] = 0;
+	return name.n ? keywords_flag(&c->keywords, c->md.fd, name, how, &c->there[here], err) : 0;
 }
 
 static int map_flags(struct copying *c, uint32_t flags, uint32_t *out, struct err *err)
@@ -72,10 +63,9 @@ static int map_flags(struct copying *c, uint32_t flags, uint32_t *out, struct er
 	for (unsigned i = 0; !c->is_same && i < INDEX_KEYWORDS; i++) {
 		if (!(flags & (uint32_t)INDEX_KEYWORD << i))
 			continue;
-		if (letter_of(c, i, err) < 0)
+		if (ask(c, i, err) < 0)
 			return -1;
-		if (c->letters[i] < INDEX_KEYWORDS)
-			*out |= (uint32_t)INDEX_KEYWORD << c->letters[i];
+		*out |= c->there[i];
 	}
 	return 0;
 }
@@ -85,7 +75,7 @@ static int prepare_flags(struct copying *c, const uint32_t *sel, size_t n, struc
 {
 	uint32_t all = 0, mapped;
 
-	memset(c->letters, NOT_ASKED, sizeof(c->letters));
+	memset(c->there, 0xff, sizeof(c->there));
 	for (size_t i = 0; i < n; i++)
 		all |= c->b->v[sel[i]].flags;
 	return c->is_same ? 0 : map_flags(c, all, &mapped, err);

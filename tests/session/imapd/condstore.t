@@ -33,6 +33,10 @@ S: * 3 FETCH (UID 3 MODSEQ (<=m3>))
 S: a7 OK [MODIFIED 2] <*>
 C: a8 UID STORE 1:2 (UNCHANGEDSINCE 1) -FLAGS (\Deleted)
 S: a8 OK [MODIFIED 1:2] <*>
+# nor does the folder get a keyword that no message gets
+C: a80 STORE 1:3 (UNCHANGEDSINCE 1) +FLAGS (never)
+S: a80 OK [MODIFIED 1:3] <*>
+@sh ! grep -s never dovecot-keywords
 C: a9 EXPUNGE
 S: * VANISHED 1,3
 S: a9 OK [HIGHESTMODSEQ <#m4>] <*>

@@ -78,6 +78,7 @@ static void test_full(void **state)
 	int dir = fixture_store.root.fd;
 	struct keywords k = { 0 };
 	struct err err = ERR_INIT;
+	uint32_t flag;
 	char name[300];
 
 	for (int i = 0; i < INDEX_KEYWORDS; i++) {
@@ -90,6 +91,16 @@ static void test_full(void **state)
 	memset(name, 'x', sizeof(name));
 	assert_int_equal(keywords_find(&k, dir, (struct span){ name, KEYWORD_MAX + 1 }, KEYWORDS_ADD, &err), -1);
 	assert_int_equal(err.kind, ERR_PERM);
+	/* a letter on its way takes those that fit */
+	err = (struct err)ERR_INIT;
+	OK(keywords_flag(&k, dir, SPAN_LIT("K25"), KEYWORDS_ADD, &flag, &err));
+	assert_int_equal(flag, (uint32_t)INDEX_KEYWORD << 25);
+	OK(keywords_flag(&k, dir, SPAN_LIT("more"), KEYWORDS_ADD, &flag, &err));
+	assert_int_equal(flag, 0);
+	assert_int_equal(err.kind, ERR_NONE);
+	close(dir = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	assert_int_equal(keywords_flag(&k, dir, SPAN_LIT("more"), KEYWORDS_ADD, &flag, &err), -1);
+	assert_int_equal(err.kind, ERR_SYS);
 	keywords_fini(&k);
 }
 
