@@ -108,6 +108,8 @@ static void test_config_shows(void **state)
 	assert_null(strstr(r.out, "smtpd_timeout"));
 	assert_null(strstr(r.out, "mydomain"));
 	expect(&r, "config|-j|mydomain", TOOL_OK, "\"mydomain\": \"example.com\"", "");
+	expect(&r, "config|mail_version", TOOL_OK, "mail_version = ", "");
+	expect(&r, "config", TOOL_OK, "\nconfig_directory = /", "");
 	expect(&r, "config|smtpd_tiemout", TOOL_FAILED, "", "did you mean 'smtpd_timeout'?");
 	expect(&r, "config|-M", TOOL_OK, "    -o { smtpd_banner = a b }\n", "");
 	expect(&r, "config|-M|smtp", TOOL_OK, "smtp            inet  n - - - - smtpd\n", "");
