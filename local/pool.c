@@ -82,6 +82,7 @@ static int give_up_rights(const struct settings *s, const struct target *t, stru
 	if (t->what == CHILD_USER || t->what == CHILD_BOX)
 		add_path(paths, &sb.n_paths, t->home, SB_READ | SB_WRITE);
 	add_path(paths, &sb.n_paths, t->base, SB_READ | SB_WRITE);
+	add_path(paths, &sb.n_paths, t->link, SB_READ | SB_WRITE);
 	if (t->what == CHILD_USER)
 		add_forward_paths(s, t, a, paths, &sb.n_paths, ARRAY_LEN(paths));
 	return sandbox_apply(&sb, NULL, err);

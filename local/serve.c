@@ -165,6 +165,7 @@ static void commit(struct serve *v)
 static struct box *find_box(struct serve *v, struct span base, struct span path, const struct child_rcpt *r,
 			    struct err *err)
 {
+	unsigned link = r->what == CHILD_USER || r->what == CHILD_BOX ? MAILDIR_LINK : 0;
 	struct box *b;
 
 	for (size_t i = 0; i < v->n_boxes; i++)
@@ -175,7 +176,7 @@ static struct box *find_box(struct serve *v, struct span base, struct span path,
 	b->base = arena_strndup(&v->arena, base.p, base.n);
 	b->path = arena_strndup(&v->arena, path.p, path.n);
 	b->limit = (struct quota_limit){ r->quota_bytes, r->quota_count };
-	if (maildir_open(&b->md, b->base, b->path, MAILDIR_CREATE, err) == 0) {
+	if (maildir_open(&b->md, b->base, b->path, MAILDIR_CREATE | link, err) == 0) {
 		if (quota_read(&b->md, &b->limit, &b->use, err) == 0) {
 			b->has_index = note_is_wanted(&b->md);
 			v->boxes[v->n_boxes++] = b;

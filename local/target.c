@@ -58,6 +58,23 @@ static void set_quota(const struct settings *s, struct target *t, uint64_t own, 
 	t->quota_count = s->store.quota_messages;
 }
 
+/* A Maildir that is a symbolic link lies where the process of others may not go. */
+static void heed_link(struct target *t, struct arena *a)
+{
+	size_t n = strlen(t->path);
+	char *box = arena_printf(a, "%s/%s", t->base, t->path);
+	struct stat st;
+
+	if (n == 0 || t->path[n - 1] != '/')
+		return;
+	for (n = strlen(box); n > 1 && box[n - 1] == '/'; n--)
+		box[n - 1] = '\0';
+	if (lstat(box, &st) < 0 || !S_ISLNK(st.st_mode))
+		return;
+	t->link = box;
+	t->key = arena_printf(a, "%s:%s", t->key, box);
+}
+
 /* ---- virtual mailboxes ---- */
 
 static bool is_below(const char *path, const char *base)
@@ -115,6 +132,7 @@ static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, stru
 	/* resolve tells the general limit where no table has the user's own */
 	set_quota(s, t, r->quota == s->local.virtual_mailbox_limit ? 0 : r->quota, s->local.virtual_mailbox_limit);
 	t->key = arena_printf(a, "virtual:%u:%u:%s", t->uid, t->gid, t->base);
+	heed_link(t, a);
 	return 0;
 }
 
@@ -228,6 +246,7 @@ static int find_system_user(const struct settings *s, const struct dlv_rcpt *r, 
 	set_mailbox(s, t, a);
 	set_quota(s, t, r->quota, s->local.mailbox_size_limit);
 	t->key = arena_printf(a, "user:%u:%u:%s", t->uid, t->gid, t->user);
+	heed_link(t, a);
 	return 0;
 }
 

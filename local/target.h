@@ -15,6 +15,7 @@ struct target {
 	const char *user;               /* login name; "" for a virtual mailbox */
 	const char *home, *shell;
 	const char *base, *path;        /* the mailbox, as in struct child_rcpt */
+	const char *link;               /* the mailbox when it is a symbolic link, for the sandbox; else NULL */
 	const char *key;                /* recipients with the same key may share a process */
 	struct span address;            /* command or path */
 	struct span mailbox_command;    /* what delivers in place of writing to the mailbox, or empty */

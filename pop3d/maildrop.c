@@ -44,11 +44,6 @@ void maildrop_close(struct maildrop *d)
 
 /* ---- the list ---- */
 
-static size_t index_of(const struct maildrop *d, const struct message *m)
-{
-	return (size_t)(m - d->v);
-}
-
 /* RETR ends the last line where the message does not. */
 static uint64_t size_of(const struct maildrop *d, const struct index_msg *m)
 {
@@ -57,28 +52,56 @@ static uint64_t size_of(const struct maildrop *d, const struct index_msg *m)
 	return m->vsize + (m->state & INDEX_UNENDED ? 2 : 0);
 }
 
+struct sizing {
+	struct maildrop *d;
+	struct message *next;
+};
+
 static bool take_size(void *arg, size_t i, const struct index_msg *m, const struct mail_keys *k,
 		      const struct mail_body *body)
 {
-	struct maildrop *d = arg;
+	struct sizing *s = arg;
 
+	while (s->next->at < i)
+		s->next++;
 	if (m)
-		d->v[i].size = size_of(d, m);
+		s->next->size = size_of(s->d, m);
 	else
-		d->v[i].is_gone = true;
+		s->next->is_gone = true;
 	return true;
 }
 
 static int take_sizes(struct maildrop *d, struct err *err)
 {
 	uint32_t *all = xcalloc(d->n + 1, sizeof(*all));
+	struct sizing s = { d, d->v };
 	int rc;
 
 	for (size_t i = 0; i < d->n; i++)
-		all[i] = (uint32_t)i;
-	rc = mailbox_walk(d->box, all, d->n, MAILBOX_FACTS, take_size, d, err);
+		all[i] = d->v[i].at;
+	rc = mailbox_walk(d->box, all, d->n, MAILBOX_FACTS, take_size, &s, err);
 	free(all);
 	return rc;
+}
+
+/* What the user may not open and nobody knows the size of gets no number: else LIST and STAT would fail for all. */
+static void leave_out_closed(struct maildrop *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct message *m = &d->v[i];
+		struct err err = ERR_INIT;
+		int fd = m->size == UINT64_MAX && !m->is_gone ? mailbox_file(d->box, m->at, NULL, &err) : -1;
+
+		if (fd >= 0)
+			close(fd);
+		if (err.kind != ERR_SYS || (err.sys != EACCES && err.sys != EPERM))
+			d->v[n++] = *m;
+		else if (d->n_closed++ == 0)
+			d->closed = err;
+	}
+	d->n = n;
 }
 
 int maildrop_load(struct maildrop *d, struct err *err)
@@ -92,8 +115,12 @@ int maildrop_load(struct maildrop *d, struct err *err)
 	d->n = d->box->n;
 	d->v = arena_alloc(&d->arena, (d->n + 1) * sizeof(*d->v));
 	for (size_t i = 0; i < d->n; i++)
-		d->v[i] = (struct message){ .uid = d->box->v[i].uid, .size = UINT64_MAX };
-	return take_sizes(d, err);
+		d->v[i] = (struct message){ .uid = d->box->v[i].uid, .at = (uint32_t)i, .size = UINT64_MAX };
+	if (take_sizes(d, err) < 0)
+		return -1;
+	if (!d->has_fast_sizes)
+		leave_out_closed(d);
+	return 0;
 }
 
 int maildrop_measure(struct maildrop *d, struct err *err)
@@ -104,7 +131,7 @@ int maildrop_measure(struct maildrop *d, struct err *err)
 
 	for (size_t i = 0; i < d->n; i++)
 		if (d->v[i].size == UINT64_MAX && !d->v[i].is_gone)
-			sel[n++] = (uint32_t)i;
+			sel[n++] = d->v[i].at;
 	if (n)
 		rc = d->has_fast_sizes ? mailbox_ensure_dates(d->box, sel, n, err) : mailbox_ensure(d->box, sel, n, err);
 	free(sel);
@@ -118,7 +145,7 @@ int maildrop_size(struct maildrop *d, struct message *m, uint64_t *n_r, struct e
 	*n_r = m->is_gone ? 0 : m->size;
 	if (*n_r != UINT64_MAX)
 		return 0;
-	if (mailbox_msg(d->box, index_of(d, m), MAILBOX_WANT_SIZE | MAILBOX_WANT_OCTETS, &facts, err) == 0) {
+	if (mailbox_msg(d->box, m->at, MAILBOX_WANT_SIZE | MAILBOX_WANT_OCTETS, &facts, err) == 0) {
 		*n_r = m->size = size_of(d, &facts);
 		return 0;
 	}
@@ -152,7 +179,7 @@ int maildrop_uidl(struct maildrop *d, const struct message *m, const char *forma
 	int rc = read_list(d, format, err);
 
 	if (rc == 0 && (d->uids.n || strstr(format, "%f")))
-		rc = mailbox_base_name(d->box, index_of(d, m), &d->arena, &id.base, err);
+		rc = mailbox_base_name(d->box, m->at, &d->arena, &id.base, err);
 	/* one that is gone is listed all the same */
 	if (rc < 0 && err->kind != ERR_PERM)
 		return -1;
@@ -170,7 +197,7 @@ int maildrop_read(struct maildrop *d, struct message *m, struct err *err)
 {
 	uint64_t octets;
 	int fd = m->is_gone ? err_set(err, ERR_PERM, "message is gone: another session has removed it") :
-			      mailbox_file(d->box, index_of(d, m), &octets, err);
+			      mailbox_file(d->box, m->at, &octets, err);
 
 	if (fd < 0 && err->kind == ERR_PERM)
 		m->is_gone = true;
@@ -179,7 +206,7 @@ int maildrop_read(struct maildrop *d, struct message *m, struct err *err)
 
 void maildrop_set_seen(struct maildrop *d, const struct message *m)
 {
-	uint32_t i = (uint32_t)index_of(d, m), *modified;
+	uint32_t i = (uint32_t)m->at, *modified;
 	struct arena a = { 0 };
 	struct err err = ERR_INIT;
 	size_t n;
@@ -198,7 +225,7 @@ int maildrop_expunge(struct maildrop *d, uint64_t *n_r, struct err *err)
 
 	for (size_t i = 0; i < d->n; i++)
 		if (d->v[i].is_deleted)
-			sel[n++] = (uint32_t)i;
+			sel[n++] = d->v[i].at;
 	if (n)
 		rc = mailbox_expunge(d->box, sel, n, err);
 	*n_r = rc == 0 ? n : 0;

@@ -8,7 +8,7 @@
 #include "store/uidlist.h"
 
 struct message {
-	uint32_t uid;
+	uint32_t uid, at;               /* at: index in the mailbox's v */
 	uint64_t size;                  /* octets as RETR sends them, UINT64_MAX: not known yet */
 	bool is_deleted;                /* DELE */
 	bool is_gone;                   /* somebody else removed it */
@@ -22,6 +22,8 @@ struct maildrop {
 	struct arena arena;
 	struct message *v;              /* by UID; message number i + 1 */
 	size_t n;
+	size_t n_closed;                /* messages left out, as their files cannot be opened */
+	struct err closed;              /* why, of the first */
 	bool has_fast_sizes;
 	int lock;                       /* of pop3_lock_session, -1: none */
 };
@@ -35,7 +37,8 @@ int maildrop_open(struct maildrop *d, const struct mail_store_options *opt, stru
  * maildrop_close. Source: maildrop.c */
 int maildrop_lock(struct maildrop *d, struct err *err) WARN_UNUSED;
 
-/* Lists the messages, with UIDs. -1 ERR_SYS or ERR_TEMP. Source: maildrop.c */
+/* Lists the messages, with UIDs; what the user has no right to read, and whose size is not known without, is left out and
+ * counted in n_closed. -1 ERR_SYS or ERR_TEMP. Source: maildrop.c */
 int maildrop_load(struct maildrop *d, struct err *err) WARN_UNUSED;
 
 void maildrop_close(struct maildrop *d);

@@ -178,6 +178,9 @@ static int welcome(struct session *s)
 	}
 	if (maildrop_load(s->box, &err) < 0)
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be opened.", &err);
+	if (s->box->n_closed)
+		log_warn("pop3(%s)<%d><%s>: %zu message%s left out: %s", s->start->user, (int)getpid(), s->start->session,
+			 s->box->n_closed, s->box->n_closed == 1 ? "" : "s", s->box->closed.msg);
 	return session_putf(s, "+OK Logged in.\r\n");
 }
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "conf/cidr.h"
 #include "conf/nearest.h"
 #include "conf/param.h"
@@ -49,13 +50,33 @@ static int read_pem(const struct told *t, const char *name, const char *const *f
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		if (files[i][0] == '\0' || strcmp(files[i], "none") == 0 || (i > 0 && strcmp(files[i], files[i - 1]) == 0))
+		if (files[i][0] == '\0' || strcmp(files[i], "none") == 0)
 			continue;
 		if (source_slurp(pem, files[i], &err) == 0 && str_addc(pem, '\n') == 0)
 			continue;
 		conf_error_once(t->errors, arena_printf(&t->errors->arena, "%s: %s", check_where(t->layer, name, t->errors),
 							err.msg));
 		return -1;
+	}
+	return 0;
+}
+
+/* read_pem of certificates with their keys, whose dates are looked at. */
+static int read_certs(const struct told *t, const char *name, const char *const *files, size_t n, struct str *pem)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		size_t before = pem->n;
+		struct err err;
+
+		if (i > 0 && strcmp(files[i], files[i - 1]) == 0)
+			continue;
+		if (read_pem(t, name, files + i, 1, pem) < 0)
+			return -1;
+		if (tls_check_dates(span_from(str_span(pem), before), (int64_t)(clock_wall_ms() / 1000), &err) < 0)
+			conf_error_once(t->errors, arena_printf(&t->errors->arena, CONF_WARNING "%s: %s: %s",
+								check_where(t->layer, name, t->errors), files[i], err.msg));
 	}
 	return 0;
 }
@@ -72,8 +93,8 @@ static void check_smtpd(const struct conf *layer, const char *service, struct co
 	if (smtpd_conf_read(&c, layer, &a, &err) == 0) {
 		const char *const pair[] = { c.smtpd_tls_cert_file, c.smtpd_tls_key_file };
 		int rc = c.smtpd_tls_chain_files.n ?
-			read_pem(&t, "smtpd_tls_chain_files", c.smtpd_tls_chain_files.v, c.smtpd_tls_chain_files.n, &pem) :
-			read_pem(&t, cert_param(layer), pair, c.smtpd_tls_cert_file[0] ? 2 : 0, &pem);
+			read_certs(&t, "smtpd_tls_chain_files", c.smtpd_tls_chain_files.v, c.smtpd_tls_chain_files.n, &pem) :
+			read_certs(&t, cert_param(layer), pair, c.smtpd_tls_cert_file[0] ? 2 : 0, &pem);
 
 		rc |= read_pem(&t, "smtpd_tls_CAfile", (const char *const[]){ c.smtpd_tls_CAfile }, 1, &ca);
 		if (rc == 0)
@@ -110,7 +131,7 @@ static void check_login(const struct conf *layer, struct conf_errors *errors)
 		for (i = 0; i < c.login_trusted_networks.n; i++)
 			if (cidr_parse(&net, span_z(c.login_trusted_networks.v[i]), &err) < 0)
 				check_told(layer, arena_printf(&a, "login_trusted_networks: %s", err.msg), errors);
-		if (c.ssl_cert[0] && c.ssl != SSL_NO && read_pem(&t, "ssl_cert", pair, 2, &pem) == 0) {
+		if (c.ssl_cert[0] && c.ssl != SSL_NO && read_certs(&t, "ssl_cert", pair, 2, &pem) == 0) {
 			p.pem = str_span(&pem);
 			if (!(ctx = tls_ctx_new(&p, &err)))
 				check_told(layer, arena_printf(&a, "ssl_cert: %s: %s", c.ssl_cert, err.msg), errors);

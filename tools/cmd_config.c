@@ -74,7 +74,7 @@ static void print_one(struct printer *p, const char *name)
 		print_value(p, name, param->def);
 	else if (!p->o->defaults && (!p->o->set_only || (v && v->file)) && conf_raw(p->c, name))
 		print_value(p, name, conf_raw(p->c, name));
-	else if (!param && !v)
+	else if (!param && !conf_raw(p->c, name))
 		print_unknown(p, name);
 }
 
@@ -83,10 +83,10 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Parameters and names of the postmaster's own, sorted. */
+/* Parameters, facts and names of the postmaster's own, sorted. */
 static void print_all(struct printer *p)
 {
-	const char **names = xcalloc(param_count + p->c->values.n, sizeof(*names));
+	const char **names = xcalloc(param_count + CONF_FACTS + p->c->values.n, sizeof(*names));
 	struct arena a = { 0 };
 	size_t n = 0, i, pos = 0;
 	struct span key;
@@ -94,6 +94,9 @@ static void print_all(struct printer *p)
 
 	for (i = 0; i < param_count; i++)
 		names[n++] = param_table[i].name;
+	for (i = 0; i < CONF_FACTS; i++)
+		if (!conf_find(p->c, conf_facts[i]))
+			names[n++] = conf_facts[i];
 	while (htab_next(&p->c->values, &pos, &key, &value)) {
 		names[n] = arena_strndup(&a, key.p, key.n);
 		n += !param_find(names[n]);

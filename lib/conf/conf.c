@@ -110,12 +110,21 @@ const struct conf_value *conf_find(const struct conf *c, const char *name)
 	return find(c, span_z(name));
 }
 
+const char *const conf_facts[CONF_FACTS] = { "config_directory", "mail_version" };
+
+static const char *find_fact(const struct conf *c, const char *name)
+{
+	if (strcmp(name, conf_facts[0]) == 0)
+		return c->dir;
+	return strcmp(name, conf_facts[1]) == 0 ? SURAT_VERSION : NULL;
+}
+
 const char *conf_raw(const struct conf *c, const char *name)
 {
 	const struct conf_value *v = conf_find(c, name);
 	const struct param *p = v ? NULL : param_find(name);
 
-	return v ? v->value : p ? p->def : NULL;
+	return v ? v->value : p ? p->def : find_fact(c, name);
 }
 
 static int expand_chained(struct str *out, struct span value, struct chain *chain, struct err *err);

@@ -86,6 +86,10 @@ void conf_errors_fini(struct conf_errors *errors);
 void conf_error(struct conf_errors *errors, const char *fmt, ...) PRINTF(2, 3);
 void conf_error_once(struct conf_errors *errors, const char *line);
 
+/* Names that are no parameters and may be referred to as in Postfix: config_directory, mail_version. Source: conf.c */
+#define CONF_FACTS 2
+extern const char *const conf_facts[CONF_FACTS];
+
 /* The raw value (a default if unset) or NULL for an unknown name. Source: conf.c */
 const char *conf_raw(const struct conf *c, const char *name);
 

@@ -56,7 +56,8 @@ static int allow_path(int ruleset, const struct sandbox_path *p, uint64_t handle
 	int rc;
 
 	rule.parent_fd = open(p->path, O_PATH | O_CLOEXEC);
-	if (rule.parent_fd < 0 && (errno == ENOENT || errno == EACCES || errno == ENOTDIR))
+	if (rule.parent_fd < 0 && (errno == ENOENT || errno == EACCES || errno == ENOTDIR ||
+				   errno == ELOOP))
 		return 0;
 	if (rule.parent_fd < 0 || fstat(rule.parent_fd, &st) < 0)
 		return err_sys(err, "sandbox: %s", p->path);

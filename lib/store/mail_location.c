@@ -157,7 +157,7 @@ int mail_location_open(struct maildir *md, const char *home, const char *mail, s
 	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = '\0';
 	base = split_path(&a, home, path, &rest);
-	rc = maildir_open(md, base, rest, MAILDIR_CREATE, err);
+	rc = maildir_open(md, base, rest, MAILDIR_CREATE | MAILDIR_LINK, err);
 	arena_fini(&a);
 	return rc;
 }

@@ -21,6 +21,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,14 +83,42 @@ static int sync_place(int at)
 	return rc;
 }
 
+/* The directory behind the symbolic link name; -1 with errno. It is read and followed in one piece, so that nobody puts
+ * another in its place in between. */
+static int follow(int at, const char *name)
+{
+	int link = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+	char to[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (link < 0 || fstat(link, &st) < 0) {
+		close_fd(&link);
+		return -1;
+	}
+	n = S_ISLNK(st.st_mode) ? readlinkat(link, "", to, sizeof(to)) : 0;
+	if (n <= 0 || (size_t)n >= sizeof(to)) {
+		errno = ENOTDIR;
+	} else if (geteuid() == 0 || (st.st_uid != geteuid() && st.st_uid != 0)) {
+		errno = ELOOP;
+	} else {
+		to[n] = '\0';
+		fd = openat(at, to, DIR_OPEN & ~O_NOFOLLOW);
+	}
+	close(link);
+	return fd;
+}
+
 /* Steps through path below *fd; *fd is closed and replaced at each step. */
-static int walk(int *fd, const char *path, bool create, struct err *err)
+static int walk(int *fd, const char *path, unsigned flags, struct err *err)
 {
 	struct span rest = span_z(path), word;
 	char name[NAME_MAX + 1];
 	bool is_at_end = false;
 	int next;
 
+	while (rest.n && rest.p[rest.n - 1] == '/')
+		rest.n--;
 	while (span_word(&rest, "/", &word)) {
 		bool made = false;
 
@@ -100,7 +129,11 @@ static int walk(int *fd, const char *path, bool create, struct err *err)
 		memcpy(name, word.p, word.n);
 		name[word.n] = '\0';
 		is_at_end = rest.n == 0;
-		next = open_dir(*fd, name, is_at_end ? DIR_OPEN : PATH_OPEN, create, &made);
+		next = open_dir(*fd, name, is_at_end ? DIR_OPEN : PATH_OPEN, flags & MAILDIR_CREATE, &made);
+		if (next < 0 && errno == ENOTDIR && is_at_end && (flags & MAILDIR_LINK))
+			next = follow(*fd, name);
+		if (next < 0 && is_at_end)
+			return err_sys(err, "cannot open mailbox %s", path);
 		if (next < 0)
 			return err_sys(err, "cannot open directory %s of mailbox %s", name, path);
 		if (made && sync_place(*fd) < 0) {
@@ -142,13 +175,11 @@ static int open_three(struct maildir *md, const char *path, bool create, struct 
 
 int maildir_open(struct maildir *md, const char *base, const char *path, unsigned flags, struct err *err)
 {
-	bool create = flags & MAILDIR_CREATE;
-
 	*md = (struct maildir)MAILDIR_INIT;
 	md->fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (md->fd < 0)
 		return err_sys(err, "cannot open directory %s", base);
-	if (walk(&md->fd, path, create, err) == 0 && open_three(md, path, create, err) == 0)
+	if (walk(&md->fd, path, flags, err) == 0 && open_three(md, path, flags & MAILDIR_CREATE, err) == 0)
 		return 0;
 	maildir_close(md);
 	return -1;

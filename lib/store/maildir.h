@@ -10,7 +10,10 @@
 #include "base/err.h"
 #include "base/span.h"
 
-enum maildir_flags { MAILDIR_CREATE = 1 };
+enum maildir_flags {
+	MAILDIR_CREATE = 1,
+	MAILDIR_LINK = 2,       /* the last component of path may be a symbolic link, as a user's own mailbox may be */
+};
 
 /* Seconds after which a file in tmp/ belongs to nobody any more (maildir(5)). */
 #define MAILDIR_TMP_AGE (36 * 3600)
@@ -47,7 +50,8 @@ struct maildir_batch {
 
 /* Opens the Maildir at `path` below the directory `base` (which comes from configuration or passwd and is opened as it
  * is); symbolic links and ".." in path are refused. With MAILDIR_CREATE missing directories are made 0700 and synced.
- * ERR_SYS when the file system says no. Blocks. The caller closes. Source: maildir.c */
+ * With MAILDIR_LINK a link of this process's user or of root is followed at the end of path, except by root, who could
+ * be led anywhere. ERR_SYS when the file system says no. Blocks. The caller closes. Source: maildir.c */
 int maildir_open(struct maildir *md, const char *base, const char *path, unsigned flags, struct err *err) WARN_UNUSED;
 
 /* Opens the directory `name` (of one component, no symbolic link) below the descriptor `at`, and tmp/, new/ and cur/

@@ -297,6 +297,38 @@ static STACK_OF(X509) *read_certs(struct span pem, struct err *err)
 }
 
 /* The chain of a certificate is what stands behind it up to the next one that has a key of its own. */
+static int bad_date(const X509 *x, const ASN1_TIME *date, const char *what, struct err *err)
+{
+	char cn[256] = "", day[32] = "";
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(date, &tm) == 1)
+		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	if (X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof(cn)) <= 0)
+		return err_set(err, ERR_CONF, "the certificate %s %s", what, day);
+	return err_set(err, ERR_CONF, "the certificate of '%s' %s %s", cn, what, day);
+}
+
+int tls_check_dates(struct span pem, int64_t now, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	STACK_OF(X509) *certs = read_certs(pem, &ignored);
+	time_t t = (time_t)now;
+	int i, rc = 0;
+
+	for (i = 0; rc == 0 && i < sk_X509_num(certs); i++) {
+		const X509 *x = sk_X509_value(certs, i);
+
+		if (X509_cmp_time(X509_get0_notAfter(x), &t) < 0)
+			rc = bad_date(x, X509_get0_notAfter(x), "has expired on", err);
+		else if (X509_cmp_time(X509_get0_notBefore(x), &t) > 0)
+			rc = bad_date(x, X509_get0_notBefore(x), "is not valid before", err);
+	}
+	drop_certs(certs);
+	ERR_clear_error();
+	return rc;
+}
+
 static int use_pair(struct tls_ctx *ctx, STACK_OF(X509) *certs, EVP_PKEY *key, bool *found, struct err *err)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();

@@ -33,6 +33,10 @@ int tls_preload(struct err *err) WARN_UNUSED;
 struct tls_ctx *tls_ctx_new(const struct tls_params *p, struct err *err) WARN_UNUSED;
 void tls_ctx_unref(struct tls_ctx **ctx);       /* takes NULL; sets *ctx to NULL */
 
+/* Are all certificates in pem good at now (seconds since 1970)? -1 ERR_CONF names the first that has expired or is not
+ * valid yet; 0 also where there is none to be read, which tls_ctx_new tells. Source: tls.c */
+int tls_check_dates(struct span pem, int64_t now, struct err *err) WARN_UNUSED;
+
 /* Puts a server session under s; the caller has flushed the output and dropped the input (a client that sent bytes
  * behind STARTTLS loses them: RFC 3207 section 4.2, CVE-2011-0411). tls_handshake runs the handshake. Source: tls.c */
 int tls_accept(struct stream *s, struct tls_ctx *ctx, struct err *err) WARN_UNUSED;

@@ -4,6 +4,7 @@ import imaplib
 import os
 import pathlib
 import re
+import shutil
 
 import pytest
 from instance import IS_ROOT, Instance, wait_for
@@ -90,6 +91,39 @@ def test_pam_login_fetches(world):
     assert body_of(got) == b"Halo.\n"
     with pytest.raises(Exception, match="AUTH"):
         pop3(world.i, world.ani.pw_name, "salah")
+
+
+def test_maildir_is_a_link(world):
+    """~/Maildir -> elsewhere, for all who work in it; nothing inside of it may be one."""
+    user, place = world.budi, world.i.dir / "srv"
+    for path in (place, place / "box"):
+        path.mkdir()
+        os.chown(path, user.pw_uid, user.pw_gid)
+    box = world.box(user)
+    shutil.rmtree(box, ignore_errors=True)
+    world.send(f"{user.pw_name}@example.com")
+    wait_for("a mailbox", lambda: files_of(box))
+    shutil.rmtree(box)
+    box.symlink_to(place / "box")
+    os.lchown(box, user.pw_uid, user.pw_gid)
+    m = world.send(f"{user.pw_name}@example.com")
+    wait_file(place / "box", m)
+    assert body_of(fetch(world.i, user.pw_name, m, PASSWORD)) == b"Halo.\n"
+    with imaplib.IMAP4("127.0.0.1", world.i.port("imap")) as c:
+        c.starttls(trust(world.i))
+        c.login(user.pw_name, PASSWORD)
+        assert c.select() == ("OK", [b"1"])
+        assert c.create("Tetangga")[0] == "OK" and c.copy("1", "Tetangga")[0] == "OK"
+        assert c.select("Tetangga") == ("OK", [b"1"])
+    assert (place / "box/.Tetangga").stat().st_uid == user.pw_uid
+    assert "INBOX: 1 message, index agrees" in world.i.surat("index", user.pw_name, "--check").stdout
+    shutil.rmtree(place / "box/new")
+    (place / "box/new").symlink_to("cur")
+    world.send(f"{user.pw_name}@example.com")
+    world.i.wait_log("cannot open directory new of maildir Maildir/: Not a directory", PATIENCE)
+    (place / "box/new").unlink()
+    wait_queue_empty(world.i)
+    box.unlink()
 
 
 def test_pam_login_sends(world):

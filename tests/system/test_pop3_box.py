@@ -1,10 +1,13 @@
 """A POP3 mailbox from the client's side: what is numbered, shown, marked, kept and deleted, also over restarts."""
 import contextlib
+import imaplib
+import os
 import poplib
+import shutil
 
 import pytest
 from instance import Instance, wait_for
-from letters import crlf, files_of, letter, pop3, smtp, wait_file
+from letters import crlf, files_of, letter, pop3, smtp, trust, wait_file
 
 TITO, IQBAL = "tito@example.com", "iqbal@example.com"
 USERS = {TITO: "rahasia-1", IQBAL: "rahasia-2"}
@@ -17,11 +20,11 @@ def box():
         yield i
 
 
-def send(i, n):
-    text, m = letter(to=IQBAL, body="".join(f"line {k}\n" for k in range(n * 10)) + ".dot\n")
+def send(i, n, to=IQBAL):
+    text, m = letter(to=to, body="".join(f"line {k}\n" for k in range(n * 10)) + ".dot\n")
     with contextlib.closing(smtp(i)) as s:
-        s.sendmail(TITO, [IQBAL], crlf(text))
-    wait_file(i.maildir(IQBAL), m)
+        s.sendmail(TITO, [to], crlf(text))
+    wait_file(i.maildir(to), m)
     return m
 
 
@@ -122,3 +125,24 @@ def test_capa_and_cleartext(box):
     with pytest.raises(poplib.error_proto):
         p._shortcmd("STLS")
     p.quit()
+
+
+def test_mailbox_of_a_virtual_user_is_a_link(box):
+    """Beside it the same delivery process serves one that is none."""
+    mine, place = box.maildir(TITO), box.dir / "elsewhere"
+    shutil.copytree(box.maildir(IQBAL).parent, mine.parent)
+    shutil.move(mine, place)
+    mine.symlink_to(place)
+    owner = box.mail.stat()
+    for path in (mine.parent, mine, place, *place.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    m = send(box, 5, TITO)
+    send(box, 6)
+    assert m.encode() in wait_file(place, m)
+    p = pop3(box, TITO, USERS[TITO])
+    assert m.encode() in b"\n".join(p.retr(4)[1])
+    p.quit()
+    with imaplib.IMAP4("127.0.0.1", box.port("imap")) as c:
+        c.starttls(trust(box))
+        c.login(TITO, USERS[TITO])
+        assert c.select() == ("OK", [b"4"])

@@ -158,6 +158,37 @@ static void test_origin_and_snapshot(void **state)
 	tmpdir_remove(&t);
 }
 
+/* Names that Postfix knows without anybody setting them. */
+static void test_facts(void **state)
+{
+	struct conf_errors errors = { 0 };
+	struct str want = STR_INIT(1000);
+	struct conf c, layer;
+	struct tmpdir t;
+	struct err err;
+
+	tmpdir_make(&t);
+	tmpdir_write(&t, "main.cf", "myhostname = a.example\nsmtpd_banner = $myhostname ESMTP ($mail_version)\n"
+		     "alias_maps = texthash:${config_directory}/aliases\n");
+	if (conf_load(&c, t.path, &errors) < 0)
+		fail_msg("%s", errors.v[0]);
+	assert_int_equal(errors.n, 0);
+	assert_int_equal(conf_expand_name(&want, &c, "smtpd_banner", &err), 0);
+	assert_true(span_starts(str_span(&want), "a.example ESMTP (") && want.p[17] >= '0' && want.p[17] <= '9');
+	str_reset(&want);
+	assert_int_equal(str_addf(&want, "texthash:%s/aliases", t.path), 0);
+	conf_overlay(&layer, &c);
+	expect(&layer, "alias_maps", want.p);
+	/* who sets one means it */
+	assert_int_equal(conf_set(&layer, "mail_version", "9", "master.cf", 1, &err), 0);
+	expect(&layer, "smtpd_banner", "a.example ESMTP (9)");
+	conf_fini(&layer);
+	conf_fini(&c);
+	conf_errors_fini(&errors);
+	str_fini(&want);
+	tmpdir_remove(&t);
+}
+
 static void test_overlay(void **state)
 {
 	struct conf_errors errors = { 0 };
@@ -246,6 +277,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_missing_file),
 	cmocka_unit_test(test_debian),
 	cmocka_unit_test(test_origin_and_snapshot),
+	cmocka_unit_test(test_facts),
 	cmocka_unit_test(test_overlay),
 	cmocka_unit_test(test_host_names),
 	cmocka_unit_test(test_loops_and_floods),

@@ -516,12 +516,39 @@ static void test_rights(void **state)
 	assert_int_not_equal(client_close(&c), 0);
 	start.uid = start.gid = UID_A;
 	session("C: STAT\nS: +OK 0 0\nC: QUIT\nS: +OK Logging out.\nE\n");
-	put("new/1.a", "A: b\n\n");
-	client_open(&c);
 	/* root's file: the user cannot read it */
-	assert_int_equal(chmod(theirs, 0700), 0);
-	script(&c, "S: +OK Logged in.\nC: RETR 1\nS: -ERR [SYS/TEMP] Message 1 cannot be read now.\n");
-	client_close(&c);
+	put("new/1.a,W=8", "A: b\n\n");
+	session("C: RETR 1\nS: -ERR [SYS/TEMP] Message 1 cannot be read now.\nC: QUIT\nS: +OK Logging out.\nE\n");
+}
+
+/* The letters around those that the user cannot read have the numbers 1 and 2, and the right files. */
+static void test_closed_letters(void **state)
+{
+	static const char *const names[] = { "cur/1.a:2,S", "cur/2.b:2,", "cur/3.c:2,", "new/4.d" };
+	struct client c;
+	char path[300];
+
+	if (geteuid() != 0)
+		skip();
+	start.home = root;
+	start.changes_user = true;
+	start.uid = start.gid = UID_A;
+	assert_int_equal(chmod(root, 0777), 0);
+	session("C: QUIT\nS: +OK Logging out.\nE\n");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		put(names[i], i == 1 ? "A: two\n\n" : "A: b\n\nthree\n");
+		snprintf(path, sizeof(path), "%s/%s", mail, names[i]);
+		assert_int_equal(i % 2 ? chown(path, UID_A, UID_A) : chmod(path, 0), 0);
+	}
+	client_open(&c);
+	script(&c, "S: +OK Logged in.\nC: STAT\nS: +OK 2 25\nC: LIST\nS: +OK 2 messages:\nS: 1 10\nS: 2 15\nS: .\n"
+		   "C: RETR 1\nS: +OK 10 octets\nS: A: two\nS: \nS: .\nC: LIST 3\nS: -ERR There's no such message.\n"
+		   "C: DELE 1\nS: +OK Marked to be deleted.\nC: QUIT\nS: +OK Logging out, messages deleted.\nE\n");
+	assert_int_equal(client_close(&c), 0);
+	assert_non_null(strstr(c.log_text, ": 2 messages left out: cannot open 1.a:2,S: Permission denied"));
+	assert_true(exists("cur/1.a:2,S") && exists("cur/3.c:2,") && exists("new/4.d"));
+	assert_false(exists("cur/2.b:2,S"));
+	session("C: LIST\nS: +OK 1 messages:\nS: 1 15\nS: .\nC: QUIT\nS: +OK Logging out.\nE\n");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -531,7 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_transaction), T(test_errors), T(test_delete), T(test_uidl), T(test_empty_and_missing),
 		T(test_changes), T(test_options), T(test_pipelining), T(test_limits), T(test_large), T(test_planted),
-		T(test_cannot_open), T(test_rights),
+		T(test_cannot_open), T(test_rights), T(test_closed_letters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

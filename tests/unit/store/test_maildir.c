@@ -11,6 +11,7 @@
 #include <ftw.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "store/maildir.h"
@@ -437,6 +438,60 @@ static void test_refused_paths(void **state)
 	str_fini(&s);
 }
 
+/* A link for the mailbox itself: its user follows it, and root nobody's. */
+static void test_mailbox_behind_a_link(void **state)
+{
+	static const struct {
+		const char *label, *link, *target, *path;
+		uid_t as, owner;
+		unsigned flags;
+		bool want;
+	} rows[] = {
+		{ "own",             "a",      "box",     "a",          4242, 4242, MAILDIR_LINK,                  true },
+		{ "own, slash",      "b",      "box",     "b/",         4242, 4242, MAILDIR_LINK | MAILDIR_CREATE, true },
+		{ "of root",         "c",      "box",     "c",          4242, 0,    MAILDIR_LINK,                  true },
+		{ "through another", "d",      "a",       "d",          4242, 4242, MAILDIR_LINK,                  true },
+		{ "of a stranger",   "e",      "box",     "e",          4242, 4243, MAILDIR_LINK,                  false },
+		{ "not asked for",   "f",      "box",     "f",          4242, 4242, MAILDIR_CREATE,                false },
+		{ "as root",         "g",      "box",     "g",          0,    0,    MAILDIR_LINK,                  false },
+		{ "parent",          "h",      ".",       "h/box",      4242, 4242, MAILDIR_LINK | MAILDIR_CREATE, false },
+		{ "dangling",        "i",      "nowhere", "i",          4242, 4242, MAILDIR_LINK | MAILDIR_CREATE, false },
+		{ "loop",            "j",      "j",       "j",          4242, 4242, MAILDIR_LINK | MAILDIR_CREATE, false },
+		{ "a file",          "k",      "file",    "k",          4242, 4242, MAILDIR_LINK | MAILDIR_CREATE, false },
+		{ "tmp is a link",   "l/tmp",  "../box",  "l",          4242, 4242, MAILDIR_LINK | MAILDIR_CREATE, false },
+	};
+	struct str s = STR_INIT(4096);
+
+	if (geteuid() != 0)
+		skip();
+	put("file", "");
+	assert_int_equal(chmod(root, 0755), 0);
+	for (size_t i = 0; i < 5; i++) {
+		static const char *const names[] = { "box", "box/tmp", "box/new", "box/cur", "l" };
+
+		assert_int_equal(mkdir(path_of(&s, names[i]), 0700), 0);
+		assert_int_equal(chown(path_of(&s, names[i]), 4242, 4242), 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct maildir md;
+		struct err err = ERR_INIT;
+		struct stat st, box;
+		int rc;
+
+		assert_int_equal(symlink(rows[i].target, path_of(&s, rows[i].link)), 0);
+		assert_int_equal(lchown(path_of(&s, rows[i].link), rows[i].owner, 0), 0);
+		assert_int_equal(seteuid(rows[i].as), 0);
+		rc = maildir_open(&md, root, rows[i].path, rows[i].flags, &err);
+		assert_int_equal(seteuid(0), 0);
+		if ((rc == 0) != rows[i].want || (rc < 0 && !err_is_temporary(&err)))
+			fail_msg("%s: %d %s", rows[i].label, rc, rc < 0 ? err.msg : "");
+		if (rc == 0 && (fstat(md.fd, &st) < 0 || stat(path_of(&s, "box"), &box) < 0 || st.st_ino != box.st_ino))
+			fail_msg("%s: elsewhere", rows[i].label);
+		maildir_close(&md);
+	}
+	str_fini(&s);
+}
+
 static void test_not_created_unasked(void **state)
 {
 	struct maildir md;
@@ -491,6 +546,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_first_delivery), T(test_batch_shares_syncs), T(test_link), T(test_body_from_fd), T(test_twins),
 		T(test_taken_name), T(test_failed_syncs), T(test_twin_sync_fails), T(test_refused_paths),
+		T(test_mailbox_behind_a_link),
 		T(test_not_created_unasked), T(test_abort), T(test_clean_tmp), T(test_base_name),
 	};
 

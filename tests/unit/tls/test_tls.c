@@ -248,6 +248,28 @@ static void test_two_pairs(void **state)
 	str_fini(&both);
 }
 
+/* make_cert: from an hour ago until tomorrow. */
+static void test_dates(void **state)
+{
+	const struct { const char *label; struct span pem; int64_t in_s; const char *want; } rows[] = {
+		{ "now", { ec_pem.p, ec_pem.n }, 0, NULL },
+		{ "last hour", { ec_pem.p, ec_pem.n }, 82800, NULL },
+		{ "expired", { ec_pem.p, ec_pem.n }, 90000, "the certificate of 'mail.example.com' has expired on 2" },
+		{ "to come", { ec_pem.p, ec_pem.n }, -7200, "the certificate of 'mail.example.com' is not valid before 2" },
+		{ "no certificate", { "x", 1 }, 90000, NULL },
+		{ "nothing", SPAN_NULL, 90000, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = ERR_INIT;
+		int rc = tls_check_dates(rows[i].pem, (int64_t)time(NULL) + rows[i].in_s, &err);
+
+		if (rc != (rows[i].want ? -1 : 0) || (rc < 0 && strncmp(err.msg, rows[i].want, strlen(rows[i].want)) != 0))
+			fail_msg("%s: %d %s", rows[i].label, rc, rc < 0 ? err.msg : "");
+	}
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
 static void test_wrong_pem(void **state)
 {
 	struct pem mismatch, only_cert, only_key;
@@ -643,7 +665,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_talk), cmocka_unit_test(test_two_pairs),
-		cmocka_unit_test(test_wrong_pem), cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_wrong_pem), cmocka_unit_test(test_dates), cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_garbage), cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_byte_by_byte), cmocka_unit_test(test_client_cert), cmocka_unit_test(test_chroot),

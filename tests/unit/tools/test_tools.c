@@ -5,7 +5,9 @@
 
 #include "../conf/tmpdir.h"
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/span.h"
+#include "base/str.h"
 #include "tests/session/smtpd/fixture.h"
 #include "tools/commands.h"
 
@@ -108,6 +110,8 @@ static void test_config_shows(void **state)
 	assert_null(strstr(r.out, "smtpd_timeout"));
 	assert_null(strstr(r.out, "mydomain"));
 	expect(&r, "config|-j|mydomain", TOOL_OK, "\"mydomain\": \"example.com\"", "");
+	expect(&r, "config|mail_version", TOOL_OK, "mail_version = ", "");
+	expect(&r, "config", TOOL_OK, "\nconfig_directory = /", "");
 	expect(&r, "config|smtpd_tiemout", TOOL_FAILED, "", "did you mean 'smtpd_timeout'?");
 	expect(&r, "config|-M", TOOL_OK, "    -o { smtpd_banner = a b }\n", "");
 	expect(&r, "config|-M|smtp", TOOL_OK, "smtp            inet  n - - - - smtpd\n", "");
@@ -353,6 +357,53 @@ static void test_check_files(void **state)
 	free(two);
 }
 
+/* A certificate of a day, before it, within it and long after. */
+static void test_check_dates(void **state)
+{
+	static const char main_cf[] = "mailbox_size_limit = 0\nvirtual_mailbox_limit = 0\nalias_maps =\n";
+	static const char services[] = "25 inet n - y - - smtpd\nimap inet n - y - - login\n";
+	static const struct { const char *label, *params, *message; int64_t hours; } cases[] = {
+		{ "good", "ssl_cert = @\nssl_key = @\n", NULL, 0 },
+		{ "expired", "ssl_cert = @\nssl_key = @\n", "warning: $/main.cf:4: ssl_cert: @: the certificate of 'mx.example.com' "
+		  "has expired on 2", 48 },
+		{ "to come", "ssl_cert = @\nssl_key = @\n", "warning: $/main.cf:4: ssl_cert: @: the certificate of 'mx.example.com' "
+		  "is not valid before 2", -48 },
+		{ "of smtpd", "smtpd_tls_cert_file = @\nsmtpd_tls_key_file = @\n", "warning: $/main.cf:4: smtpd_tls_cert_file: @: the ", 48 },
+		{ "chain", "smtpd_tls_chain_files = @\n", "warning: $/main.cf:4: smtpd_tls_chain_files: @: the ", 48 },
+		{ "unused", "ssl = no\nssl_cert = @\nssl_key = @\nsmtpd_tls_cert_file =\n", NULL, 48 },
+	};
+	char *pem = fixture_make_pem();
+	uint64_t now = clock_wall_ms();
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct str conf = STR_INIT(3000), want = STR_INIT(3000);
+		const char *found;
+		struct run r;
+
+		print_message("# %s\n", cases[i].label);
+		begin(&r, "", services);
+		tmpdir_write(&r.dir, "pem", pem);
+		assert_int_equal(str_addz(&conf, main_cf), 0);
+		for (const char *p = cases[i].params; *p; p++)
+			assert_int_equal(*p == '@' ? str_addz(&conf, r.dir.file) : str_addc(&conf, *p), 0);
+		for (const char *p = cases[i].message; p && *p; p++)
+			assert_int_equal(*p == '@' ? str_addz(&want, r.dir.file) : *p == '$' ? str_addz(&want, r.dir.path) :
+					 str_addc(&want, *p), 0);
+		tmpdir_write(&r.dir, "main.cf", conf.p);
+		clock_fake_ms(now + (uint64_t)(cases[i].hours * 3600 * 1000));
+		assert_int_equal(run(&r, "check"), TOOL_OK);
+		clock_fake_ms(0);
+		found = strstr(r.out, want.n ? want.p : "the certificate");
+		/* told once for both services */
+		if (!found != !want.n || (found && strstr(found + 1, want.p)))
+			fail_msg("%s", r.out);
+		str_fini(&conf);
+		str_fini(&want);
+		end(&r);
+	}
+	free(pem);
+}
+
 /* One of each kind: none hides another, and each has its place. */
 static void test_check_all(void **state)
 {
@@ -414,6 +465,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_newaliases),
 	cmocka_unit_test(test_check),
 	cmocka_unit_test(test_check_files),
+	cmocka_unit_test(test_check_dates),
 	cmocka_unit_test(test_check_all),
 	cmocka_unit_test(test_check_json),
 };
