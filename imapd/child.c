@@ -29,7 +29,7 @@ int child_lock_in(const struct child_start *start, struct mail_store *store_r, s
 	char host[256] = "localhost";
 	struct mail_store_options opt = {
 		.home = start->home, .mail = start->mail, .index = start->index, .host = host, .instance = start->instance,
-		.quota = start->quota, .is_suspect = start->had_crash,
+		.quota = { start->quota, start->quota_messages }, .is_suspect = start->had_crash,
 	};
 
 	if (start->changes_user &&
@@ -41,7 +41,6 @@ int child_lock_in(const struct child_start *start, struct mail_store *store_r, s
 	(void)gethostname(host, sizeof(host) - 1);
 	if (mail_store_open(store_r, &opt, err) < 0)
 		return err_wrap(err, "%s", start->mail);
-	store_r->quota.count = start->quota_messages;
 	return give_up_paths(start, err);
 }
 

@@ -15,7 +15,8 @@ static int lock_in(const struct child_start *start, struct maildrop *box, struct
 {
 	struct mail_store_options opt = { .home = start->home, .mail = start->mail, .index = start->index,
 					  .host = "localhost",
-					  .instance = start->instance, .quota = start->quota,
+					  .instance = start->instance,
+					  .quota = { start->quota, start->quota_messages },
 					  .is_suspect = start->had_crash };
 	struct sandbox_path paths[2] = { { start->mail, SB_READ | SB_WRITE }, { start->index, SB_READ | SB_WRITE } };
 	struct sandbox sb = { .may = CHILD_MAY, .calls = start->calls, .paths = paths,
@@ -29,7 +30,6 @@ static int lock_in(const struct child_start *start, struct maildrop *box, struct
 	umask(0077);
 	if (maildrop_open(box, &opt, err) < 0)
 		return -1;
-	box->store.quota.count = start->quota_messages;
 	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
 }
 

@@ -57,7 +57,7 @@ static char *safe_host(struct arena *a, const char *host)
 
 int mail_store_open(struct mail_store *s, const struct mail_store_options *opt, struct err *err)
 {
-	*s = (struct mail_store){ .root = MAILDIR_INIT, .index_dir = -1, .quota = { .bytes = opt->quota } };
+	*s = (struct mail_store){ .root = MAILDIR_INIT, .index_dir = -1, .quota = opt->quota };
 	s->host = safe_host(&s->arena, opt->host);
 	if (mail_location_open(&s->root, opt->home, opt->mail, err) == 0 && open_index(s, opt, err) == 0)
 		return 0;

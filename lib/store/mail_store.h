@@ -16,7 +16,7 @@ struct mail_store_options {
 	const char *index;              /* directory that holds INDEX_DIR instead, "" beside the Maildir, "MEMORY" */
 	const char *host;               /* for base names */
 	uint64_t instance;
-	uint64_t quota;                 /* bytes, 0: none */
+	struct quota_limit quota;
 	bool is_suspect;                /* see index.h */
 };
 

@@ -95,12 +95,11 @@ static void open_store(struct fixture *f, struct session *s)
 {
 	struct mail_store_options opt = { .home = f->root, .mail = f->start.mail, .index = f->start.index,
 					  .host = "host",
-					  .instance = 7, .quota = f->quota };
+					  .instance = 7, .quota = { f->quota, f->quota_messages } };
 	struct err err = ERR_INIT;
 
 	if (mail_store_open(&s->store, &opt, &err) < 0)
 		log_fatal("%s", err.msg);
-	s->store.quota.count = f->quota_messages;
 	/* their special uses, but none is made */
 	s->store.folders = f->conf.mailbox_defaults;
 }

@@ -38,7 +38,7 @@ FIXTURE int fixture_rm(const char *path, const struct stat *st, int type, struct
 FIXTURE void fixture_open(struct mail_store *s)
 {
 	struct mail_store_options opt = { .home = "", .mail = fixture_mail, .index = fixture_index, .host = "h",
-					  .instance = 7, .quota = fixture_quota };
+					  .instance = 7, .quota = { .bytes = fixture_quota } };
 	struct err err = ERR_INIT;
 
 	OK(mail_store_open(s, &opt, &err));
