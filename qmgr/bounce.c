@@ -205,12 +205,6 @@ static enum queue_state about(enum dsn_kind kind)
 	return kind == DSN_FAILURE ? QUEUE_FAILED : kind == DSN_DELAY ? QUEUE_WAITING : QUEUE_SENT;
 }
 
-/* A command or a file is no address, and what it is, is nobody's business. */
-static struct span name_of(const struct queue_rcpt *r)
-{
-	return r->kind == QUEUE_ADDRESS || !r->orig.n ? r->addr : r->orig;
-}
-
 /* All recipients of that kind whose sender is that of the first one left; 0 when none is left. seen: told or silent
  * already. */
 static size_t gather(struct notice *n, bool *seen, struct span *sender_r)
@@ -231,7 +225,7 @@ static size_t gather(struct notice *n, bool *seen, struct span *sender_r)
 			continue;
 		*sender_r = sender_of(a, r);
 		n->rcpts[n->n++] = (struct dsn_rcpt){
-			.action = action_of(n->kind, r), .addr = name_of(r), .orcpt = r->orcpt, .orig = r->orig, .status = r->dsn,
+			.action = action_of(n->kind, r), .addr = queue_rcpt_name(r), .orcpt = r->orcpt, .orig = r->orig, .status = r->dsn,
 			.text = span_sub(r->text, 0, TEXT_MAX), .mta = r->mta, .last_ms = a->began_ms,
 		};
 	}

@@ -114,12 +114,6 @@ static void format_time(char buf[32], uint64_t ms)
 		snprintf(buf, 32, "?");
 }
 
-/* Everybody may list the queue: a command that an address led to is its owner's. */
-static struct span name_of(const struct queue_rcpt *r)
-{
-	return r->kind == QUEUE_ADDRESS || !r->orig.n ? r->addr : r->orig;
-}
-
 /* Recipients with the same words stand under them once, as Postfix does it. */
 static void print_rcpts(FILE *out, const struct queue_msg *m)
 {
@@ -138,7 +132,7 @@ static void print_rcpts(FILE *out, const struct queue_msg *m)
 			fputs(")\n", out);
 		}
 		fprintf(out, "%*s", 42, "");
-		put_clean(out, name_of(r));
+		put_clean(out, queue_rcpt_name(r));
 		fputc('\n', out);
 	}
 	fputc('\n', out);
@@ -186,7 +180,7 @@ static void print_json_row(struct listing *l, const struct queue_msg *m, bool is
 			continue;
 		fputs(is_first ? "{\"address\": " : ", {\"address\": ", out);
 		is_first = false;
-		put_json(out, name_of(r));
+		put_json(out, queue_rcpt_name(r));
 		fprintf(out, ", \"attempts\": %u", r->attempts);
 		if (r->text.n) {
 			fputs(", \"delay_reason\": ", out);

@@ -87,6 +87,12 @@ static inline size_t queue_rcpt_bytes(const struct queue_rcpt *r)
 	return 64 + r->addr.n + r->orig.n + r->orcpt.n + r->as_user.n + r->delivered_to.n + r->sender.n + r->via.n;
 }
 
+/* What people are told of it: a command or a file that an address led to is its owner's business. */
+static inline struct span queue_rcpt_name(const struct queue_rcpt *r)
+{
+	return r->kind == QUEUE_ADDRESS || !r->orig.n ? r->addr : r->orig;
+}
+
 /* ---- records (queue_codec.c): no I/O, any thread ---- */
 
 /* Appends the record of m to *out; -1 only if out's limit would be exceeded. Source: queue_codec.c */
@@ -123,7 +129,8 @@ struct queue_options {
 };
 
 /* Opens dir/queue and dir/large, makes them when missing, removes large files without a row, puts messages that
- * were being tried into the schedule. One process at a time: a second one gets ERR_CONF, after wait_ms. Blocks. Source: queue.c */
+ * were being tried into the schedule. One process at a time: a second one gets ERR_CONF, after wait_ms. Blocks.
+ * Source: queue.c */
 int queue_open(struct queue **q_r, const char *dir, const struct queue_options *opt, struct err *err) WARN_UNUSED;
 
 /* Takes NULL; sets *q to NULL. No transaction may be open. Source: queue.c */
