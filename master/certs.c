@@ -105,13 +105,15 @@ static bool overrides_certs(const struct mastercf_service *s)
 	return false;
 }
 
+/* What is too long for it listen.c refuses. */
 static const char *override_lines(struct arena *a, const struct mastercf_service *s)
 {
-	const char *lines = "";
-	size_t i;
+	struct str text = STR_INIT(48u << 10);
+	const char *lines;
 
-	for (i = 0; i < s->n_overrides; i++)
-		lines = arena_printf(a, "%s%s = %s\n", lines, s->overrides[i].name, s->overrides[i].value);
+	(void)!mastercf_add_options(s, &text);
+	lines = arena_strndup(a, text.p, text.n);
+	str_fini(&text);
 	return lines;
 }
 

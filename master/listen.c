@@ -38,13 +38,10 @@ static void complete(struct listener *n, const struct opening *o)
 {
 	struct str text = STR_INIT(48u << 10);
 	const struct mastercf_service *s = o->row;
-	size_t i;
 
-	for (i = 0; i < s->n_overrides; i++) {
-		if (str_addf(&text, "%s = %s\n", s->overrides[i].name, s->overrides[i].value) < 0)
-			conf_error(o->errors, "%s:%u: the options of service %s are too long", o->c->services.file,
-				   s->line, s->name);
-	}
+	if (mastercf_add_options(s, &text) < 0)
+		conf_error(o->errors, "%s:%u: the options of service %s are too long", o->c->services.file, s->line,
+			   s->name);
 	n->overrides = str_detach(&text);
 	n->max_sessions = s->max_sessions == 0 ? o->c->master.default_process_limit
 			  : s->max_sessions == MASTERCF_UNLIMITED ? 0 : s->max_sessions;

@@ -436,6 +436,16 @@ int mastercf_overlay(struct conf *c, const struct conf *base, const struct maste
 	return 0;
 }
 
+int mastercf_add_options(const struct mastercf_service *s, struct str *out)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_overrides; i++)
+		if (str_addf(out, "%s = %s\n", s->overrides[i].name, s->overrides[i].value) < 0)
+			return -1;
+	return 0;
+}
+
 const struct mastercf_service *mastercf_find(const struct mastercf *m, const char *command)
 {
 	size_t i;

@@ -52,6 +52,9 @@ int mastercf_parse(struct mastercf *m, const char *file, struct span text, const
 int mastercf_overlay(struct conf *c, const struct conf *base, const struct mastercf *m,
                      const struct mastercf_service *s, struct err *err) WARN_UNUSED;
 
+/* Appends the service's options as lines "name = value"; -1: out is full. Source: mastercf.c */
+int mastercf_add_options(const struct mastercf_service *s, struct str *out) WARN_UNUSED;
+
 /* The first service with this command, or NULL. Source: mastercf.c */
 const struct mastercf_service *mastercf_find(const struct mastercf *m, const char *command);
 
