@@ -29,16 +29,15 @@ static bool shows_user(const struct session *s)
 /* The name for the log of a failed attempt stands in PLAIN's only message and in LOGIN's first. */
 static void learn_user(struct session *s, struct span data)
 {
-	struct span authzid, rest, name;
+	struct span authzid, rest;
 
-	if (shows_user(s) && s->mech_step == 0 && s->mech[0] == 'P') {
+	if (s->mech_step++ > 0 || !shows_user(s))
+		return;
+	if (strcmp(s->mech, "PLAIN") == 0) {
 		span_cut(data, '\0', &authzid, &rest);
-		span_cut(rest, '\0', &name, &authzid);
-		set_user(s, name);
-	} else if (shows_user(s) && s->mech_step == 0) {
-		set_user(s, data);
+		span_cut(rest, '\0', &data, &authzid);
 	}
-	s->mech_step++;
+	set_user(s, data);
 }
 
 static void failed(struct session *s, enum auth_status status, struct span text)

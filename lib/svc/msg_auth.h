@@ -33,7 +33,8 @@ IPC_STRUCT(auth_step, AUTH_STEP_FIELDS)
 IPC_STRUCT(auth_abort, AUTH_ABORT_FIELDS)
 
 /* CONTINUE: challenge. OK: user in canonical form and a ticket (services pop3, imap). FAIL: wrong name or password;
- * user, if it can be one, for the log. TEMP: try later (text says why). REFUSED: definite, text for the client (disabled account, bad mechanism). */
+ * user, if it can be one, for the log. TEMP: try later (text says why). REFUSED: definite, text for the client
+ * (disabled account, bad mechanism). */
 enum auth_status { AUTH_CONTINUE, AUTH_OK, AUTH_FAIL, AUTH_TEMP, AUTH_REFUSED };
 
 #define AUTH_ANSWER_FIELDS(S, U64, STR, LIST) U64(S, status) STR(S, challenge) STR(S, user) STR(S, ticket) STR(S, text)

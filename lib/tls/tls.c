@@ -296,7 +296,6 @@ static STACK_OF(X509) *read_certs(struct span pem, struct err *err)
 	return NULL;
 }
 
-/* The chain of a certificate is what stands behind it up to the next one that has a key of its own. */
 static int bad_date(const X509 *x, const ASN1_TIME *date, const char *what, struct err *err)
 {
 	char cn[256] = "", day[32] = "";
@@ -329,6 +328,7 @@ int tls_check_dates(struct span pem, int64_t now, struct err *err)
 	return rc;
 }
 
+/* The chain of a certificate is what stands behind it up to the next one that has a key of its own. */
 static int use_pair(struct tls_ctx *ctx, STACK_OF(X509) *certs, EVP_PKEY *key, bool *found, struct err *err)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
