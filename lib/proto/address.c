@@ -195,7 +195,7 @@ static int take_mailbox(struct arena *a, struct span *in, unsigned flags, struct
 		*in = span_from(*in, 1);
 		if (take_domain(in, flags, &out_r->domain, err) < 0)
 			return -1;
-	} else if (!(flags & ADDRESS_NO_DOMAIN_OK)) {
+	} else if (!(flags & ADDRESS_NO_DOMAIN_OK) || out_r->local.n == 0) {
 		return bad(err, "no domain");
 	}
 	if (out_r->local.n + out_r->domain.n + 1 > ADDRESS_MAX)
@@ -203,30 +203,43 @@ static int take_mailbox(struct arena *a, struct span *in, unsigned flags, struct
 	return 0;
 }
 
+static struct span skip_any(struct span in, const char *set)
+{
+	while (in.n && in.p[0] != '\0' && strchr(set, in.p[0]))
+		in = span_from(in, 1);
+	return in;
+}
+
+/* ">" behind the address; with is_lax there may be blanks before it, and more of it. */
+static int close_path(struct span *in, bool needs_bracket, bool is_lax, struct err *err)
+{
+	struct span rest = is_lax ? skip_any(*in, " \t") : *in;
+
+	if (rest.n == 0 || rest.p[0] != '>')
+		return needs_bracket ? bad(err, "no closing angle bracket") : 0;
+	*in = is_lax ? skip_any(rest, ">") : span_from(rest, 1);
+	return 0;
+}
+
 int address_parse_path(struct arena *a, struct span in, unsigned flags, struct address *out_r, struct span *rest_r,
 	struct err *err)
 {
-	bool bracket = in.n && in.p[0] == '<';
+	bool bracket = in.n && in.p[0] == '<', is_lax = flags & ADDRESS_BARE_OK;
 
 	*out_r = (struct address){ SPAN_NULL, SPAN_NULL };
-	if (!bracket && !(flags & ADDRESS_BARE_OK))
+	if (!bracket && !is_lax)
 		return bad(err, "no angle brackets");
 	if (bracket) {
-		in = span_from(in, 1);
+		in = is_lax ? skip_any(in, "< \t") : span_from(in, 1);
 		if (in.n && in.p[0] == '>') {
-			*rest_r = span_from(in, 1);
+			*rest_r = is_lax ? skip_any(in, ">") : span_from(in, 1);
 			return flags & ADDRESS_NULL_OK ? 0 : bad(err, "empty address");
 		}
 		if (skip_route(&in, flags, err) < 0)
 			return -1;
 	}
-	if (take_mailbox(a, &in, flags, out_r, err) < 0)
+	if (take_mailbox(a, &in, flags, out_r, err) < 0 || close_path(&in, bracket, is_lax, err) < 0)
 		return -1;
-	if (bracket) {
-		if (in.n == 0 || in.p[0] != '>')
-			return bad(err, "no closing angle bracket");
-		in = span_from(in, 1);
-	}
 	if (in.n && in.p[0] != ' ' && in.p[0] != '\t')
 		return bad(err, "text behind the address");
 	*rest_r = in;

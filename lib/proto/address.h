@@ -24,7 +24,7 @@ struct address {
 enum address_flags {
 	ADDRESS_NULL_OK = 1,            /* "<>" */
 	ADDRESS_NO_DOMAIN_OK = 2,       /* "<postmaster>", "<root>" */
-	ADDRESS_BARE_OK = 4,            /* no angle brackets (Postfix without strict_rfc821_envelopes) */
+	ADDRESS_BARE_OK = 4,            /* "a@b", "< a@b >", "<<a@b>>" (Postfix without strict_rfc821_envelopes) */
 	ADDRESS_UTF8 = 8,               /* bytes over 127, as well-formed UTF-8 only */
 	ADDRESS_STRICT = 16,            /* local part of at most 64 bytes, no misplaced dots */
 };
