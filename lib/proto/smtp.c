@@ -14,10 +14,13 @@ void smtp_split(struct span line, struct span *verb_r, struct span *args_r)
 	*args_r = span_trim(rest);
 }
 
+/* RFC 3461 section 4 knows capitals only; some clients send small letters, and Postfix takes them. */
 static int hex(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
@@ -146,7 +149,7 @@ static int notify_value(struct span value, unsigned *out_r)
 		more = span_cut(value, ',', &word, &value);
 		for (i = 0; i < ARRAY_LEN(words) && !span_eq_nocase(word, words[i].name); i++)
 			;
-		if (i == ARRAY_LEN(words) || (*out_r & words[i].bit))
+		if (i == ARRAY_LEN(words))
 			return -1;
 		*out_r |= words[i].bit;
 	}

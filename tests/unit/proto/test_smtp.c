@@ -52,7 +52,8 @@ static const struct {
 	{ "envid delete", "FROM:<a@b> ENVID=a+7F", "501 5.5.4 Bad ENVID parameter syntax" },
 	{ "envid 8 bit", "FROM:<a@b> ENVID=a+E9", "501 5.5.4 Bad ENVID parameter syntax" },
 	{ "envid blank", "FROM:<a@b> ENVID=a+20b", "a@b size=0 body=0 ret=0 utf8=0 envid=a b auth=-" },
-	{ "envid lower", "FROM:<a@b> ENVID=a+4a", "501 5.5.4 Bad ENVID parameter syntax" },
+	{ "envid lower", "FROM:<a@b> ENVID=a+4a", "a@b size=0 body=0 ret=0 utf8=0 envid=aJ auth=-" },
+	{ "envid no hex", "FROM:<a@b> ENVID=a+4g", "501 5.5.4 Bad ENVID parameter syntax" },
 };
 
 static void test_mail(void **state)
@@ -112,7 +113,8 @@ static void test_rcpt(void **state)
 		{ "never", "TO:<a@b> NOTIFY=NEVER", "a@b 1 " },
 		{ "never and more", "TO:<a@b> NOTIFY=NEVER,DELAY", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
 		{ "empty notify", "TO:<a@b> NOTIFY=", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
-		{ "notify twice", "TO:<a@b> NOTIFY=DELAY,DELAY", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
+		{ "notify word twice", "TO:<a@b> NOTIFY=DELAY,DELAY", "a@b 8 " },
+		{ "notify twice", "TO:<a@b> NOTIFY=DELAY NOTIFY=DELAY", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
 		{ "orcpt no type", "TO:<a@b> ORCPT=x@b", "501 5.5.4 Error: Bad ORCPT parameter syntax" },
 		{ "orcpt line break", "TO:<a@b> ORCPT=rfc822;x+0A@b", "501 5.5.4 Error: Bad ORCPT parameter syntax" },
 		{ "orcpt 8 bit", "TO:<a@b> ORCPT=rfc822;x+E9@b", "501 5.5.4 Error: Bad ORCPT parameter syntax" },
