@@ -132,7 +132,10 @@ void cmd_dispatch(struct session *s, struct span line)
 	s->verb = (int8_t)i;
 	s->total[i]++;
 	s->where = i < cmd_count ? cmd_table[i].name : "UNKNOWN";
-	if (has_controls(line))
+	/* RFC 5321 section 3.1: after a refusal for a greeting we wait for QUIT */
+	if (s->is_denied && (i == cmd_count || cmd_table[i].fn != cmd_quit))
+		session_reply(s, 503, "5.7.0", "Error: access denied for %s", s->namaddr);
+	else if (has_controls(line))
 		session_reply(s, 500, "5.5.2", "Error: invalid character in command");
 	else if (service_has_word(&s->svc->noop, verb))
 		session_reply(s, 250, "2.0.0", "Ok");

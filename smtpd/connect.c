@@ -112,7 +112,7 @@ static void greet_done(struct session *s, const char *reply)
 	s->mode = SESSION_COMMAND;
 	if (reply) {
 		session_reject(s, NULL, reply);
-		session_close(s);
+		s->is_denied = true;
 		return;
 	}
 	/* smtpd_banner begins with the host name, so there is no status code */

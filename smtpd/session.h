@@ -64,6 +64,7 @@ struct session {
 	bool pending, sleeping, closing, lost, readable;
 	bool failed;                    /* the command under way got a 4xx or 5xx */
 	bool slept;
+	bool is_denied;                 /* the greeting was a refusal */
 	bool esmtp, is_local, is_trusted, is_exempt, in_anvil, skip_line, skip_auth, rearm;
 	uint32_t total[SESSION_COUNTERS], done[SESSION_COUNTERS];
 };

@@ -1,10 +1,21 @@
 @conf smtpd_delay_reject = no
 @conf smtpd_error_sleep_time = 0
-@conf smtpd_client_restrictions = check_client_access inline:{192.0.2.66=REJECT}
+@conf smtpd_client_restrictions = check_client_access inline:{192.0.2.66=REJECT, 192.0.2.67=421 not now, 192.0.2.68=DEFER_IF_PERMIT client}
 @conf smtpd_helo_restrictions = reject_invalid_helo_hostname
 @conf smtpd_sender_restrictions = check_sender_access inline:{evil.example=REJECT}, sleep 0
 @client 192.0.2.66
 S: 554 5.7.1 <client.example?192.0.2.66?>: Client host rejected: Access denied
+C: EHLO c.example
+S: 503 5.7.0 Error: access denied for client.example?192.0.2.66?
+C: NOOP
+S: 503 5.7.0 Error: access denied for client.example?192.0.2.66?
+C: XYZZY
+S: 503 5.7.0 Error: access denied for client.example?192.0.2.66?
+C: QUIT
+S: 221 2.0.0 Bye
+@eof
+@client 192.0.2.67
+S: 421 4.7.1 <client.example?192.0.2.67?>: Client host rejected: not now
 @eof
 @client 192.0.2.1
 @connect
