@@ -168,12 +168,10 @@ static enum restrict_rc act(struct restrict_run *r)
 		return RESTRICT_RC_DUNNO;
 	case ACCESS_DEFER_IF_PERMIT:
 		refuse(r, 450, text, "Try again later");
-		r->defer_if_permit = r->reply;
-		return RESTRICT_RC_DUNNO;
+		return restrict_run_defer_if(r, true);
 	case ACCESS_DEFER_IF_REJECT:
 		refuse(r, 450, text, "Try again later");
-		r->defer_if_reject = r->reply;
-		return RESTRICT_RC_DUNNO;
+		return restrict_run_defer_if(r, false);
 	case ACCESS_WARN:
 		note(r, "warn", "WARN", text);
 		return RESTRICT_RC_DUNNO;

@@ -180,11 +180,7 @@ static enum restrict_rc plain_word(struct restrict_run *r, const struct restrict
 	case RESTRICT_DEFER_IF_PERMIT:
 	case RESTRICT_DEFER_IF_REJECT:
 		restrict_run_refuse(r, 450, "4.7.1", about, "Try again later");
-		if (op->code == RESTRICT_DEFER_IF_PERMIT)
-			r->defer_if_permit = r->reply;
-		else
-			r->defer_if_reject = r->reply;
-		return RESTRICT_RC_DUNNO;
+		return restrict_run_defer_if(r, op->code == RESTRICT_DEFER_IF_PERMIT);
 	case RESTRICT_SLEEP:
 		session_sleep(r->s, op->seconds * 1000, after_sleep);
 		return RESTRICT_RC_WAIT;

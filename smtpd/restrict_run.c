@@ -89,6 +89,17 @@ enum restrict_rc restrict_run_temporary(struct restrict_run *r)
 	return RESTRICT_RC_REJECT;
 }
 
+enum restrict_rc restrict_run_defer_if(struct restrict_run *r, bool permit)
+{
+	const char **keep = permit ? &r->defer_if_permit : &r->defer_if_reject;
+
+	if (r->op->warn)
+		return RESTRICT_RC_REJECT;      /* which is logged, and no more */
+	if (!*keep)
+		*keep = r->reply;
+	return RESTRICT_RC_DUNNO;
+}
+
 int restrict_run_push(struct restrict_run *r, const struct restrict_prog *prog)
 {
 	if (r->depth == RESTRICT_STACK)
@@ -147,6 +158,40 @@ static bool take(struct restrict_run *r, enum restrict_rc rc)
 	return true;
 }
 
+/* Where a stage keeps its DEFER_IF_PERMIT until RCPT, which alone can tell whether mail is let in. NULL: answer now. */
+static char **waits_at(struct restrict_run *r)
+{
+	switch (r->stage_list) {
+	case RESTRICT_CLIENT:
+		return &r->s->defer_client;
+	case RESTRICT_HELO:
+		return &r->s->defer_helo;
+	case RESTRICT_SENDER:
+		return &r->s->txn->defer_sender;
+	default:
+		return NULL;
+	}
+}
+
+static void end(struct restrict_run *r)
+{
+	char **keep = r->rcpt ? NULL : waits_at(r);
+
+	if (keep) {
+		free(*keep);
+		*keep = r->defer_if_permit ? xstrdup(r->defer_if_permit) : NULL;
+	}
+	finish(r, keep ? NULL : r->defer_if_permit);
+}
+
+/* What the stages before RCPT put off. */
+static const char *put_off(const struct session *s)
+{
+	if (s->defer_client || s->defer_helo)
+		return s->defer_client ? s->defer_client : s->defer_helo;
+	return s->txn->defer_sender;
+}
+
 static void go_on(struct restrict_run *r)
 {
 	enum restrict_rc rc;
@@ -156,7 +201,7 @@ static void go_on(struct restrict_run *r)
 		if (rc == RESTRICT_RC_WAIT || !take(r, rc))
 			return;
 	}
-	finish(r, r->defer_if_permit);
+	end(r);
 }
 
 void restrict_run_resume(struct restrict_run *r, enum restrict_rc rc)
@@ -172,7 +217,9 @@ void restrict_run_start(struct session *s, unsigned lists, const struct txn_try 
 	r->s = s;
 	/* the lists are for the network; a program on this machine only hears of recipients that do not exist */
 	r->lists = s->unix_user ? 0 : lists;
+	r->stage_list = (enum restrict_list)__builtin_ctz(lists);
 	r->rcpt = rcpt;
+	r->defer_if_permit = rcpt ? put_off(s) : NULL;
 	r->done = done;
 	s->run = r;
 	go_on(r);

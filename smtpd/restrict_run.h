@@ -28,14 +28,14 @@ struct restrict_run {
 	struct session *s;
 	struct arena arena;
 	unsigned lists;                 /* bits of enum restrict_list still to run */
-	enum restrict_list list;
+	enum restrict_list list, stage_list;    /* under way; first of all */
 	struct { const struct restrict_prog *prog; size_t pc; } stack[RESTRICT_STACK];
 	size_t depth;
 	bool tail_done, did_unlisted_rcpt, did_unlisted_sender;
 	const struct restrict_op *op;
 	const struct txn_try *rcpt;     /* NULL before RCPT */
 	const char *reply;              /* of the check that refused */
-	const char *defer_if_permit, *defer_if_reject;
+	const char *defer_if_permit, *defer_if_reject;  /* the first reason for each */
 	restrict_done_fn *done;
 	/* a lookup under way */
 	const char *map;
@@ -57,6 +57,10 @@ void restrict_run_free(struct restrict_run **r);
 /* Sets r->reply to "CODE DSN <what>: ... rejected: text"; returns RESTRICT_RC_REJECT. Source: restrict_run.c */
 enum restrict_rc restrict_run_refuse(struct restrict_run *r, uint64_t code, const char *dsn, enum restrict_about about,
 	const char *fmt, ...) PRINTF(5, 6);
+
+/* Takes r->reply for a DEFER_IF_PERMIT (else DEFER_IF_REJECT) that comes to nothing unless the lists end so.
+ * Source: restrict_run.c */
+enum restrict_rc restrict_run_defer_if(struct restrict_run *r, bool permit);
 
 /* "<a@b>: Recipient address" and what the current list is about. Source: restrict_run.c */
 const char *restrict_run_subject(struct restrict_run *r, enum restrict_about about);

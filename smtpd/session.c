@@ -136,6 +136,7 @@ void session_destroy(struct session *s)
 	linger(s);
 	stream_fini(&s->io);
 	session_forget(s);
+	free(s->defer_client);
 	free(s->held_initial);
 	free(s->unix_user);
 	arena_fini(&s->arena);
@@ -148,9 +149,10 @@ void session_forget(struct session *s)
 {
 	session_reset(s);
 	free(s->helo);
+	free(s->defer_helo);
 	free(s->sasl_user);
 	free(s->sasl_method);
-	s->helo = s->sasl_user = s->sasl_method = NULL;
+	s->helo = s->defer_helo = s->sasl_user = s->sasl_method = NULL;
 	s->esmtp = false;
 }
 

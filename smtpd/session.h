@@ -46,6 +46,7 @@ struct session {
 	const char *tls;                /* "TLSv1.3 with cipher X (256/256 bits)", NULL in clear */
 	const char *ccert;              /* fingerprint of a trusted client certificate, or NULL */
 	char *helo;                     /* malloc; NULL before HELO */
+	char *defer_client, *defer_helo; /* malloc; DEFER_IF_PERMIT of their restrictions, or NULL */
 	char *sasl_user, *sasl_method;  /* malloc; NULL before AUTH */
 	char *held_initial;             /* malloc; first response of AUTH while anvil is asked */
 	char *unix_user;                /* malloc; "uid=1000" of a client on a named socket */

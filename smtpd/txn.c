@@ -28,6 +28,7 @@ void txn_free(struct txn **txn)
 	content_free(&t->content);
 	htab_fini(&t->known);
 	str_fini(&t->prepend);
+	free(t->defer_sender);
 	arena_fini(&t->arena);
 	free(t);
 }

@@ -46,6 +46,7 @@ struct txn {
 	struct txn_try try;
 	uint64_t qid;
 	char id[QUEUE_ID_LEN + 1];      /* "" until the first recipient is accepted */
+	char *defer_sender;             /* malloc; DEFER_IF_PERMIT of smtpd_sender_restrictions, or NULL */
 	bool hold, discard, improper;
 	bool is_last_chunk;             /* of the BDAT that waits for smtpd_data_restrictions */
 	struct span redirect;           /* takes the place of all recipients */

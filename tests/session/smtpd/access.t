@@ -2,7 +2,7 @@
 @conf smtpd_client_restrictions = check_client_access inline:{203.0.113=REJECT bad net, bad.example=550 5.7.99 go away}
 @conf smtpd_helo_restrictions = check_helo_access inline:{spam.example=REJECT}
 @conf smtpd_sender_restrictions = check_sender_access inline:{evil.example=554 no, hold.example=HOLD, redir.example=REDIRECT iqbal@example.com, <>=450 4.7.7 later, disc.example=DISCARD, pre.example=PREPEND X-Seen: yes, bcc.example=BCC iqbal@example.com, filt.example=FILTER x:y, class.example=strict, warn.example=WARN look, dip.example=DEFER_IF_PERMIT, dir.example=DEFER_IF_REJECT later, user@=REJECT, ok.example=OK, typo.example=rejct}
-@conf smtpd_recipient_restrictions = check_recipient_access inline:{iqbal@example.com=DEFER busy}, warn_if_reject reject_non_fqdn_sender
+@conf smtpd_recipient_restrictions = check_recipient_access inline:{iqbal@example.com=DEFER busy}, warn_if_reject reject_non_fqdn_sender, warn_if_reject check_sender_access inline:{warnlater.example=DEFER_IF_PERMIT maybe}, check_sender_access inline:{dip.example=DEFER_IF_PERMIT second}
 @conf smtpd_restriction_classes = strict
 @conf strict = reject_non_fqdn_helo_hostname, permit
 S: 220 *
@@ -115,6 +115,13 @@ S: 250 *
 C: RCPT TO:<tito@example.com>
 S: 250 *
 @log NOQUEUE: warn: RCPT from *: <a@warn.example>: Sender address triggers WARN action: look; *
+C: RSET
+S: 250 *
+C: MAIL FROM:<a@warnlater.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 250 *
+@log NOQUEUE: reject_warning: RCPT from *: 450 4.7.1 <a@warnlater.example>: Sender address rejected: maybe; *
 C: RSET
 S: 250 *
 C: MAIL FROM:<a@short>
