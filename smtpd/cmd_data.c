@@ -7,6 +7,13 @@
 #include "smtpd/session.h"
 #include "smtpd/txn.h"
 
+static void refuse(struct session *s, const char *reply)
+{
+	const struct txn_try *rcpt = txn_sole_rcpt(s->txn);
+
+	session_reject(s, rcpt ? rcpt->address : NULL, reply);
+}
+
 /* ---- the end of a message ---- */
 
 static void end_done(struct session *s, const char *reply)
@@ -14,7 +21,7 @@ static void end_done(struct session *s, const char *reply)
 	struct txn *t = s->txn;
 
 	if (reply) {
-		session_reject(s, NULL, reply);
+		refuse(s, reply);
 		session_reset(s);
 	} else if (t->discard) {
 		session_queued(s);
@@ -62,7 +69,7 @@ static void message_end(struct session *s)
 	else if (c->fail[0])
 		content_submit(c);
 	else
-		restrict_run_start(s, 1u << RESTRICT_END_OF_DATA, NULL, end_done);
+		restrict_run_start(s, 1u << RESTRICT_END_OF_DATA, txn_sole_rcpt(s->txn), end_done);
 }
 
 /* ---- DATA and BDAT ---- */
@@ -81,7 +88,7 @@ static bool has_rcpts(struct session *s)
 static void data_done(struct session *s, const char *reply)
 {
 	if (reply) {
-		session_reject(s, NULL, reply);
+		refuse(s, reply);
 		return;
 	}
 	content_new(s, SMTP_BODY_DATA);
@@ -94,7 +101,7 @@ void cmd_data(struct session *s, struct span args)
 	if (args.n)
 		session_reply(s, 501, "5.5.4", "Syntax: DATA");
 	else if (has_rcpts(s))
-		restrict_run_start(s, 1u << RESTRICT_DATA, NULL, data_done);
+		restrict_run_start(s, 1u << RESTRICT_DATA, txn_sole_rcpt(s->txn), data_done);
 }
 
 /* The bytes of a chunk that was refused still come; they are no commands. */
@@ -119,7 +126,7 @@ static void bdat_done(struct session *s, const char *reply)
 	bool last = s->txn->is_last_chunk;
 
 	if (reply) {
-		session_reject(s, NULL, reply);
+		refuse(s, reply);
 		session_reset(s);
 		skip_chunk(s, s->skip);
 		return;
@@ -153,7 +160,7 @@ void cmd_bdat(struct session *s, struct span args)
 	} else {
 		s->skip = size;
 		s->txn->is_last_chunk = last;
-		restrict_run_start(s, 1u << RESTRICT_DATA, NULL, bdat_done);
+		restrict_run_start(s, 1u << RESTRICT_DATA, txn_sole_rcpt(s->txn), bdat_done);
 	}
 }
 

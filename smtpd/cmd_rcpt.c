@@ -20,6 +20,8 @@ static void cmd_rcpt_done(struct session *s, const char *reply)
 		t->n_refused++;
 		session_reply(s, 451, "4.3.0", "Error: the mail queue is not available");
 	} else {
+		if (t->n_rcpts == 0)
+			t->first = t->try;
 		txn_add_rcpt(t, span_z(t->try.fallback ? t->try.fallback : t->try.address),
 			     span_z(t->try.fallback ? t->try.address : NULL), t->try.orcpt, t->try.notify);
 		session_reply(s, 250, "2.1.5", "Ok");

@@ -145,6 +145,10 @@ static void finish(struct restrict_run *r, const char *reply)
 /* False when the run is over. */
 static bool take(struct restrict_run *r, enum restrict_rc rc)
 {
+	if (rc == RESTRICT_RC_PERMIT && r->s->txn && r->s->txn->discard) {
+		finish(r, NULL);        /* what is thrown away needs no more leave */
+		return false;
+	}
 	if (rc == RESTRICT_RC_PERMIT) {
 		r->depth = 0;           /* the rest of this list is not asked */
 	} else if (rc == RESTRICT_RC_REJECT) {
@@ -210,15 +214,29 @@ void restrict_run_resume(struct restrict_run *r, enum restrict_rc rc)
 		go_on(r);
 }
 
+/* A client may leave out HELO (but for smtpd_helo_required), and VRFY comes without MAIL. */
+static unsigned that_apply(const struct session *s, unsigned lists)
+{
+	lists &= s->helo ? ~0u : ~(1u << RESTRICT_HELO);
+	lists &= s->txn && s->txn->sender.p ? ~0u : ~(1u << RESTRICT_SENDER);
+	/* the lists are for the network; a program on this machine only hears of recipients that do not exist */
+	return s->unix_user ? 0 : lists;
+}
+
 void restrict_run_start(struct session *s, unsigned lists, const struct txn_try *rcpt, restrict_done_fn *done)
 {
-	struct restrict_run *r = xnew(struct restrict_run);
+	struct restrict_run *r;
 
+	if (s->txn && s->txn->discard) {
+		done(s, NULL);
+		return;
+	}
+	r = xnew(struct restrict_run);
 	r->s = s;
-	/* the lists are for the network; a program on this machine only hears of recipients that do not exist */
-	r->lists = s->unix_user ? 0 : lists;
+	r->lists = that_apply(s, lists);
 	r->stage_list = (enum restrict_list)__builtin_ctz(lists);
 	r->rcpt = rcpt;
+	r->tail_done = r->stage_list >= RESTRICT_DATA;
 	r->defer_if_permit = rcpt ? put_off(s) : NULL;
 	r->done = done;
 	s->run = r;

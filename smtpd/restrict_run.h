@@ -33,7 +33,7 @@ struct restrict_run {
 	size_t depth;
 	bool tail_done, did_unlisted_rcpt, did_unlisted_sender;
 	const struct restrict_op *op;
-	const struct txn_try *rcpt;     /* NULL before RCPT */
+	const struct txn_try *rcpt;     /* NULL before RCPT, and after it with more than one */
 	const char *reply;              /* of the check that refused */
 	const char *defer_if_permit, *defer_if_reject;  /* the first reason for each */
 	restrict_done_fn *done;
@@ -46,7 +46,7 @@ struct restrict_run {
 };
 
 /* Runs the lists (bits of enum restrict_list) and calls done, now or when the last answer has come; then the session
- * is pending. rcpt must outlive the run. Source: restrict_run.c */
+ * is pending. rcpt: of RCPT and VRFY, or the only one of a message; it must outlive the run. Source: restrict_run.c */
 void restrict_run_start(struct session *s, unsigned lists, const struct txn_try *rcpt, restrict_done_fn *done);
 
 /* Drops a run that waits. Takes NULL; sets *r NULL. Source: restrict_run.c */

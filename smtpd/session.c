@@ -226,7 +226,7 @@ void session_log(struct session *s, const char *kind, const char *rcpt, const ch
 	int rc = str_addf(&line, "%s: %s: %s from %.400s: %.1000s;", session_queue_id(s), kind, s->where, s->namaddr,
 			  text);
 
-	if (s->txn)
+	if (s->txn && s->txn->sender.p)
 		rc |= str_addf(&line, " from=<%.*s>", SPAN_ARG(span_sub(s->txn->sender, 0, 300)));
 	if (rcpt)
 		rc |= str_addf(&line, " to=<%.300s>", rcpt);

@@ -68,6 +68,11 @@ void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct s
 	t->n_rcpts++;
 }
 
+const struct txn_try *txn_sole_rcpt(const struct txn *t)
+{
+	return t->n_rcpts == 1 && t->n_twice == 0 ? &t->first : NULL;
+}
+
 int txn_open(struct session *s)
 {
 	struct txn *t = s->txn;

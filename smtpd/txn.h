@@ -38,12 +38,12 @@ struct txn_try {
 /* Heap object of a session; everything it points to lives in its arena. */
 struct txn {
 	struct arena arena;
-	struct span sender;             /* with a domain, or "" */
+	struct span sender;             /* with a domain, or ""; NULL for VRFY outside of a transaction */
 	struct smtp_mail mail;
 	struct txn_rcpt *rcpts, **rcpts_tail;
 	struct htab known;              /* of rcpts, as txn_add_rcpt compares them */
 	size_t n_rcpts, n_refused, n_twice;
-	struct txn_try try;
+	struct txn_try try, first;      /* under examination; that was accepted first */
 	uint64_t qid;
 	char id[QUEUE_ID_LEN + 1];      /* "" until the first recipient is accepted */
 	char *defer_sender;             /* malloc; DEFER_IF_PERMIT of smtpd_sender_restrictions, or NULL */
@@ -65,6 +65,9 @@ void txn_free(struct txn **txn);
 /* Adds a recipient that was accepted; one that is there already, whatever its case, gets no second copy. Source:
  * txn.c */
 void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct span orcpt, unsigned notify);
+
+/* The recipient when there is exactly one, for checks and log lines after RCPT; else NULL. Source: txn.c */
+const struct txn_try *txn_sole_rcpt(const struct txn *t);
 
 /* Draws the queue id and logs "ID: client=..."; -1 while qmgr grants none. Source: txn.c */
 int txn_open(struct session *s) WARN_UNUSED;

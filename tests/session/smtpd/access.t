@@ -85,7 +85,12 @@ S: 250 2.0.0 *
 @mails 2
 C: MAIL FROM:<a@disc.example>
 S: 250 *
-C: RCPT TO:<tito@example.com>
+C: RCPT TO:<x@other.example>
+S: 250 *
+@log NOQUEUE: discard: RCPT from *
+C: RCPT TO:<iqbal@example.com>
+S: 250 *
+C: RCPT TO:<nobody@example.com>
 S: 250 *
 C: DATA
 S: 354 *

@@ -62,7 +62,7 @@ C: VRFY <tito@example.com> SMTPUTF8
 S: 252 2.0.0 tito@example.com
 C: VRFY nobody@example.com
 S: 550 5.1.1 <nobody@example.com>: Recipient address rejected: User unknown in local recipient table
-@log NOQUEUE: reject: VRFY from client.example?192.0.2.1?: 550 5.1.1 <nobody@example.com>: *
+@log NOQUEUE: reject: VRFY from client.example?192.0.2.1?: 550 5.1.1 <nobody@example.com>: *; to=<nobody@example.com> proto=ESMTP helo=<c.example>
 C: VRFY x@other.example
 S: 554 5.7.1 <x@other.example>: Relay access denied
 C: VRFY temp@example.com

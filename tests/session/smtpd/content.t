@@ -72,7 +72,7 @@ C: Received: 3
 C:
 C: .
 S: 554 5.4.0 Error: too many hops
-@log ?*: reject: END-OF-MESSAGE from client.example?192.0.2.1?: 554 5.4.0 Error: too many hops; from=<a@b.example> proto=SMTP helo=<c.example>
+@log ?*: reject: END-OF-MESSAGE from client.example?192.0.2.1?: 554 5.4.0 Error: too many hops; from=<a@b.example> to=<tito@example.com> proto=SMTP helo=<c.example>
 @mails 2
 C: MAIL FROM:<>
 S: 250 2.1.0 Ok

@@ -90,3 +90,45 @@ S: 354 *
 C: .
 S: 450 4.7.1 <a@e.example>: Sender address rejected: not yet
 @mails 0
+@conf smtpd_helo_restrictions = permit_sasl_authenticated, reject
+@conf smtpd_sender_restrictions = check_sender_access inline:{ok.example=OK}, reject
+@conf smtpd_data_restrictions = check_recipient_access inline:{tito@example.com=REJECT tito}, permit_auth_destination, reject
+@conf smtpd_end_of_data_restrictions = check_recipient_access inline:{iqbal@example.com=REJECT iqbal}
+S: 220 *
+C: VRFY tito@example.com
+S: 252 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 554 5.7.1 <a@b.example>: Sender address rejected: Access denied
+C: RSET
+S: 250 *
+C: MAIL FROM:<a@ok.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 250 *
+C: RCPT TO:<nobody@example.com>
+S: 550 *
+C: DATA
+S: 554 5.7.1 <tito@example.com>: Recipient address rejected: tito
+@log *: reject: DATA from c.example?192.0.2.1?: 554 5.7.1 <tito@example.com>: *; from=<a@ok.example> to=<tito@example.com> proto=SMTP
+C: RCPT TO:<iqbal@example.com>
+S: 250 *
+C: DATA
+S: 554 5.7.1 <DATA>: Data command rejected: Access denied
+C: RSET
+S: 250 *
+C: MAIL FROM:<a@ok.example>
+S: 250 *
+C: RCPT TO:<iqbal@example.com>
+S: 250 *
+C: DATA
+S: 354 *
+C: .
+S: 554 5.7.1 <iqbal@example.com>: Recipient address rejected: iqbal
+C: HELO c.example
+S: 250 *
+C: MAIL FROM:<a@ok.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 554 5.7.1 <c.example>: Helo command rejected: Access denied
