@@ -36,7 +36,7 @@ static void begin(struct session *s)
 	uint64_t max = s->svc->global.message_size_limit;
 
 	if (max && s->txn->mail.size > max) {
-		session_reply(s, 552, "5.3.4", "Message size exceeds fixed limit");
+		session_reject(s, NULL, "552 5.3.4 Message size exceeds fixed limit");
 		session_reset(s);
 	} else if (!ipc_is_attached(&s->srv->queue)) {
 		session_reply(s, 451, "4.3.0", "Error: the mail queue is not available");
@@ -78,7 +78,7 @@ void cmd_mail(struct session *s, struct span args)
 	a = &t->arena;
 	args = arena_span(a, args);
 	if (smtp_parse_mail(a, args, extensions(s), flags, &t->mail, &err) < 0) {
-		session_reply_line(s, err.msg);
+		txn_refuse_syntax(s, args, err.msg);
 		session_reset(s);
 		return;
 	}

@@ -149,7 +149,7 @@ void cmd_rcpt(struct session *s, struct span args)
 		flags |= ADDRESS_UTF8;
 	if (smtp_parse_rcpt(&s->srv->loop->tick, args, ext, flags, &r, &err) < 0) {
 		t->n_refused++;
-		session_reply_line(s, err.msg);
+		txn_refuse_syntax(s, args, err.msg);
 		return;
 	}
 	t->try = (struct txn_try){ .address = txn_address(s, &r.to), .notify = r.notify, .is_bare = r.to.domain.n == 0,

@@ -1,6 +1,7 @@
 #include "smtpd/txn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -71,6 +72,16 @@ void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct s
 const struct txn_try *txn_sole_rcpt(const struct txn *t)
 {
 	return t->n_rcpts == 1 && t->n_twice == 0 ? &t->first : NULL;
+}
+
+void txn_refuse_syntax(struct session *s, struct span args, const char *reply)
+{
+	ptrdiff_t colon = span_chr(args, ':');
+
+	if (strncmp(reply, "501 5.1.", 8) == 0)
+		log_warn("Illegal address syntax from %s in %s command: %.*s", s->namaddr, s->where,
+			 SPAN_ARG(span_sub(span_trim(span_from(args, (size_t)(colon + 1))), 0, 300)));
+	session_reply_line(s, reply);
 }
 
 int txn_open(struct session *s)

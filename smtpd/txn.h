@@ -69,6 +69,9 @@ void txn_add_rcpt(struct txn *t, struct span address, struct span orig, struct s
 /* The recipient when there is exactly one, for checks and log lines after RCPT; else NULL. Source: txn.c */
 const struct txn_try *txn_sole_rcpt(const struct txn *t);
 
+/* The reply to MAIL or RCPT that do not parse; the log hears of an address that is none. Source: txn.c */
+void txn_refuse_syntax(struct session *s, struct span args, const char *reply);
+
 /* Draws the queue id and logs "ID: client=..."; -1 while qmgr grants none. Source: txn.c */
 int txn_open(struct session *s) WARN_UNUSED;
 

@@ -23,8 +23,10 @@ S: 250-SMTPUTF8
 S: 250 CHUNKING
 C: MAIL FROM:<a@b.example> SIZE=10240001
 S: 552 5.3.4 Message size exceeds fixed limit
+@log NOQUEUE: reject: MAIL from client.example?192.0.2.1?: 552 5.3.4 Message size exceeds fixed limit; from=<a@b.example> proto=ESMTP helo=<c.example>
 C: MAIL FROM:<a@b.example
 S: 501 5.1.7 Bad sender address syntax
+@log warning: Illegal address syntax from client.example?192.0.2.1? in MAIL command: <a@b.example
 C: MAIL FROM:<a@b.example> FOO=BAR
 S: 555 5.5.4 Unsupported option: FOO=BAR
 C: MAIL FROM:<a@b.example>
@@ -33,6 +35,9 @@ C: MAIL FROM:<a@b.example>
 S: 503 5.5.1 Error: nested MAIL command
 C: DATA
 S: 503 5.5.1 Error: need RCPT command
+C: RCPT TO:<no body@example.com>
+S: 501 5.1.3 Bad recipient address syntax
+@log warning: Illegal address syntax from client.example?192.0.2.1? in RCPT command: <no body@example.com>
 C: RCPT TO:<nobody@example.com>
 S: 550 5.1.1 <nobody@example.com>: Recipient address rejected: User unknown in local recipient table
 @log NOQUEUE: reject: RCPT from client.example?192.0.2.1?: 550 5.1.1 <nobody@example.com>: Recipient address rejected: User unknown in local recipient table; from=<a@b.example> to=<nobody@example.com> proto=ESMTP helo=<c.example>
