@@ -6,12 +6,11 @@
 #include "smtpd/txn.h"
 #include "svc/msg_anvil.h"
 
+/* Parameters are taken after HELO as well: some clients send them there, and we know what they mean. */
 static unsigned extensions(const struct session *s)
 {
 	unsigned off = s->svc->ehlo_off, ext = 0;
 
-	if (!s->esmtp)
-		return 0;
 	ext |= off & SERVICE_EHLO_SIZE ? 0 : SMTP_EXT_SIZE;
 	ext |= off & SERVICE_EHLO_8BITMIME ? 0 : SMTP_EXT_8BITMIME;
 	ext |= off & SERVICE_EHLO_SMTPUTF8 ? 0 : SMTP_EXT_SMTPUTF8;

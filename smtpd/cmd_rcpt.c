@@ -136,7 +136,7 @@ static bool is_routed(const struct session *s, const char *address, struct span 
 void cmd_rcpt(struct session *s, struct span args)
 {
 	unsigned flags = ADDRESS_NO_DOMAIN_OK | (s->svc->global.strict_rfc821_envelopes ? 0 : ADDRESS_BARE_OK);
-	unsigned ext = s->esmtp && !(s->svc->ehlo_off & SERVICE_EHLO_DSN) ? SMTP_EXT_DSN : 0;
+	unsigned ext = s->svc->ehlo_off & SERVICE_EHLO_DSN ? 0 : SMTP_EXT_DSN;
 	struct txn *t = s->txn;
 	struct smtp_rcpt r;
 	struct err err = ERR_INIT;

@@ -176,10 +176,10 @@ static enum restrict_rc plain_word(struct restrict_run *r, const struct restrict
 	case RESTRICT_REJECT:
 		return restrict_run_refuse(r, conf->reject_code, "5.7.1", about, "Access denied");
 	case RESTRICT_DEFER:
-		return restrict_run_refuse(r, conf->defer_code, "4.7.1", about, "Try again later");
+		return restrict_run_refuse(r, conf->defer_code, "4.3.2", about, "Try again later");
 	case RESTRICT_DEFER_IF_PERMIT:
 	case RESTRICT_DEFER_IF_REJECT:
-		restrict_run_refuse(r, 450, "4.7.1", about, "Try again later");
+		restrict_run_refuse(r, 450, "4.7.0", about, "%s requested", op->name);
 		return restrict_run_defer_if(r, op->code == RESTRICT_DEFER_IF_PERMIT);
 	case RESTRICT_SLEEP:
 		session_sleep(r->s, op->seconds * 1000, after_sleep);

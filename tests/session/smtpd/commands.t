@@ -3,8 +3,16 @@
 S: 220 mx.example.com ESMTP Surat
 C: NOOP
 S: 250 2.0.0 Ok
-C: MAIL FROM:<a@b.example> SIZE=1
-S: 555 5.5.4 Unsupported option: SIZE=1
+C: HELO c.example
+S: 250 mx.example.com
+C: MAIL FROM:<a@b.example> FOO=1
+S: 555 5.5.4 Unsupported option: FOO=1
+C: MAIL FROM:<a@b.example> SIZE=1 BODY=8BITMIME RET=HDRS
+S: 250 2.1.0 Ok
+C: RCPT TO:<tito@example.com> NOTIFY=DELAY
+S: 250 2.1.5 Ok
+C: RSET
+S: 250 2.0.0 Ok
 C: RCPT TO:<tito@example.com>
 S: 503 5.5.1 Error: need MAIL command
 C: DATA

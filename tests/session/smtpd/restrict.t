@@ -132,3 +132,15 @@ C: MAIL FROM:<a@ok.example>
 S: 250 *
 C: RCPT TO:<tito@example.com>
 S: 554 5.7.1 <c.example>: Helo command rejected: Access denied
+@conf smtpd_helo_restrictions =
+@conf smtpd_sender_restrictions =
+@conf smtpd_recipient_restrictions = defer_if_permit, check_recipient_access inline:{iqbal@example.com=defer}
+S: 220 *
+C: HELO c.example
+S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 450 4.7.0 <tito@example.com>: Recipient address rejected: defer_if_permit requested
+C: RCPT TO:<iqbal@example.com>
+S: 450 4.7.1 <iqbal@example.com>: Recipient address rejected: Try again later

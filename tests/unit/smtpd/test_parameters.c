@@ -129,7 +129,7 @@ static const struct row {
 	{ "access_map_defer_code = 459", SENDERS, HELO "MAIL FROM:<a@d.example>\nRCPT TO:<tito@example.com>\n", REPLY,
 	  "459 4.7.1 " },
 	{ "reject_code = 559", "smtpd_sender_restrictions = reject\n", RCPT, REPLY, "559 5.7.1 " },
-	{ "defer_code = 459", "smtpd_sender_restrictions = defer\n", RCPT, REPLY, "459 4.7.1 " },
+	{ "defer_code = 459", "smtpd_sender_restrictions = defer\n", RCPT, REPLY, "459 4.3.2 " },
 	{ "invalid_hostname_reject_code = 559", "smtpd_helo_restrictions = reject_invalid_helo_hostname\n",
 	  "HELO -x-\nMAIL FROM:<a@b.example>\nRCPT TO:<tito@example.com>\n", REPLY, "559 5.5.2 " },
 	{ "non_fqdn_reject_code = 559", "smtpd_helo_restrictions = reject_non_fqdn_helo_hostname\n",
