@@ -52,14 +52,30 @@ void access_addr_keys(struct access_keys *k, struct arena *a, struct span addr)
 	}
 }
 
+/* The local part without quotes: a table says a..b@example.com for "a..b"@example.com. */
+static struct span unquoted(struct arena *a, struct span local)
+{
+	char *p = arena_alloc(a, local.n + 1);
+	size_t i, n = 0;
+
+	if (local.n < 2 || local.p[0] != '"' || local.p[local.n - 1] != '"')
+		return local;
+	for (i = 1; i < local.n - 1; i++) {
+		if (local.p[i] == '\\' && i + 1 < local.n - 1)
+			i++;
+		p[n++] = local.p[i];
+	}
+	return (struct span){ p, n };
+}
+
 void access_mail_keys(struct access_keys *k, struct arena *a, struct span address, const char *delims)
 {
 	struct span whole = lowered(a, address), local, domain, base, ext;
-	bool cut;
+	bool has_at = address_split(whole, &local, &domain), cut;
 
-	address_split(whole, &local, &domain);
+	local = unquoted(a, local);
 	cut = address_extension(local, delims, &base, &ext);
-	add(k, whole);
+	add(k, has_at ? span_z(arena_printf(a, "%.*s@%.*s", SPAN_ARG(local), SPAN_ARG(domain))) : local);
 	if (cut && domain.n)
 		add(k, span_z(arena_printf(a, "%.*s@%.*s", SPAN_ARG(base), SPAN_ARG(domain))));
 	if (domain.n)

@@ -23,7 +23,8 @@ void access_domain_keys(struct access_keys *k, struct arena *a, struct span doma
 /* Appends "192.0.2.1", "192.0.2", "192.0", "192", or an IPv6 address and its prefixes at colons. Source: access.c */
 void access_addr_keys(struct access_keys *k, struct arena *a, struct span addr);
 
-/* Appends "user+ext@domain", "user@domain", the domain keys, "user+ext@", "user@". delims: recipient_delimiter.
+/* Appends "user+ext@domain", "user@domain", the domain keys, "user+ext@", "user@", the user without quotes. delims:
+ * recipient_delimiter.
  * Source: access.c */
 void access_mail_keys(struct access_keys *k, struct arena *a, struct span address, const char *delims);
 

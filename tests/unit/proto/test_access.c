@@ -67,6 +67,12 @@ static void test_mail(void **state)
 	k.n = 0;
 	access_mail_keys(&k, &a, SPAN_LIT("root"), "+");
 	expect_keys(&k, "root root@");
+	k.n = 0;
+	access_mail_keys(&k, &a, SPAN_LIT("\"A..b\"@c"), "+");
+	expect_keys(&k, "a..b@c c a..b@");
+	k.n = 0;
+	access_mail_keys(&k, &a, SPAN_LIT("\"x@y\\\"+e\"@c"), "+");
+	expect_keys(&k, "x@y\"+e@c x@y\"@c c x@y\"+e@ x@y\"@");
 	arena_fini(&a);
 }
 
