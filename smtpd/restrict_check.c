@@ -60,9 +60,15 @@ static enum restrict_rc non_fqdn_address(struct restrict_run *r, struct span add
 				   "need fully-qualified address");
 }
 
-/* A HELO name may be an address literal, or (as clients do) the address without its brackets. */
-static bool is_helo_name(struct span helo)
+/* A HELO name may be an address literal, or (as clients do) the address without its brackets; no other number. */
+static bool is_helo_name(struct arena *a, struct span helo)
 {
+	size_t i;
+
+	for (i = 0; i < helo.n && ((helo.p[i] >= '0' && helo.p[i] <= '9') || helo.p[i] == '.'); i++)
+		;
+	if (i == helo.n)
+		return address_literal_valid(span_z(arena_printf(a, "[%.*s]", SPAN_ARG(helo))));
 	return address_literal_valid(helo) || address_domain_valid(helo, false);
 }
 
@@ -73,7 +79,7 @@ static enum restrict_rc helo_name(struct restrict_run *r, enum restrict_code cod
 
 	if (!r->s->helo)
 		return RESTRICT_RC_DUNNO;
-	if (code == RESTRICT_INVALID_HELO && !is_helo_name(helo))
+	if (code == RESTRICT_INVALID_HELO && !is_helo_name(&r->arena, helo))
 		return restrict_run_refuse(r, conf->invalid_hostname_reject_code, "5.5.2", RESTRICT_ABOUT_HELO,
 					   "Invalid name");
 	if (code == RESTRICT_NON_FQDN_HELO && !is_fqdn(helo, false))

@@ -38,6 +38,18 @@ C: MAIL FROM:<a@b.example>
 S: 250 *
 C: RCPT TO:<tito@example.com>
 S: 501 5.5.2 <a_b..c>: Helo command rejected: Invalid name
+C: HELO 1234
+S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 501 5.5.2 <1234>: Helo command rejected: Invalid name
+C: HELO 192.0.2.1
+S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 450 4.7.1 Session encryption is required
 C: HELO c.example
 S: 250 *
 C: MAIL FROM:<a@b>
