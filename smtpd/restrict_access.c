@@ -275,8 +275,9 @@ enum restrict_rc restrict_access_login(struct restrict_run *r, enum restrict_cod
 {
 	struct session *s = r->s;
 
-	/* the null sender belongs to nobody, and a local user on our own socket is known to the kernel */
-	if (!s->txn || s->txn->sender.n == 0 || s->unix_user)
+	/* the null sender belongs to nobody, a local user on our own socket is known to the kernel, and where nobody can
+	 * log in this cannot be asked for */
+	if (!s->txn || s->txn->sender.n == 0 || s->unix_user || !s->svc->conf.smtpd_sasl_auth_enable)
 		return RESTRICT_RC_DUNNO;
 	return s->svc->conf.smtpd_sender_login_maps.n ? next_map(r) : own_address(r);
 }

@@ -88,3 +88,11 @@ C: MAIL FROM:<info@example.com>
 S: 250 *
 C: RCPT TO:<tito@example.com>
 S: 250 *
+@conf smtpd_sender_login_maps = inline:{info@example.com=tito}
+@conf smtpd_sender_restrictions = reject_sender_login_mismatch
+@conf smtpd_sasl_auth_enable = no
+S: 220 *
+C: MAIL FROM:<info@example.com>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 250 *
