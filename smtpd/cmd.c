@@ -17,8 +17,8 @@ static const char in_bdat[] = "503 5.5.1 Error: the message has begun with BDAT"
 static const char need_rcpt[] = "503 5.5.1 Error: need RCPT command";
 
 const struct cmd cmd_table[] = {
-	{ "HELO", cmd_helo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST, NULL },
-	{ "EHLO", cmd_ehlo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST, NULL },
+	{ "HELO", cmd_helo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST | CMD_JUNK, NULL },
+	{ "EHLO", cmd_ehlo, CMD_ST_ANY, CMD_PRE_TLS | CMD_LAST | CMD_JUNK, NULL },
 	{ "STARTTLS", cmd_starttls, CMD_ST_NEW | CMD_ST_HELO, CMD_PRE_TLS,
 	  "503 5.5.1 Error: MAIL transaction in progress" },
 	{ "AUTH", cmd_auth, CMD_ST_HELO, 0, "503 5.5.1 Error: MAIL transaction in progress" },
@@ -48,7 +48,7 @@ static unsigned state_of(const struct session *s)
 /* Another protocol on our port (SECURITY: one error and a close). */
 static bool is_forbidden(struct session *s, struct span verb, struct span line)
 {
-	if (!service_has_word(&s->svc->forbidden, verb) && !(verb.n > 1 && verb.p[verb.n - 1] == ':'))
+	if (!service_has_word(&s->svc->forbidden, verb) && span_chr(verb, ':') <= 0)
 		return false;
 	log_warn("non-SMTP command from %s: %.100s", s->namaddr, line.n ? arena_strndup(&s->srv->loop->tick,
 		line.p, line.n) : "");

@@ -18,4 +18,9 @@ S: 220 *
 C: Host: x
 S: 500 5.5.1 *
 @eof
+@connect
+S: 220 *
+C: Host:mx.example.com
+S: 500 5.5.1 *
+@eof
 @sessions 0
