@@ -51,6 +51,7 @@ static const struct row {
 	{ "smtpd_soft_error_limit = 0", "", "FOO\nNOOP\n", ALL_REPLIES, "220 mx.example.com ESMTP Surat\r\n" },
 	{ "smtpd_hard_error_limit = 2", "", "FOO\nFOO\n", REPLY, "421 4.7.0 mx.example.com Error: too many errors" },
 	{ "smtpd_junk_command_limit = 1", "smtpd_hard_error_limit = 2\n", "NOOP\nNOOP\nNOOP\nNOOP\n", REPLY, "421 4.7.0 " },
+	{ "smtpd_junk_command_limit = 2", "smtpd_hard_error_limit = 2\n", "HELO c\nEHLO c\nHELO c\nEHLO c\n", REPLY, "421 4.7.0 " },
 	{ "smtpd_noop_commands = FOO", "", "FOO\n", REPLY, "250 2.0.0 Ok\r\n" },
 	{ "smtpd_forbidden_commands = FOO", "", "FOO\n", REPLY, "Goodbye" },
 	{ "smtpd_forbidden_commands = regexp:{{/^[^A-Z]/ Bogus}}", "", "1FOO\n", REPLY, "Goodbye" },
@@ -123,7 +124,9 @@ static const struct row {
 	{ "smtpd_reject_footer = \\c; from $client_address:${client_port}", "", "FOO\n", REPLY,
 	  "500 5.5.2 Error: command not recognized; from 192.0.2.1:4321\r\n" },
 	{ "smtpd_reject_footer = at $localtime", "", "FOO\n", REPLY, "\r\n500 5.5.2 at " },
-	{ "smtpd_reject_footer = $sender", "", "FOO\n", LOG, "smtpd_reject_footer: " },
+	{ "smtpd_reject_footer = $helo_name $sender_domain ${recipient_name}@$recipient_domain $client_name", "",
+	  "HELO a\\nb\nMAIL FROM:<x@y.example>\nRCPT TO:<nobody@example.com>\n", REPLY, "550 5.1.1 a_nb y.example nobody@example.com " },
+	{ "smtpd_reject_footer = $ccert", "", "FOO\n", LOG, "smtpd_reject_footer: " },
 	/* ---- codes ---- */
 	{ "access_map_reject_code = 559", SENDERS, RCPT, REPLY, "559 5.7.1 " },
 	{ "access_map_defer_code = 459", SENDERS, HELO "MAIL FROM:<a@d.example>\nRCPT TO:<tito@example.com>\n", REPLY,
@@ -241,7 +244,7 @@ static void test_each(void **state)
 static void test_forgiven(void **state)
 {
 	static const struct row errors = { "smtpd_hard_error_limit = 2", "", "FOO\n" LETTER "FOO\n", REPLY, "421 " };
-	static const struct row junk = { "smtpd_junk_command_limit = 1", "smtpd_hard_error_limit = 2\n",
+	static const struct row junk = { "smtpd_junk_command_limit = 2", "smtpd_hard_error_limit = 2\n",
 					 "NOOP\nNOOP\n" LETTER "NOOP\nNOOP\n", REPLY, "421 " };
 	char *pem = fixture_make_pem();
 
