@@ -55,6 +55,15 @@ static void helo_done(struct session *s, const char *reply)
 	str_fini(&text);
 }
 
+/* What would break out of its place in a Received: field or a line of the log, as Postfix sees to it. */
+static void neutralize(char *name)
+{
+	for (; *name; name++) {
+		if (strchr("<>()\\\";@", *name))
+			*name = '?';
+	}
+}
+
 /* RFC 5321 section 4.1.4: HELO and EHLO end a transaction like RSET. */
 static void begin(struct session *s, struct span args, bool esmtp, const char *syntax)
 {
@@ -67,6 +76,7 @@ static void begin(struct session *s, struct span args, bool esmtp, const char *s
 	session_reset(s);
 	free(s->helo);
 	s->helo = xstrndup(name.p, name.n);
+	neutralize(s->helo);
 	s->esmtp = esmtp;
 	if (s->svc->conf.smtpd_delay_reject)
 		helo_done(s, NULL);

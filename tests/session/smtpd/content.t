@@ -84,3 +84,19 @@ C: .
 S: 250 2.0.0 Ok: queued as ?*
 @body 	by mx.example.com (Surat) with SMTP id ?*
 @mails 3
+@connect
+S: 220 *
+C: HELO a<b>@"c\(d);
+S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: RCPT TO:<nobody@example.com>
+S: 550 *
+@log NOQUEUE: reject: * helo=<a?b???c??d??>
+C: RCPT TO:<tito@example.com>
+S: 250 *
+C: DATA
+S: 354 *
+C: .
+S: 250 2.0.0 *
+@body Received: from a?b???c??d?? (client.example ?192.0.2.1?)
