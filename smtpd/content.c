@@ -72,6 +72,8 @@ static void add_missing(struct content *c)
 	}
 	if (!c->header.has_from && s->txn->sender.n)
 		rc |= str_addf(&text, "From: %.*s" EOL, SPAN_ARG(s->txn->sender));
+	else if (!c->header.has_from)
+		rc |= str_addf(&text, "From: MAILER-DAEMON@%s" EOL, s->svc->global.myhostname);
 	if (!c->header.has_message_id) {
 		gmtime_r(&t, &tm);
 		strftime(stamp, sizeof(stamp), "%Y%m%d%H%M%S", &tm);

@@ -50,3 +50,14 @@ C: .
 S: 250 2.0.0 *
 @body 	(Authenticated sender: tito@example.com)
 @body Message-Id: <*
+C: MAIL FROM:<>
+S: 250 *
+C: RCPT TO:<x@other.example>
+S: 250 *
+C: DATA
+S: 354 *
+C: Subject: x
+C:
+C: .
+S: 250 2.0.0 *
+@body From: MAILER-DAEMON@mx.example.com
