@@ -52,15 +52,15 @@ char **command_env(const struct settings *s, const struct command_user *u, const
 		   const struct child_rcpt *r, struct arena *a)
 {
 	struct env e = { .cap = s->local.export_environment.n + 24, .a = a };
-	struct span local = r->delivered, domain = SPAN_NULL;
+	struct span rcpt = r->holder.n ? r->holder : r->delivered, local = rcpt, domain = SPAN_NULL;
 	struct span name, extension;
-	ptrdiff_t at = span_rchr(r->delivered, '@');
+	ptrdiff_t at = span_rchr(rcpt, '@');
 	bool has_ext;
 
 	e.v = arena_alloc(a, e.cap * sizeof(char *));
 	if (at >= 0) {
-		local = span_sub(r->delivered, 0, (size_t)at);
-		domain = span_from(r->delivered, (size_t)at + 1);
+		local = span_sub(rcpt, 0, (size_t)at);
+		domain = span_from(rcpt, (size_t)at + 1);
 	}
 	put(&e, "PATH", SPAN_LIT(DEFAULT_PATH));
 	put_exported(&e, s);
@@ -72,7 +72,7 @@ char **command_env(const struct settings *s, const struct command_user *u, const
 	put(&e, "HOME", span_z(u->home));
 	put(&e, "SHELL", span_z(u->shell));
 	put_filtered(&e, s, "SENDER", l->sender);
-	put_filtered(&e, s, "RECIPIENT", r->delivered);
+	put_filtered(&e, s, "RECIPIENT", rcpt);
 	put_filtered(&e, s, "ORIGINAL_RECIPIENT", r->orig);
 	put_filtered(&e, s, "LOCAL", local);
 	put_filtered(&e, s, "DOMAIN", domain);

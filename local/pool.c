@@ -312,13 +312,14 @@ static struct child_rcpt to_child(struct pool_work *w, size_t slot)
 		.quota_count = t->quota_count,
 		.chain = r->delivered_to,
 		.has_command = t->mailbox_command.n > 0 || t->mailbox_transport.n > 0,
+		.holder = r->holder,
 	};
 }
 
 static size_t rcpt_bytes(const struct child_rcpt *r)
 {
 	return 160 + r->address.n + r->delivered.n + r->orig.n + r->user.n + r->extension.n + r->home.n + r->base.n +
-	       r->path.n + r->chain.n;
+	       r->path.n + r->chain.n + r->holder.n;
 }
 
 /* Sends slots from *at on, as many as one frame holds; -1 when the channel does not take it. */

@@ -41,6 +41,12 @@ static void test_alias_environment(void **state)
 
 	a.rcpts[0].orig = SPAN_LIT("List+a+b@example.com");
 	EXPECT(ask_one(a), DLV_BOUNCED, "5.3.0", "Command output: list list list+a+b a+b");
+	a.rcpts[0].holder = SPAN_LIT("robot+c@example.com");
+	EXPECT(ask_one(a), DLV_BOUNCED, "5.3.0", "Command output: robot robot robot+c c");
+	a.rcpts[0] = to_kind(RCPT_COMMAND, "tito", "echo $USER $RECIPIENT $ORIGINAL_RECIPIENT $EXTENSION; exit 69");
+	a.rcpts[0].holder = SPAN_LIT("tito+d@example.com");
+	EXPECT(ask_one(a), DLV_BOUNCED, "5.3.0", "Command output: tito tito+d@example.com List@example.com d");
+	assert_non_null(strstr(q.log, "to=<tito+d@example.com>, orig_to=<List@example.com>, relay=local,"));
 }
 
 /* The shell runs a script that does not say what runs it. */
