@@ -18,7 +18,7 @@
 
 #define OUTPUT_MAX 4096
 #define CHUNK 65536
-#define EXIT_EXEC EX_TEMPFAIL   /* no room, no memory, a program that is being replaced: all pass */
+#define EXIT_EXEC EX_TEMPFAIL   /* no room, no memory, a program that is being replaced or not there: all pass */
 
 /* A command that runs. */
 struct run {
@@ -39,9 +39,9 @@ static NORETURN void exec_command(char **argv, char **env, int in, int out)
 	closefrom(3);
 	signal(SIGPIPE, SIG_DFL);
 	umask(077);
-	execve(argv[0], argv, env);
-	/* As in Postfix the shell has the last word: a script without "#!", or its own "not found". */
-	_exit(errno == ENOENT || errno == ENOEXEC || errno == EACCES ? 127 : EXIT_EXEC);
+	execvpe(argv[0], argv, env);    /* with a path; a script without "#!" is the shell's */
+	dprintf(2, "cannot run %s: %s", argv[0], strerrordesc_np(errno));
+	_exit(EXIT_EXEC);
 }
 
 static int start(struct run *run, char **argv, char **env, struct err *err)

@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+#include "proto/address.h"
+
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 #define DIRECT_CHARS "1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \t"
 
@@ -50,26 +52,31 @@ char **command_env(const struct settings *s, const struct command_user *u, const
 		   const struct child_rcpt *r, struct arena *a)
 {
 	struct env e = { .cap = s->local.export_environment.n + 24, .a = a };
-	struct span local = r->delivered, domain = SPAN_NULL;
-	ptrdiff_t at = span_rchr(r->delivered, '@');
+	struct span rcpt = r->holder.n ? r->holder : r->delivered, local = rcpt, domain = SPAN_NULL;
+	struct span name, extension;
+	ptrdiff_t at = span_rchr(rcpt, '@');
+	bool has_ext;
 
 	e.v = arena_alloc(a, e.cap * sizeof(char *));
 	if (at >= 0) {
-		local = span_sub(r->delivered, 0, (size_t)at);
-		domain = span_from(r->delivered, (size_t)at + 1);
+		local = span_sub(rcpt, 0, (size_t)at);
+		domain = span_from(rcpt, (size_t)at + 1);
 	}
 	put(&e, "PATH", SPAN_LIT(DEFAULT_PATH));
 	put_exported(&e, s);
-	put(&e, "USER", span_z(u->name));
-	put(&e, "LOGNAME", span_z(u->name));
+	has_ext = address_extension(local, s->global.recipient_delimiter, &name, &extension);
+	if (strcmp(u->name, s->global.default_privs) != 0)
+		name = span_z(u->name);
+	put_filtered(&e, s, "USER", name);      /* an alias runs its command under its own name, as in Postfix */
+	put_filtered(&e, s, "LOGNAME", name);
 	put(&e, "HOME", span_z(u->home));
 	put(&e, "SHELL", span_z(u->shell));
 	put_filtered(&e, s, "SENDER", l->sender);
-	put_filtered(&e, s, "RECIPIENT", r->delivered);
+	put_filtered(&e, s, "RECIPIENT", rcpt);
 	put_filtered(&e, s, "ORIGINAL_RECIPIENT", r->orig);
 	put_filtered(&e, s, "LOCAL", local);
 	put_filtered(&e, s, "DOMAIN", domain);
-	put_filtered(&e, s, "EXTENSION", r->extension);
+	put_filtered(&e, s, "EXTENSION", r->extension.n || !has_ext ? r->extension : extension);
 	put_filtered(&e, s, "QUEUE_ID", l->qid);
 	return e.v;
 }
@@ -125,14 +132,26 @@ static const struct {
 	{ EX_CONFIG, "5.3.5", "local configuration error" },
 };
 
+/* What a program wrote, as part of a line. */
+static struct span one_line(struct arena *a, struct span text)
+{
+	struct span out = arena_span(a, text);
+	char *p = (char *)(uintptr_t)out.p;
+
+	for (size_t i = 0; i < out.n; i++)
+		if ((unsigned char)p[i] < ' ' || p[i] == 127)
+			p[i] = ' ';
+	return out;
+}
+
 void command_verdict(struct child_result *res, int wait_status, struct span command, struct span output,
 		     struct arena *a)
 {
 	const char *dsn = "5.3.0", *text = NULL, *out = "";
 
-	output = span_trim(output);
+	output = span_sub(span_trim(output), 0, 900);
 	if (output.n)
-		out = arena_printf(a, ". Command output: %.*s", SPAN_ARG(span_sub(output, 0, 900)));
+		out = arena_printf(a, ". Command output: %.*s", SPAN_ARG(one_line(a, output)));
 	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EX_OK) {
 		res->status = DLV_SENT;
 		res->dsn = SPAN_LIT("2.0.0");

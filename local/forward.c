@@ -33,7 +33,7 @@ static struct span domain_part(struct span address)
 
 struct conf_list forward_paths(const struct settings *s, const struct child_rcpt *r, struct arena *a)
 {
-	struct names n = { s, r, .home = r->base, .param = "forward_path" };
+	struct names n = { s, r, .home = r->home, .param = "forward_path" };
 	struct span rest = span_z(s->local.forward_path), word;
 	struct conf_list list = { arena_alloc(a, (rest.n / 2 + 1) * sizeof(char *)), 0 };
 	struct str path = STR_INIT(4000);
@@ -201,7 +201,7 @@ static int on_dest(void *arg, enum aliases_kind kind, struct span text, struct e
 		return 0;
 	}
 	if (kind == ALIASES_FILE && span_starts(text, "~/"))
-		text = span_z(arena_printf(g->a, "%.*s%.*s", SPAN_ARG(g->r->base), SPAN_ARG(span_from(text, 1))));
+		text = span_z(arena_printf(g->a, "%.*s%.*s", SPAN_ARG(g->r->home), SPAN_ARG(span_from(text, 1))));
 	if (kind == ALIASES_ADDRESS && g->extends)
 		text = with_extension(g, text);
 	return add_member(g, (struct route_new){ .address = text, .kind = kinds[kind],

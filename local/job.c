@@ -80,7 +80,7 @@ static uint64_t since(uint64_t from, uint64_t to)
 static void log_result(const struct job *j, const struct dlv_rcpt *r, const struct dlv_rcpt_result *res)
 {
 	static const char *const names[] = { "sent", "deferred", "bounced", "sent" };
-	struct span to = r->kind == RCPT_ADDRESS ? r->address : r->orig;
+	struct span to = r->kind == RCPT_ADDRESS ? r->address : r->holder.n ? r->holder : r->orig;
 	uint64_t now = clock_wall_ms();
 	const char *orig = "", *text;
 	char d[4][24], *scratch = NULL;

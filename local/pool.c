@@ -57,7 +57,7 @@ static void add_path(struct sandbox_path *v, size_t *n, const char *path, unsign
 static void add_forward_paths(const struct settings *s, const struct target *t, struct arena *a, struct sandbox_path *v,
 			      size_t *n, size_t max)
 {
-	struct child_rcpt r = { .base = span_z(t->home), .user = span_z(t->user) };
+	struct child_rcpt r = { .home = span_z(t->home), .user = span_z(t->user) };
 	struct conf_list paths = forward_paths(s, &r, a);
 
 	for (size_t i = 0; i < paths.n && *n < max; i++) {
@@ -305,19 +305,21 @@ static struct child_rcpt to_child(struct pool_work *w, size_t slot)
 		.orig = r->orig,
 		.user = span_z(t->user),
 		.extension = r->extension,
+		.home = span_z(t->home ? t->home : ""),
 		.base = span_z(t->base),
 		.path = span_z(t->path),
 		.quota_bytes = t->quota_bytes,
 		.quota_count = t->quota_count,
 		.chain = r->delivered_to,
 		.has_command = t->mailbox_command.n > 0 || t->mailbox_transport.n > 0,
+		.holder = r->holder,
 	};
 }
 
 static size_t rcpt_bytes(const struct child_rcpt *r)
 {
-	return 160 + r->address.n + r->delivered.n + r->orig.n + r->user.n + r->extension.n + r->base.n + r->path.n +
-	       r->chain.n;
+	return 160 + r->address.n + r->delivered.n + r->orig.n + r->user.n + r->extension.n + r->home.n + r->base.n +
+	       r->path.n + r->chain.n + r->holder.n;
 }
 
 /* Sends slots from *at on, as many as one frame holds; -1 when the channel does not take it. */

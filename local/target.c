@@ -144,6 +144,8 @@ static int relay_name(void *arg, struct span name, struct str *out, struct err *
 	ptrdiff_t at = span_rchr(r->address, '@');
 	struct span v = SPAN_NULL;
 
+	bool is_known = true;
+
 	if (span_eqz(name, "user"))
 		v = r->user;
 	else if (span_eqz(name, "extension"))
@@ -154,7 +156,9 @@ static int relay_name(void *arg, struct span name, struct str *out, struct err *
 		v = at < 0 ? SPAN_NULL : span_from(r->address, (size_t)at + 1);
 	else if (span_eqz(name, "recipient"))
 		v = r->address;
-	return v.n == 0 ? 0 : str_add_span(out, v) < 0 ? err_set(err, ERR_CONF, "luser_relay is too long") : 1;
+	else    /* a name of the passwd file is known, but nobody has its value */
+		is_known = span_eqz(name, "home") || span_eqz(name, "shell");
+	return !is_known ? 0 : str_add_span(out, v) < 0 ? err_set(err, ERR_CONF, "luser_relay is too long") : 1;
 }
 
 /* The user's value in maps, else the general one. 0, or -1 when *res has its answer. */

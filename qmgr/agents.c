@@ -257,14 +257,14 @@ static struct dlv_rcpt describe(const struct work *w)
 		.as_user = r->as_user, .user = w->user, .extension = w->extension, .uid = w->uid, .gid = w->gid,
 		.maildir = w->maildir, .quota = w->quota, .is_final = r->is_final, .delivered_to = r->delivered_to,
 		.orcpt = r->orcpt, .notify = r->notify, .is_passed = r->via.n > 0,
+		.holder = r->kind == QUEUE_ADDRESS ? SPAN_NULL : expand_holder(&w->a->m, r),
 	};
 }
 
 static size_t bytes_of(const struct dlv_rcpt *r)
 {
 	return 150 + r->address.n + r->orig.n + r->as_user.n + r->user.n + r->extension.n + r->maildir.n +
-	r->delivered_to.n +
-	       r->orcpt.n;
+	       r->delivered_to.n + r->orcpt.n + r->holder.n;
 }
 
 /* The recipients that go with first in one job, which is the first of them that is READY. One far behind it gets a

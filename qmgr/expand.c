@@ -49,6 +49,19 @@ static bool is_ancestor(const struct queue_msg *m, size_t at, const struct route
 	}
 }
 
+struct span expand_holder(const struct queue_msg *m, const struct queue_rcpt *r)
+{
+	const struct queue_rcpt *up;
+
+	while (r->kind != QUEUE_ADDRESS) {
+		up = by_no(m, r->parent);
+		if (!up || up >= r)
+			return SPAN_NULL;
+		r = up;
+	}
+	return r->addr;
+}
+
 /* Equal for what same() calls the same: no part holds a line end. */
 static struct span key_of(struct str *key, struct span addr, uint64_t kind, struct span as_user, struct span via)
 {

@@ -2,6 +2,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "conf/map.h"
 #include "conf/map_source.h"
 #include "conf/param.h"
@@ -30,14 +31,31 @@ static void check_text(const char *where, const char *path, struct conf_errors *
 	str_fini(&key);
 }
 
+struct wrong_rules {
+	const char *where;
+	struct conf_errors *errors;
+};
+
+static void note_rule(void *arg, enum log_level level, const char *line)
+{
+	struct wrong_rules *w = arg;
+
+	conf_error(w->errors, "%s: %s", w->where, line + (conf_is_warning(line) ? strlen(CONF_WARNING) : 0));
+}
+
 static void check_table(const char *where, const char *type_name, struct htab *seen, struct conf_errors *errors)
 {
+	struct wrong_rules w = { where, errors };
 	struct map *m = NULL;
 	struct err err;
+	int rc;
 
 	if (htab_put(seen, span_z(type_name), seen))
 		return;
-	if (map_open(&m, type_name, &err) < 0)
+	log_set_sink(note_rule, &w);
+	rc = map_open(&m, type_name, &err);
+	log_set_sink(NULL, NULL);
+	if (rc < 0)
 		conf_error(errors, "%s%s: %s", err.kind == ERR_CONF && !strstr(err.msg, "does not exist") ? "" :
 			   "warning: ", where, err.msg);
 	else if (strncmp(type_name, "texthash:", 9) == 0)

@@ -2,6 +2,7 @@
  *
  * The letter goes through smtpd like any other, over a UNIX socket where the kernel tells whose it is; nothing here has
  * rights of its own. Exit statuses are those of sysexits.h, as callers expect. */
+#include <ctype.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +95,46 @@ static const char *own_address(struct arena *a, const char *origin)
 	return arena_printf(a, "uid%u@%s", (unsigned)getuid(), origin);
 }
 
+/* The name in the passwd file, where "&" is the login name; as in Postfix $NAME goes before it. NULL without any. */
+static const char *own_name(struct arena *a)
+{
+	const char *name = getenv("NAME");
+	struct passwd *pw = getpwuid(getuid());
+	struct span gecos, rest, before;
+
+	if (name && *name)
+		return name;
+	if (!pw || !pw->pw_gecos)
+		return NULL;
+	span_cut(span_z(pw->pw_gecos), ',', &gecos, &rest);
+	if (!span_trim(gecos).n)
+		return NULL;
+	if (!span_cut(gecos, '&', &before, &rest))
+		return arena_strndup(a, gecos.p, gecos.n);
+	return arena_printf(a, "%.*s%c%s%.*s", SPAN_ARG(before), toupper((unsigned char)pw->pw_name[0]),
+			    pw->pw_name[0] ? pw->pw_name + 1 : "", SPAN_ARG(rest));
+}
+
+/* As in Postfix a wrong -N or -R keeps no letter back. */
+static void drop_wrong(struct sendmail_envelope *env)
+{
+	struct span in = span_z(env->notify ? env->notify : ""), word;
+	bool is_never = span_eq_nocase(in, "never"), is_wrong = env->notify && !in.n;
+
+	while (!is_never && span_word(&in, ", ", &word))
+		is_wrong |= !span_eq_nocase(word, "success") && !span_eq_nocase(word, "failure") &&
+			    !span_eq_nocase(word, "delay");
+	if (is_wrong) {
+		fprintf(stderr, "sendmail: warning: -N %s is left out: there are never, or success, failure and delay\n",
+			env->notify);
+		env->notify = NULL;
+	}
+	if (env->ret && strcasecmp(env->ret, "full") != 0 && strcasecmp(env->ret, "hdrs") != 0) {
+		fprintf(stderr, "sendmail: warning: -R %s is left out: there are full and hdrs\n", env->ret);
+		env->ret = NULL;
+	}
+}
+
 static int exit_status(const struct err *err)
 {
 	fprintf(stderr, "sendmail: %s\n", err->msg);
@@ -132,6 +173,7 @@ static int submit(struct options *o, const char *socket_path, const char *origin
 
 	if (n == 0 && !o->takes_rcpts)
 		return usage("no recipient: name one behind the options, or use -t");
+	drop_wrong(&o->env);
 	letter_init(&l, origin);
 	self = own_address(&l.arena, origin);
 	if (o->env.sender)
@@ -139,6 +181,8 @@ static int submit(struct options *o, const char *socket_path, const char *origin
 			0;
 	o->env.sender = o->env.sender ? l.sender : self;
 	from = *o->env.sender ? o->env.sender : self;
+	if (!o->full_name)
+		o->full_name = own_name(&l.arena);
 	if (o->full_name)
 		from = mailbox(&l, o->full_name, from);
 	for (i = 0; rc == 0 && i < n; i++)

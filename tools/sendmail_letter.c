@@ -125,7 +125,7 @@ static bool is_field_start(struct span line)
 	return true;
 }
 
-/* What an mbox has in front of the header; smtpd gives it a name. */
+/* What an mbox has in front of the header is no part of the letter. */
 static bool is_mailbox_line(struct span line)
 {
 	while (line.n && line.p[0] == '>')
@@ -165,11 +165,8 @@ static int read_header(struct letter *l, FILE *in, bool dot_ends, struct fields 
 		struct span s = { *line, n };
 		bool goes_on = n && (s.p[0] == ' ' || s.p[0] == '\t') && !in_front;
 
-		if (in_front && is_mailbox_line(s)) {
-			if (put_line(l, *line, n, err) < 0)
-				return -1;
+		if (in_front && is_mailbox_line(s))
 			continue;
-		}
 		in_front = false;
 
 		if (!goes_on && !is_field_start(s)) {

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "conf/macro.h"
 
@@ -34,42 +35,48 @@ static bool take_keyword(struct span *line, const char *word)
 
 static int parse_endif(struct parse *p, struct span rest, struct err *err)
 {
-	if (rest.n || !p->depth)
-		return err_set(err, ERR_CONF, rest.n ? "unexpected text behind endif" : "endif without if");
+	if (!p->depth)
+		return err_set(err, ERR_CONF, "endif without if");
 	p->r->v[p->open[--p->depth]].skip = p->r->n;
-	return 0;
+	return rest.n ? err_set(err, ERR_CONF, "unexpected text behind endif") : 0;
 }
 
+static int parse_pattern(struct parse *p, struct span line, bool is_if, struct map_rule *rule, struct err *err)
+{
+	if (line.n && line.p[0] == '!') {
+		rule->is_negated = true;
+		line = span_trim(span_from(line, 1));
+	}
+	rule->pattern = p->r->ops->compile(&line, rule->is_negated, !is_if, &p->r->arena, err);
+	if (!rule->pattern)
+		return -1;
+	line = span_trim(line);
+	if (!is_if && !line.n)
+		return err_set(err, ERR_CONF, "the result is missing");
+	if (!is_if)
+		rule->result = arena_strndup(&p->r->arena, line.p, line.n);
+	return is_if && line.n ? err_set(err, ERR_CONF, "unexpected text behind the pattern of an if") : 0;
+}
+
+/* -1: the rule is not as it should be, and is left out. So is all up to its endif when it is an if: what it guards
+ * must not hold for everybody. */
 static int parse_rule(struct parse *p, struct span line, struct err *err)
 {
-	struct map_rule *rule;
-	bool is_if, negated = false;
-	void *pattern;
+	struct map_rule rule = { 0 };
+	bool is_if;
+	int rc;
 
 	if (take_keyword(&line, "endif"))
 		return parse_endif(p, line, err);
 	is_if = take_keyword(&line, "if");
-	if (line.n && line.p[0] == '!') {
-		negated = true;
-		line = span_trim(span_from(line, 1));
+	rc = parse_pattern(p, line, is_if, &rule, err);
+	if (is_if) {
+		p->open[p->depth++] = p->r->n;
+		*append(p) = rule;
+	} else if (rc == 0) {
+		*append(p) = rule;
 	}
-	if (p->r->n >= MAP_RULES_MAX || (is_if && p->depth == MAP_RULES_DEPTH))
-		return err_set(err, ERR_CONF, "too many rules, or if nested deeper than %d", MAP_RULES_DEPTH);
-	pattern = p->r->ops->compile(&line, negated, !is_if, &p->r->arena, err);
-	if (!pattern)
-		return -1;
-	line = span_trim(line);
-	if (is_if == (line.n > 0))
-		return err_set(err, ERR_CONF, is_if ? "unexpected text behind the pattern of an if" :
-			       "the result is missing");
-	rule = append(p);
-	rule->pattern = pattern;
-	rule->is_negated = negated;
-	if (is_if)
-		p->open[p->depth++] = p->r->n - 1;
-	else
-		rule->result = arena_strndup(&p->r->arena, line.p, line.n);
-	return 0;
+	return rc;
 }
 
 static void forget(struct map_rules *r)
@@ -87,13 +94,23 @@ static int parse(struct map_rules *r, struct source *src, struct err *err)
 	struct span line;
 	int rc = 0;
 
-	while (rc == 0 && source_line(src, &line))
-		rc = parse_rule(&p, line, err);
-	if (rc == 0 && p.depth)
-		rc = err_set(err, ERR_CONF, "endif is missing for an if");
+	while (rc == 0 && source_line(src, &line)) {
+		bool has_room = fresh.n < MAP_RULES_MAX && p.depth < MAP_RULES_DEPTH;
+
+		rc = has_room ? parse_rule(&p, line, err) :
+		     err_set(err, ERR_TEMP, "too many rules, or if nested deeper than %d", MAP_RULES_DEPTH - 1);
+		if (rc < 0 && err->kind == ERR_CONF) {
+			log_warn("%s:%u: %s", src->file, src->line, err->msg);
+			rc = 0;
+		}
+	}
 	if (rc < 0) {
 		forget(&fresh);
 		return err_wrap(err, "%s:%u", src->file, src->line);
+	}
+	while (p.depth) {
+		log_warn("%s:%u: endif is missing for an if", src->file, src->line);
+		fresh.v[p.open[--p.depth]].skip = fresh.n;
 	}
 	forget(r);
 	r->v = fresh.v;
@@ -165,7 +182,7 @@ enum map_rc map_rules_get(struct map_rules *r, const void *key, struct str *valu
 		return MAP_TEMP;
 	while (i < r->n) {
 		rule = &r->v[i];
-		rc = r->ops->match(rule->pattern, key, err);
+		rc = rule->pattern ? r->ops->match(rule->pattern, key, err) : rule->is_negated;
 		if (rc < 0)
 			return MAP_TEMP;
 		if ((rc == 1) == rule->is_negated) {

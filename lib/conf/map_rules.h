@@ -10,7 +10,7 @@
 #define MAP_RULES_DEPTH 64
 
 struct map_rule {
-	void *pattern;          /* what compile made */
+	void *pattern;          /* what compile made; NULL for an if that is wrong: its block is skipped */
 	const char *result;     /* NULL for an if */
 	size_t skip;            /* of an if: the rule behind its endif */
 	bool is_negated;
@@ -33,8 +33,8 @@ struct map_rules {
 	char *path;
 };
 
-/* Reads the rules of path, or of "{{rule}, {rule}}" itself; on -1 (the message has file and line) r still needs
- * map_rules_free. Source: map_rules.c */
+/* Reads the rules of path, or of "{{rule}, {rule}}" itself; on -1 r still needs map_rules_free. A rule that is wrong is
+ * left out, as in Postfix, with a warning in the log that has file and line. Source: map_rules.c */
 int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, const char *path, struct err *err)
 	WARN_UNUSED;
 

@@ -13,7 +13,21 @@ struct item {
 	bool in_angle, had_angle;
 	bool gap;               /* white space behind some text */
 	bool quoted;            /* some of it stood in quotes */
-	bool broken;            /* two words without a comma */
+	bool whole;             /* a command or path that stood in quotes: nothing more belongs to it */
+};
+
+/* Words in front of the one being read: destinations too, unless "<" turns them into a name. */
+struct word {
+	struct word *next;
+	struct span plain, wire;
+};
+
+struct list {
+	struct item it;
+	struct word *words, **last;
+	struct arena *a;
+	aliases_fn *fn;
+	void *arg;
 };
 
 static bool is_blank(char c)
@@ -30,7 +44,7 @@ static void item_reset(struct item *it)
 {
 	str_reset(&it->plain);
 	str_reset(&it->wire);
-	it->in_angle = it->had_angle = it->gap = it->quoted = it->broken = false;
+	it->in_angle = it->had_angle = it->gap = it->quoted = it->whole = false;
 }
 
 static int too_long(struct err *err)
@@ -43,12 +57,18 @@ static int add(struct item *it, char c, struct err *err)
 	return str_addc(&it->plain, c) < 0 || str_addc(&it->wire, c) < 0 ? too_long(err) : 0;
 }
 
-/* Commands, files and includes keep their blanks. */
+/* A command keeps its blanks, and so does what stands before the path of an include. */
 static bool keeps_blanks(const struct item *it)
 {
 	struct span s = str_span(&it->plain);
 
-	return s.n > 0 && (s.p[0] == '|' || s.p[0] == '/' || s.p[0] == ':');
+	return s.n > 0 && !it->whole && (s.p[0] == '|' || (s.p[0] == ':' && s.n < sizeof(INCLUDE)));
+}
+
+/* Signs of addresses mean nothing in commands and paths. */
+static bool is_verbatim(const struct item *it)
+{
+	return it->plain.n > 0 && strchr("|/:", it->plain.p[0]);
 }
 
 /* Position behind the comment that begins at i, or n when it does not end. */
@@ -71,7 +91,7 @@ static size_t skip_comment(struct span s, size_t i)
 static int read_quoted(struct item *it, struct span s, size_t *i, struct err *err)
 {
 	size_t from = it->plain.n;
-	bool needs = false;
+	bool needs = false, is_first = from == 0 || (from == 1 && it->plain.p[0] == '|');
 
 	for (++*i; *i < s.n && s.p[*i] != '"'; ++*i) {
 		if (s.p[*i] == '\\' && *i + 1 < s.n)
@@ -84,6 +104,7 @@ static int read_quoted(struct item *it, struct span s, size_t *i, struct err *er
 		return err_set(err, ERR_CONF, "a quote is not closed in \"%.*s\"", SPAN_ARG(s));
 	++*i;
 	it->quoted = true;
+	it->whole = is_first && is_verbatim(it);
 	if (!needs && it->plain.n > from)
 		return str_add(&it->wire, it->plain.p + from, it->plain.n - from) < 0 ? too_long(err) : 0;
 	if (str_addc(&it->wire, '"') < 0)
@@ -97,27 +118,19 @@ static int read_quoted(struct item *it, struct span s, size_t *i, struct err *er
 	return str_addc(&it->wire, '"') < 0 ? too_long(err) : 0;
 }
 
-static int emit_address(struct item *it, struct arena *a, aliases_fn *fn, void *arg, struct err *err)
+static int emit_address(struct list *l, struct span s, struct err *err)
 {
-	struct span s = str_span(&it->wire);
-
-	if (it->broken)
-		return err_set(err, ERR_CONF, "two words without a comma at \"%.*s\"", SPAN_ARG(s));
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 127)
 			return err_set(err, ERR_CONF, "a control character stands in an address");
-	return fn(arg, ALIASES_ADDRESS, arena_span(a, s), err);
+	return l->fn(l->arg, ALIASES_ADDRESS, arena_span(l->a, s), err);
 }
 
-static int emit(struct item *it, struct arena *a, aliases_fn *fn, void *arg, struct err *err)
+static int emit_word(struct list *l, struct span s, struct span wire, struct err *err)
 {
-	struct span s = span_trim(str_span(&it->plain));
 	enum aliases_kind kind;
 
-	if (it->in_angle)
-		return err_set(err, ERR_CONF, "\">\" is missing behind \"%.*s\"", SPAN_ARG(s));
-	if (s.n == 0)
-		return it->had_angle || it->quoted ? err_set(err, ERR_CONF, "an address is empty") : 0;
+	s = span_trim(s);
 	if (s.p[0] == '|') {
 		kind = ALIASES_COMMAND;
 		s = span_trim(span_from(s, 1));
@@ -127,88 +140,148 @@ static int emit(struct item *it, struct arena *a, aliases_fn *fn, void *arg, str
 		kind = ALIASES_INCLUDE;
 		s = span_trim(span_from(s, sizeof(INCLUDE) - 1));
 	} else {
-		return emit_address(it, a, fn, arg, err);
+		return emit_address(l, wire, err);
 	}
 	if (s.n == 0 || (kind == ALIASES_INCLUDE && s.p[0] != '/'))
 		return err_set(err, ERR_CONF, "%s lacks a path", kind == ALIASES_COMMAND ? "\"|\"" : INCLUDE);
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] == '\n' || s.p[i] == '\r')
 			return err_set(err, ERR_CONF, "a line end stands in a command or path");
-	return fn(arg, kind, arena_span(a, s), err);
+	return l->fn(l->arg, kind, arena_span(l->a, s), err);
+}
+
+static void forget_words(struct list *l)
+{
+	l->words = NULL;
+	l->last = &l->words;
+}
+
+/* Gives out what was read up to a separator. */
+static int emit(struct list *l, struct err *err)
+{
+	struct item *it = &l->it;
+	struct span s = span_trim(str_span(&it->plain));
+	int rc = 0;
+
+	if (it->in_angle)
+		return err_set(err, ERR_CONF, "\">\" is missing behind \"%.*s\"", SPAN_ARG(s));
+	if (s.n == 0 && (it->had_angle || it->quoted))
+		return err_set(err, ERR_CONF, "an address is empty");
+	for (const struct word *w = l->words; w && rc == 0; w = w->next)
+		rc = emit_word(l, w->plain, w->wire, err);
+	if (s.n && rc == 0)
+		rc = emit_word(l, s, str_span(&it->wire), err);
+	forget_words(l);
+	item_reset(it);
+	return rc;
+}
+
+/* More text behind a gap or ">": what stood before was a word of its own. */
+static int begin_word(struct list *l, struct err *err)
+{
+	struct item *it = &l->it;
+	struct word *w;
+
+	if (it->had_angle)
+		return emit(l, err);
+	if (!it->gap && !(it->whole && it->plain.n))
+		return 0;
+	if (span_trim(str_span(&it->plain)).n == 0)
+		return err_set(err, ERR_CONF, "an address is empty");
+	w = arena_new(l->a, struct word);
+	*w = (struct word){ NULL, arena_span(l->a, str_span(&it->plain)), arena_span(l->a, str_span(&it->wire)) };
+	*l->last = w;
+	l->last = &w->next;
+	item_reset(it);
+	return 0;
+}
+
+static int open_angle(struct list *l, struct span s, struct err *err)
+{
+	if (l->it.in_angle)
+		return err_set(err, ERR_CONF, "a second \"<\" stands in \"%.*s\"", SPAN_ARG(s));
+	if (l->it.had_angle && emit(l, err) < 0)
+		return -1;
+	forget_words(l);
+	item_reset(&l->it);
+	l->it.in_angle = true;
+	return 0;
+}
+
+static int read_blank(struct item *it, char c, struct err *err)
+{
+	if ((it->plain.n == 0 && !it->quoted) || it->in_angle || it->had_angle)
+		return 0;
+	if (keeps_blanks(it))
+		return add(it, c == '\t' ? '\t' : ' ', err);
+	it->gap = true;
+	return 0;
 }
 
 /* One byte outside quotes and comments; *i moves on. */
-static int read_plain(struct item *it, struct span s, size_t *i, struct err *err)
+static int read_plain(struct list *l, struct span s, size_t *i, struct err *err)
 {
+	struct item *it = &l->it;
 	char c = s.p[(*i)++];
 
-	if (is_blank(c)) {
-		if (it->plain.n > 0 && !it->in_angle && !it->had_angle) {
-			if (keeps_blanks(it))
-				return add(it, c == '\t' ? '\t' : ' ', err);
-			it->gap = true;
-		}
-		return 0;
-	}
-	if (keeps_blanks(it) && (c == '<' || c == '>' || c == '\\')) {
-		if (c == '\\' && *i < s.n)
-			c = s.p[(*i)++];
-		return add(it, c, err);
-	}
-	if (c == '<') {
-		if (it->in_angle || it->had_angle)
-			return err_set(err, ERR_CONF, "a second \"<\" stands in \"%.*s\"", SPAN_ARG(s));
-		item_reset(it);
-		it->in_angle = true;
-		return 0;
-	}
-	if (c == '>') {
+	if (is_blank(c))
+		return read_blank(it, c, err);
+	if (c == '<' && (it->gap || !is_verbatim(it)))
+		return open_angle(l, s, err);
+	if (c == '>' && (it->gap || !is_verbatim(it))) {
 		if (!it->in_angle)
 			return err_set(err, ERR_CONF, "\">\" stands without \"<\" in \"%.*s\"", SPAN_ARG(s));
 		it->in_angle = false;
 		it->had_angle = true;
 		return 0;
 	}
-	if (it->had_angle)
-		return err_set(err, ERR_CONF, "text stands behind \">\" in \"%.*s\"", SPAN_ARG(s));
-	if (it->gap)
-		it->broken = true;
-	it->gap = false;
+	if (begin_word(l, err) < 0)
+		return -1;
+	if (c == ':' && it->plain.n && !it->in_angle && !is_verbatim(it) && *i < s.n && is_blank(s.p[*i])) {
+		forget_words(l);                /* "friends: a, b;" */
+		item_reset(it);
+		return 0;
+	}
 	if (c == '\\') {
 		if (*i >= s.n)
-			return err_set(err, ERR_CONF, "a backslash stands at the end of \"%.*s\"", SPAN_ARG(s));
+			return is_verbatim(it) ? add(it, c, err) :
+			       err_set(err, ERR_CONF, "a backslash stands at the end of \"%.*s\"", SPAN_ARG(s));
 		c = s.p[(*i)++];
 	}
 	return add(it, c, err);
 }
 
+static bool is_separator(const struct item *it, char c)
+{
+	return (c == ',' || (c == ';' && !keeps_blanks(it))) && !it->in_angle;
+}
+
 int aliases_parse(struct span list, struct arena *a, aliases_fn *fn, void *arg, struct err *err)
 {
-	struct item it = { .plain = STR_INIT(TEXT_MAX), .wire = STR_INIT(TEXT_MAX) };
+	struct list l = { .it = { .plain = STR_INIT(TEXT_MAX), .wire = STR_INIT(TEXT_MAX) }, .a = a, .fn = fn, .arg = arg };
 	int rc = span_has_nul(list) ? err_set(err, ERR_CONF, "a NUL byte stands in the list") : 0;
 	size_t i = 0;
 
+	forget_words(&l);
 	while (rc == 0 && i < list.n) {
 		if (list.p[i] == '"') {
-			it.broken = it.broken || (it.gap && !keeps_blanks(&it));
-			it.gap = false;
-			rc = it.had_angle ? err_set(err, ERR_CONF, "text stands behind \">\"")
-					  : read_quoted(&it, list, &i, err);
-		} else if (list.p[i] == '(' && !keeps_blanks(&it)) {
+			rc = begin_word(&l, err);
+			if (rc == 0)
+				rc = read_quoted(&l.it, list, &i, err);
+		} else if (list.p[i] == '(' && (l.it.gap || !is_verbatim(&l.it))) {
 			i = skip_comment(list, i);
-			it.gap = it.plain.n > 0;
-		} else if (list.p[i] == ',' && !it.in_angle) {
-			rc = emit(&it, a, fn, arg, err);
-			item_reset(&it);
+			l.it.gap = l.it.plain.n > 0 && !l.it.in_angle && !l.it.had_angle;
+		} else if (is_separator(&l.it, list.p[i])) {
+			rc = emit(&l, err);
 			i++;
 		} else {
-			rc = read_plain(&it, list, &i, err);
+			rc = read_plain(&l, list, &i, err);
 		}
 	}
 	if (rc == 0)
-		rc = emit(&it, a, fn, arg, err);
-	str_fini(&it.plain);
-	str_fini(&it.wire);
+		rc = emit(&l, err);
+	str_fini(&l.it.plain);
+	str_fini(&l.it.wire);
 	return rc;
 }
 

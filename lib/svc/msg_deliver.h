@@ -39,11 +39,12 @@ IPC_STRUCT(dlv_credit, DLV_CREDIT_FIELDS)
 /* address: final form; orig: as at RCPT (X-Original-To); user, extension, uid, gid, maildir, quota as in struct route;
  * kind and as_user as in the queue. is_final: it expanded to itself, so no .forward applies. is_passed:
  * mailbox_transport or fallback_transport led to this agent, so neither applies again. delivered_to: addresses
- * whose alias or .forward led here, one per line, oldest first: each becomes a Delivered-To line above the message. */
+ * whose alias or .forward led here, one per line, oldest first: each becomes a Delivered-To line above the message.
+ * holder: of a command, file or list, the address whose alias or .forward names it. */
 #define DLV_RCPT_FIELDS(S, U64, STR, LIST)                                                                       \
 	U64(S, index) STR(S, address) STR(S, orig) U64(S, kind) STR(S, as_user) STR(S, user) STR(S, extension)    \
 	U64(S, uid) U64(S, gid) STR(S, maildir) U64(S, quota) U64(S, is_final) STR(S, delivered_to) STR(S, orcpt) \
-	U64(S, notify) U64(S, is_passed)
+	U64(S, notify) U64(S, is_passed) STR(S, holder)
 IPC_STRUCT(dlv_rcpt, DLV_RCPT_FIELDS)
 
 #define DLV_JOB_FIELDS(S, U64, STR, LIST)                                                                        \

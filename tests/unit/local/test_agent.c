@@ -691,6 +691,9 @@ static void test_mail_spool(void **state)
 	assert_non_null(text);
 	assert_ptr_equal(strstr(text, "From sender@example.org  "), text);
 	assert_non_null(strstr(text, "\n>From here on\nbody\n\n"));
+	put_file("tito/.forward", "iqbal@example.org, ~/copy\n", TITO, 0644);
+	snprintf(more, sizeof(more), "0::iqbal@example.org;2:tito:%s/tito/copy;", root);
+	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news, more);
 }
 
 static void test_delay_format(void **state)

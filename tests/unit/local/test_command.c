@@ -34,6 +34,33 @@ static void test_runs_as_user(void **state)
 	EXPECT(run("stranger", "/bin/true"), DLV_DEFERRED, "4.3.5", "configuration");
 }
 
+/* As in Postfix the name is that of the alias, and its extension is told. */
+static void test_alias_environment(void **state)
+{
+	struct ask a = { .rcpts = { to_kind(RCPT_COMMAND, "", "echo $USER $LOGNAME $LOCAL $EXTENSION; exit 69") } };
+
+	a.rcpts[0].orig = SPAN_LIT("List+a+b@example.com");
+	EXPECT(ask_one(a), DLV_BOUNCED, "5.3.0", "Command output: list list list+a+b a+b");
+	a.rcpts[0].holder = SPAN_LIT("robot+c@example.com");
+	EXPECT(ask_one(a), DLV_BOUNCED, "5.3.0", "Command output: robot robot robot+c c");
+	a.rcpts[0] = to_kind(RCPT_COMMAND, "tito", "echo $USER $RECIPIENT $ORIGINAL_RECIPIENT $EXTENSION; exit 69");
+	a.rcpts[0].holder = SPAN_LIT("tito+d@example.com");
+	EXPECT(ask_one(a), DLV_BOUNCED, "5.3.0", "Command output: tito tito+d@example.com List@example.com d");
+	assert_non_null(strstr(q.log, "to=<tito+d@example.com>, orig_to=<List@example.com>, relay=local,"));
+}
+
+/* The shell runs a script that does not say what runs it. */
+static void test_bare_script(void **state)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/tito/script", root);
+	put_file("tito/script", "exit 67\n", TITO, 0700);
+	EXPECT(run("tito", path), DLV_BOUNCED, "5.1.1", "user unknown");
+	assert_int_equal(chmod(path, 0600), 0);
+	EXPECT(run("tito", path), DLV_DEFERRED, "4.3.0", "Permission denied");
+}
+
 static void test_gets_the_letter(void **state)
 {
 	const char *text;
@@ -111,20 +138,18 @@ static void test_exit_codes(void **state)
 		  "service unavailable. Command output: out err" },
 		{ "kill -15 $$",                   DLV_DEFERRED, "4.3.0", "Command died with signal 15" },
 		{ "sleep 20",                      DLV_DEFERRED, "4.3.0", "Command time limit exceeded" },
-		{ "/no/such/program x",            DLV_BOUNCED,  "5.3.0", "status 127" },
+		{ "/no/such/program x",            DLV_DEFERRED, "4.3.0",
+		  "temporary failure. Command output: cannot run /no/such/program: No such file or directory" },
+		{ "no-such-program-here",          DLV_BOUNCED,  "5.3.0", "status 127" },
 		{ "cat > /dev/null; (sleep 20 &) ; exit 0", DLV_SENT, "2.0.0", "" },
 		{ "head -c 100000 /dev/zero | tr '\\0' x", DLV_SENT, "2.0.0", "" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct heard *h = run("tito", rows[i].command);
-		char flat[1300];
 
-		snprintf(flat, sizeof(flat), "%s", h->text);
-		for (char *p = flat; *p; p++)
-			*p = *p == '\n' ? ' ' : *p;
-		if (h->status != rows[i].status || strcmp(h->dsn, rows[i].dsn) != 0 || !strstr(flat, rows[i].text))
-			fail_msg("%s: status %d, dsn %s, text %s", rows[i].command, (int)h->status, h->dsn, flat);
+		if (h->status != rows[i].status || strcmp(h->dsn, rows[i].dsn) != 0 || !strstr(h->text, rows[i].text))
+			fail_msg("%s: status %d, dsn %s, text %s", rows[i].command, (int)h->status, h->dsn, h->text);
 	}
 	assert_int_equal(q.agent->pool.n_workers, 0);
 }
@@ -285,6 +310,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_runs_as_user),
 		T(test_gets_the_letter),
+		T(test_alias_environment),
+		T(test_bare_script),
 		T(test_environment),
 		T(test_injection),
 		T(test_exit_codes),

@@ -23,6 +23,7 @@ static const struct row {
 	{ "fallback_transport = lmtp:x", "", NOBODY, "", NULL, "0::nemo@example.com via lmtp:x;" },
 	{ "fallback_transport_maps = inline:{nemo=lmtp:y}", "fallback_transport = lmtp:x\n", NOBODY, "", NULL, "via lmtp:y;" },
 	{ "luser_relay = $user-lost@b.org", "", NOBODY, "", NULL, "0::nemo-lost@b.org;" },
+	{ "luser_relay = lost${extension?+$extension}$home@$domain", "", NOBODY, "", NULL, "0::lost@example.com;" },
 	{ "require_home_directory = yes", "mailbox_transport =\n", NAMED, "ghost", NULL, "home directory is not there" },
 	{ "forward_path = $home/.other, $home/.forward", "", USER, "", "a@b.org\n", "0::other@b.org;" },
 	{ "recipient_delimiter =", "", USER, "list", "a@b.org\n", "0::a@b.org;" },

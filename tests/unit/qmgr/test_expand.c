@@ -60,6 +60,27 @@ static void inherits(void **state)
 	}
 }
 
+/* A command stands for the address whose alias it is, also behind a list in a file. */
+static void holders(void **state)
+{
+	struct route_new v[] = { { SPAN_LIT("/l"), QUEUE_INCLUDE, SPAN_NULL, SPAN_NULL },
+				 { SPAN_LIT("x"), QUEUE_COMMAND, SPAN_NULL, SPAN_NULL } };
+	struct ipc_list list = { &v[0], 1 }, command = { &v[1], 1 };
+	const char *const to[] = { "robot@x" };
+	struct arena a = { 0 };
+	struct queue_msg m = message(&a, "l@x");
+	struct err err = ERR_INIT;
+
+	assert_int_equal(expand(&m, 0, to, 1, NULL, false, &a, &err), 0);
+	assert_int_equal(expand_rcpt(&m, 1, &list, false, SPAN_NULL, false, 100, &a, &err), 0);
+	assert_int_equal(expand_rcpt(&m, 2, &command, false, SPAN_NULL, false, 100, &a, &err), 0);
+	assert_true(span_eqz(expand_holder(&m, &m.rcpts[0]), "l@x"));
+	assert_true(span_eqz(expand_holder(&m, &m.rcpts[3]), "robot@x"));
+	m.rcpts[2].parent = 77;
+	assert_int_equal(expand_holder(&m, &m.rcpts[3]).n, 0);
+	arena_fini(&a);
+}
+
 /* A notice must not get a sender: it could then come back as a notice about a notice. */
 static void null_sender_stays(void **state)
 {
@@ -214,7 +235,7 @@ static void record_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(inherits), cmocka_unit_test(null_sender_stays), cmocka_unit_test(twins_are_left_out),
+		cmocka_unit_test(inherits), cmocka_unit_test(holders), cmocka_unit_test(null_sender_stays), cmocka_unit_test(twins_are_left_out),
 		cmocka_unit_test(loops_become_final), cmocka_unit_test(transports_are_kept_apart),
 		cmocka_unit_test(crowd), cmocka_unit_test(limits), cmocka_unit_test(record_limits),
 	};
