@@ -167,6 +167,17 @@ static int refuse(struct session *s, const char *code, const char *text, const s
 	return ended(s, text);
 }
 
+/* For the log; what is not known yet is added when the client asks. */
+static void count_known(struct session *s)
+{
+	for (size_t i = 0; i < s->box->n; i++) {
+		const struct message *m = &s->box->v[i];
+
+		if (m->size != UINT64_MAX && !m->is_gone)
+			s->total += m->size;
+	}
+}
+
 static int welcome(struct session *s)
 {
 	struct err err = ERR_INIT;
@@ -181,6 +192,7 @@ static int welcome(struct session *s)
 	if (s->box->n_closed)
 		log_warn("pop3(%s)<%d><%s>: %zu message%s left out: %s", s->start->user, (int)getpid(), s->start->session,
 			 s->box->n_closed, s->box->n_closed == 1 ? "" : "s", s->box->closed.msg);
+	count_known(s);
 	return session_putf(s, "+OK Logged in.\r\n");
 }
 

@@ -233,7 +233,7 @@ static void test_transaction(void **state)
 		"C: RETR 3\nS: +OK 18 octets\nS: A: three\nS: \nS: y\nS: z\nS: .\n"
 		"C: TOP 1 0\nS: +OK\nS: A: one\nS: \nS: .\n"
 		"C: TOP 1 1\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: .\n"
-		"C: TOP 1 99\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
+		"C: TOP 1 18446744073709551614\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
 		"C: QUIT\nS: +OK Logging out.\nE\n");
 	/* RETR marks seen and takes out of new/; TOP alone does not */
 	assert_true(exists("cur/1.a,S=18,W=22:2,S"));
@@ -253,6 +253,10 @@ static void test_errors(void **state)
 		"C: RETR 18446744073709551616\nS: -ERR Invalid message number.\n"
 		"C: RETR 9223372036854775808\nS: -ERR There's no such message.\n"
 		"C: TOP 1\nS: -ERR Invalid number of lines.\nC: TOP 1 -1\nS: -ERR Invalid number of lines.\n"
+		"C: TOP 1 0 1\nS: -ERR Invalid number of lines.\nC: TOP 1 18446744073709551616\nS: -ERR Invalid number of lines.\n"
+		"C: LIST 1 2\nS: -ERR Invalid message number.\nC: UIDL 1 x\nS: -ERR Invalid message number.\n"
+		"C: RETR 1 2\nS: -ERR Invalid message number.\nC: DELE 1 3\nS: -ERR Invalid message number.\n"
+		"C: LIST  1 \nS: +OK 1 22\nC: STAT x\nS: +OK 3 53\n"
 		"C: DELE 2\nS: +OK Marked to be deleted.\nC: RETR 2\nS: -ERR Message is deleted.\n"
 		"C: DELE 2\nS: -ERR Message is deleted.\nC: LIST 2\nS: -ERR Message is deleted.\n"
 		"C: UIDL 2\nS: -ERR Message is deleted.\nC: LAST\nS: -ERR Unknown command.\n"
@@ -283,7 +287,7 @@ static void test_delete(void **state)
 		assert_true(exists("cur/3.c:2,S"));
 		if (i == 2)
 			assert_non_null(strstr(c.log_text,
-					       "<S1>: Disconnected: Logged out top=0/0, retr=0/0, del=2/3, size="));
+					       "<S1>: Disconnected: Logged out top=0/0, retr=0/0, del=2/3, size=53"));
 		else
 			assert_non_null(strstr(c.log_text,
 					       "<S1>: Disconnected: Connection closed top=0/0, retr=0/0, del=0/3, size="));
