@@ -323,9 +323,12 @@ static void test_uidl(void **state)
 	/* the next session counts anew, the ids stay */
 	session("C: UIDL\nS: +OK\nS: 1 old-id-9\nS: 2 000000294beaa33d\nS: .\n");
 	put("dovecot-uidlist", "3 V1 N2 G3a7d26014c8b9c5be1110000b7a34d22\n1 :101.b\n");
+	assert_string_equal(uidl_of("pop3_uidl_format = %g\n"), "+OK 1 101.b");
+	assert_string_equal(uidl_of("pop3_uidl_format = %Ug\n"), "+OK 1 101.B");
+	put("dovecot-uidlist", "3 V1 N2 G3a7d26014c8b9c5be1110000b7a34d22\n1 W6 Gb7a34d22-of-elsewhere :101.b\n");
 	assert_string_equal(uidl_of("pop3_uidl_format = %v.%u\n"), "+OK 1 1.1");
 	assert_string_equal(uidl_of("pop3_uidl_format = %f\n"), "+OK 1 101.b");
-	assert_string_equal(uidl_of("pop3_uidl_format = %g-%u\n"), "+OK 1 3a7d26014c8b9c5be1110000b7a34d22-1");
+	assert_string_equal(uidl_of("pop3_uidl_format = %g-%u\n"), "+OK 1 b7a34d22-of-elsewhere-1");
 }
 
 static void test_empty_and_missing(void **state)
