@@ -35,8 +35,7 @@ static int trouble(struct session *s, const struct message *m, const struct err 
 	size_t number = (size_t)(m - s->box->v) + 1;
 
 	if (err->kind == ERR_PERM)
-		return session_putf(s, "-ERR [SYS/PERM] Message %zu is gone: another session has removed it.\r\n",
-				    number);
+		return session_putf(s, "-ERR Message %zu is gone: another session has removed it.\r\n", number);
 	log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err->msg);
 	return session_putf(s, "-ERR [SYS/TEMP] Message %zu cannot be read now.\r\n", number);
 }

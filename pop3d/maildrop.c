@@ -142,7 +142,10 @@ int maildrop_size(struct maildrop *d, struct message *m, uint64_t *n_r, struct e
 {
 	struct index_msg facts;
 
-	*n_r = m->is_gone ? 0 : m->size;
+	/* sizes stay as they were told */
+	if (m->is_gone && m->size == UINT64_MAX)
+		m->size = 0;
+	*n_r = m->size;
 	if (*n_r != UINT64_MAX)
 		return 0;
 	if (mailbox_msg(d->box, m->at, MAILBOX_WANT_SIZE | MAILBOX_WANT_OCTETS, &facts, err) == 0) {
@@ -152,7 +155,7 @@ int maildrop_size(struct maildrop *d, struct message *m, uint64_t *n_r, struct e
 	if (err->kind != ERR_PERM)
 		return -1;
 	m->is_gone = true;
-	*n_r = 0;
+	*n_r = m->size = 0;
 	return 0;
 }
 

@@ -160,9 +160,11 @@ static void say_end(const struct session *s)
 
 /* ---- the session ---- */
 
+/* err: what went wrong on our side, or NULL. */
 static int refuse(struct session *s, const char *code, const char *text, const struct err *err)
 {
-	log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err->msg);
+	if (err)
+		log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err->msg);
 	(void)!session_putf(s, "-ERR [%s] %s\r\n", code, text);
 	return ended(s, text);
 }
@@ -184,7 +186,7 @@ static int welcome(struct session *s)
 
 	if (s->conf->pop3_lock_session && maildrop_lock(s->box, &err) < 0) {
 		if (err.kind == ERR_TEMP)
-			return refuse(s, "IN-USE", "Mailbox is locked by another session.", &err);
+			return refuse(s, "IN-USE", "Mailbox is locked by another session.", NULL);
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be locked.", &err);
 	}
 	if (maildrop_load(s->box, &err) < 0)

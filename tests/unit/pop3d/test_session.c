@@ -366,9 +366,10 @@ static void test_changes(void **state)
 	assert_int_equal(unlink(from), 0);
 	put("new/4.d", "A: four\n\n");
 	script(&c, "C: RETR 1\nS: +OK 22 octets\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
-		   "C: RETR 2\nS: -ERR [SYS/PERM] Message 2 is gone: another session has removed it.\n"
-		   "C: TOP 2 0\nS: -ERR [SYS/PERM] Message 2 is gone: another session has removed it.\n"
-		   "C: RETR 4\nS: -ERR There's no such message.\n");
+		   "C: RETR 2\nS: -ERR Message 2 is gone: another session has removed it.\n"
+		   "C: TOP 2 0\nS: -ERR Message 2 is gone: another session has removed it.\n"
+		   "C: RETR 4\nS: -ERR There's no such message.\n"
+		   "C: STAT\nS: +OK 3 53\nC: LIST 2\nS: +OK 2 13\nC: LIST\nS: +OK 3 messages:\nS: 1 22\nS: 2 13\nS: 3 18\nS: .\n");
 	snprintf(from, sizeof(from), "%s/cur/3.c:2,S", mail);
 	snprintf(to, sizeof(to), "%s/cur/3.c:2,FS", mail);
 	assert_int_equal(rename(from, to), 0);
@@ -378,6 +379,22 @@ static void test_changes(void **state)
 	assert_false(exists("cur/3.c:2,FS"));
 	assert_true(exists("cur/1.a,S=18,W=22:2,RS"));
 	session("C: STAT\nS: +OK 2 33\n");
+}
+
+/* Nobody knew the size of what is gone; it has one all the same. */
+static void test_gone_before_size(void **state)
+{
+	struct client c;
+	char path[300];
+
+	put_three();
+	client_open(&c);
+	script(&c, "S: +OK Logged in.\n");
+	snprintf(path, sizeof(path), "%s/cur/2.b:2,F", mail);
+	assert_int_equal(unlink(path), 0);
+	script(&c, "C: LIST\nS: +OK 3 messages:\nS: 1 22\nS: 2 0\nS: 3 18\nS: .\nC: LIST 2\nS: +OK 2 0\nC: STAT\nS: +OK 3 40\n"
+		   "C: QUIT\nS: +OK Logging out.\nE\n");
+	assert_int_equal(client_close(&c), 0);
 }
 
 static void test_options(void **state)
@@ -398,6 +415,8 @@ static void test_options(void **state)
 	client_open(&b);
 	script(&b, "S: -ERR [IN-USE] Mailbox is locked by another session.\nE\n");
 	client_close(&b);
+	assert_non_null(strstr(b.log_text, "<S1>: Disconnected: Mailbox is locked by another session. top=0/0"));
+	assert_null(strstr(b.log_text, "error:"));
 	script(&a, "C: QUIT\nS: +OK Logging out.\nE\n");
 	client_close(&a);
 	session("C: QUIT\nS: +OK Logging out.\nE\n");
@@ -564,8 +583,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_transaction), T(test_errors), T(test_delete), T(test_uidl), T(test_empty_and_missing),
-		T(test_changes), T(test_options), T(test_pipelining), T(test_limits), T(test_large), T(test_planted),
-		T(test_cannot_open), T(test_rights), T(test_closed_letters),
+		T(test_changes), T(test_gone_before_size), T(test_options), T(test_pipelining), T(test_limits), T(test_large),
+		T(test_planted), T(test_cannot_open), T(test_rights), T(test_closed_letters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
