@@ -248,6 +248,12 @@ static void finish(struct exchange *x, struct work_answer *out_r)
 {
 	const struct account *a = &x->user.account;
 
+	/* told as a wrong password, that nobody learns from elsewhere that it is right */
+	if (!passdb_may_come(&x->user, span_z(x->who))) {
+		log_info("sasl(%s,%s): allow_nets check failed: IP not in allowed networks", a->name, x->who);
+		refuse_login(x, out_r);
+		return;
+	}
 	if (a->disabled) {
 		log_info("sasl(%s,%s): account disabled", a->name, x->who);
 		refuse(out_r, WORK_REFUSED, "This account is disabled");

@@ -53,6 +53,8 @@ static bool look_at_user(void *arg, const struct account *a)
 
 static bool look_at_entry(void *arg, const struct passwd_entry *e)
 {
+	if (e->fault)
+		return true;
 	look_at(arg, span_z(e->password));
 	return true;
 }

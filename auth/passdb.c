@@ -5,6 +5,7 @@
 
 #include "auth/scheme.h"
 #include "base/log.h"
+#include "conf/cidr.h"
 
 static const char *const kind_names[] = { "users", "passwd-file", "pam" };
 
@@ -61,6 +62,7 @@ static enum map_rc find_in_file(struct passdb *p, const char *name, struct arena
 	user_r->account.mail = e->account.mail ? arena_strdup(arena, e->account.mail) : NULL;
 	user_r->account.comment = NULL;
 	user_r->needs_no_password = e->needs_no_password;
+	user_r->allow_nets = e->allow_nets ? arena_strdup(arena, e->allow_nets) : NULL;
 	str_reset(secrets);
 	if (str_addz(secrets, e->password) < 0)
 		return (enum map_rc)err_set(err, ERR_TEMP, "the password of %s is too long", name);
@@ -109,12 +111,33 @@ enum map_rc passdb_find(struct passdb_chain *c, const struct names *n, struct ar
 	return MAP_NONE;
 }
 
+bool passdb_may_come(const struct passdb_user *user, struct span address)
+{
+	struct span nets = span_z(user->allow_nets), one;
+	struct cidr net, client;
+	struct err ignored = ERR_INIT;
+	bool is_address = cidr_parse(&client, address, &ignored) == 0;
+
+	if (!user->allow_nets)
+		return true;
+	while (span_word(&nets, ",", &one)) {
+		if (is_address ? cidr_parse(&net, one, &ignored) == 0 && cidr_has(&net, &client) : span_eqz(one, "local"))
+			return true;
+	}
+	return false;
+}
+
 bool passdb_pick(struct span secrets, const char *scheme, struct span *data_r)
 {
 	struct span line, name;
 
 	while (span_word(&secrets, "\n", &line)) {
-		if (scheme_split(line, "CRYPT", &name, data_r) && span_eq_nocase(name, scheme))
+		if (!scheme_split(line, "CRYPT", &name, data_r))
+			continue;
+		/* Dovecot has two names for it */
+		if (span_eq_nocase(name, "HMAC-MD5"))
+			name = SPAN_LIT("CRAM-MD5");
+		if (span_eq_nocase(name, scheme))
 			return true;
 	}
 	return false;

@@ -29,6 +29,7 @@ struct passdb_user {
 	struct account account;
 	const char *system_user;        /* NULL for virtual users */
 	bool needs_no_password;
+	const char *allow_nets;         /* where its clients may come from, or NULL */
 };
 
 /* How far a check has come, so that it goes on after PAM has answered. Zeroed at first. */
@@ -57,6 +58,9 @@ enum passdb_rc passdb_check(struct passdb_chain *c, struct passdb_walk *w, const
 enum passdb_rc passdb_after_pam(struct passdb_chain *c, struct passdb_walk *w, enum passdb_rc pam,
 				const struct names *n, struct span password, const char *who, struct arena *arena,
 				struct passdb_user *user_r);
+
+/* A client at this address may be the user, by allow_nets. Source: passdb.c */
+bool passdb_may_come(const struct passdb_user *user, struct span address);
 
 /* The data of the first verifier of that scheme among the lines; false when there is none. Source: passdb.c */
 bool passdb_pick(struct span secrets, const char *scheme, struct span *data_r);

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +11,10 @@
 #include "base/htab.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/cidr.h"
+#include "store/mail_location.h"
+
+#define ID_NAME_MAX 32          /* of useradd(8) */
 
 struct passwd_file {
 	char *path;
@@ -21,13 +27,29 @@ struct passwd_file {
 
 enum { F_USER, F_PASSWORD, F_UID, F_GID, F_GECOS, F_HOME, F_SHELL, F_EXTRA, F_COUNT };
 
-static int read_id(struct span s, uint32_t *id_r)
+enum id_kind { ID_USER, ID_GROUP };
+
+/* A number, or the name of a system user or group. */
+static int read_id(struct span s, enum id_kind kind, uint32_t *id_r)
 {
+	char name[ID_NAME_MAX + 1];
+	struct passwd *pw;
+	struct group *gr;
 	uint64_t v;
 
-	if (span_u64(s, UINT32_MAX - 1, &v) < 0)
+	if (span_u64(s, UINT32_MAX - 1, &v) == 0) {
+		*id_r = (uint32_t)v;
+		return 0;
+	}
+	if (s.n == 0 || s.n > ID_NAME_MAX)
 		return -1;
-	*id_r = (uint32_t)v;
+	memcpy(name, s.p, s.n);
+	name[s.n] = '\0';
+	pw = kind == ID_USER ? getpwnam(name) : NULL;
+	gr = kind == ID_GROUP ? getgrnam(name) : NULL;
+	if (!pw && !gr)
+		return -1;
+	*id_r = pw ? pw->pw_uid : gr->gr_gid;
 	return 0;
 }
 
@@ -61,33 +83,65 @@ static int read_quota_rule(struct span rule, uint64_t *quota_r)
 	return 0;
 }
 
-static int read_extra(struct passwd_entry *e, bool has[2], struct span extra, struct arena *arena)
+/* Of these fields Dovecot expands the variables, of the seventh it does not. */
+static int read_home(struct account *a, struct span template, struct arena *arena, struct err *err)
+{
+	struct str path = STR_INIT(ACCOUNT_PATH_MAX);
+	int rc = mail_location_vars(&path, template, span_z(a->name), NULL, err);
+
+	if (rc == 0)
+		a->home = arena_strndup(arena, path.p, path.n);
+	str_fini(&path);
+	return rc;
+}
+
+static int read_nets(struct passwd_entry *e, struct span nets, struct arena *arena, struct err *err)
+{
+	struct span rest = nets, net;
+	struct cidr ignored;
+
+	while (span_word(&rest, ",", &net)) {
+		if (!span_eqz(net, "local") && cidr_parse(&ignored, net, err) < 0)
+			return err_wrap(err, "allow_nets");
+	}
+	e->allow_nets = arena_strndup(arena, nets.p, nets.n);
+	return 0;
+}
+
+static int read_field(struct passwd_entry *e, bool has[2], struct span key, struct span value, struct arena *arena,
+		      struct err *err)
 {
 	struct account *a = &e->account;
+
+	if (span_eqz(key, "userdb_uid"))
+		has[0] = read_id(value, ID_USER, &a->uid) == 0;
+	else if (span_eqz(key, "userdb_gid"))
+		has[1] = read_id(value, ID_GROUP, &a->gid) == 0;
+	else if (span_eqz(key, "userdb_home"))
+		return read_home(a, value, arena, err);
+	else if (span_eqz(key, "userdb_mail"))
+		a->mail = arena_strndup(arena, value.p, value.n);
+	else if (span_eqz(key, "userdb_quota_rule"))
+		return read_quota_rule(value, &a->quota) < 0 ? err_set(err, ERR_CONF, "bad quota") : 0;
+	else if (span_eqz(key, "nopassword"))
+		e->needs_no_password = true;
+	else if (span_eqz(key, "nologin") || span_eqz(key, "disabled"))
+		a->disabled = !span_eq_nocase(value, "no");
+	else if (span_eqz(key, "allow_nets"))
+		return read_nets(e, value, arena, err);
+	if ((span_eqz(key, "userdb_uid") && !has[0]) || (span_eqz(key, "userdb_gid") && !has[1]))
+		return err_set(err, ERR_CONF, "bad %.*s", SPAN_ARG(key));
+	return 0;
+}
+
+static int read_extra(struct passwd_entry *e, bool has[2], struct span extra, struct arena *arena, struct err *err)
+{
 	struct span item, key, value;
 
 	while (span_word(&extra, " \t", &item)) {
 		span_cut(item, '=', &key, &value);
-		if (span_eqz(key, "userdb_uid")) {
-			if (read_id(value, &a->uid) < 0)
-				return -1;
-			has[0] = true;
-		} else if (span_eqz(key, "userdb_gid")) {
-			if (read_id(value, &a->gid) < 0)
-				return -1;
-			has[1] = true;
-		} else if (span_eqz(key, "userdb_home")) {
-			a->home = arena_strndup(arena, value.p, value.n);
-		} else if (span_eqz(key, "userdb_mail")) {
-			a->mail = arena_strndup(arena, value.p, value.n);
-		} else if (span_eqz(key, "userdb_quota_rule")) {
-			if (read_quota_rule(value, &a->quota) < 0)
-				return -1;
-		} else if (span_eqz(key, "nopassword")) {
-			e->needs_no_password = true;
-		} else if (span_eqz(key, "nologin") || span_eqz(key, "disabled")) {
-			a->disabled = !span_eq_nocase(value, "no");
-		}
+		if (read_field(e, has, key, value, arena, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -104,12 +158,35 @@ static size_t split(struct span line, struct span *f)
 	return n;
 }
 
+static int read_fields(struct passwd_entry *e, const struct span *f, struct arena *arena, struct err *err)
+{
+	struct account *a = &e->account;
+	bool has[2] = { f[F_UID].n > 0, f[F_GID].n > 0 };
+
+	e->password = arena_strndup(arena, f[F_PASSWORD].p, f[F_PASSWORD].n);
+	if (f[F_HOME].n)
+		a->home = arena_strndup(arena, f[F_HOME].p, f[F_HOME].n);
+	if (f[F_GECOS].n)
+		a->comment = arena_strndup(arena, f[F_GECOS].p, f[F_GECOS].n);
+	if (has[0] && read_id(f[F_UID], ID_USER, &a->uid) < 0)
+		return err_set(err, ERR_CONF, "bad uid");
+	if (has[1] && read_id(f[F_GID], ID_GROUP, &a->gid) < 0)
+		return err_set(err, ERR_CONF, "bad gid");
+	if (read_extra(e, has, f[F_EXTRA], arena, err) < 0)
+		return -1;
+	if (has[0] != has[1])
+		return err_set(err, ERR_CONF, "a uid and a gid go together");
+	a->has_ids = has[0];
+	if (e->needs_no_password && e->password[0])
+		return err_set(err, ERR_CONF, "nopassword stands beside a password");
+	return a->home ? account_path_check(span_z(a->home), err) : 0;
+}
+
 bool passwd_file_line(struct passwd_entry *out_r, struct span line, struct arena *arena, struct err *err)
 {
 	struct str name = STR_INIT(ACCOUNT_NAME_MAX + 1);
-	struct account *a = &out_r->account;
 	struct span f[F_COUNT];
-	bool has[2] = { false, false }, ok = false;
+	bool ok = false;
 
 	*out_r = (struct passwd_entry){ .password = "" };
 	*err = (struct err)ERR_INIT;
@@ -118,34 +195,14 @@ bool passwd_file_line(struct passwd_entry *out_r, struct span line, struct arena
 		return false;
 	if (span_has_nul(line) || split(line, f) < 2) {
 		err_set(err, ERR_CONF, "not a line of a passwd-file");
-		goto out;
+	} else if (account_name_fold(&name, f[F_USER], err) == 0) {
+		out_r->account.name = arena_strndup(arena, name.p, name.n);
+		ok = read_fields(out_r, f, arena, err) == 0;
+		if (!ok)
+			err_wrap(err, "user %s", out_r->account.name);
 	}
-	if (account_name_fold(&name, f[F_USER], err) < 0) {
+	if (!ok)
 		err->kind = ERR_CONF;
-		goto out;
-	}
-	a->name = arena_strndup(arena, name.p, name.n);
-	out_r->password = arena_strndup(arena, f[F_PASSWORD].p, f[F_PASSWORD].n);
-	if (f[F_HOME].n)
-		a->home = arena_strndup(arena, f[F_HOME].p, f[F_HOME].n);
-	if (f[F_GECOS].n)
-		a->comment = arena_strndup(arena, f[F_GECOS].p, f[F_GECOS].n);
-	if (f[F_UID].n)
-		has[0] = read_id(f[F_UID], &a->uid) == 0;
-	if (f[F_GID].n)
-		has[1] = read_id(f[F_GID], &a->gid) == 0;
-	if ((f[F_UID].n && !has[0]) || (f[F_GID].n && !has[1]) || read_extra(out_r, has, f[F_EXTRA], arena) < 0 ||
-	    has[0] != has[1]) {
-		err_set(err, ERR_CONF, "user %s: bad uid, gid or quota", a->name);
-		goto out;
-	}
-	a->has_ids = has[0];
-	if (a->home && account_path_check(span_z(a->home), err) < 0) {
-		err->kind = ERR_CONF;
-		goto out;
-	}
-	ok = true;
-out:
 	str_fini(&name);
 	return ok;
 }
@@ -174,16 +231,23 @@ static void forget(struct passwd_file *f)
 	f->st = (struct stat){ 0 };
 }
 
-static void add_entry(struct passwd_file *f, struct passwd_entry *e)
+static void add_entry(struct passwd_file *f, struct passwd_entry *e, unsigned number)
 {
+	struct span name = span_z(e->account.name);
+	struct passwd_entry *above = name.n ? htab_get(&f->entries, name) : NULL;
+
 	if (f->n == f->cap) {
 		f->cap = f->cap ? 2 * f->cap : 64;
 		f->list = xrealloc(f->list, f->cap * sizeof(struct passwd_entry *));
 	}
 	f->list[f->n++] = e;
-	/* as everywhere in passwd files the first line of a name counts */
-	if (!htab_get(&f->entries, span_z(e->account.name)))
-		htab_put(&f->entries, span_z(e->account.name), e);
+	if (!name.n)
+		e->account.name = arena_printf(&f->arena, "line %u", number);
+	else if (!above || (above->fault && !e->fault))
+		htab_put(&f->entries, name, e);
+	else if (!e->fault)
+		/* as everywhere in passwd files the first line of a name counts */
+		log_warn("%s:%u: user %s has a line above, which counts", f->path, number, e->account.name);
 }
 
 static void parse(struct passwd_file *f, struct span text)
@@ -197,10 +261,13 @@ static void parse(struct passwd_file *f, struct span text)
 
 		number++;
 		span_cut(text, '\n', &line, &text);
-		if (passwd_file_line(e, line, &f->arena, &err))
-			add_entry(f, e);
-		else if (err.kind != ERR_NONE)
+		if (!passwd_file_line(e, line, &f->arena, &err)) {
+			if (err.kind == ERR_NONE)
+				continue;
 			log_warn("%s:%u: %s", f->path, number, err.msg);
+			e->fault = arena_printf(&f->arena, "%s:%u: %s", f->path, number, err.msg);
+		}
+		add_entry(f, e, number);
 	}
 }
 
@@ -260,6 +327,8 @@ enum map_rc passwd_file_get(struct passwd_file *f, struct span name, const struc
 	if (refresh(f, err) < 0)
 		return MAP_TEMP;
 	*entry_r = htab_get(&f->entries, name);
+	if (*entry_r && (*entry_r)->fault)
+		return (enum map_rc)err_set(err, ERR_TEMP, "%s", (*entry_r)->fault);
 	return *entry_r ? MAP_FOUND : MAP_NONE;
 }
 

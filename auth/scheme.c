@@ -63,15 +63,26 @@ static enum scheme_rc verify_digest(const struct scheme *s, struct span data, st
 	return scheme_equal(span_sub(data, 0, n), (struct span){ (char *)md, n }) ? SCHEME_MATCH : SCHEME_MISMATCH;
 }
 
+/* What stands in passwd files where no password is to match. */
+static bool is_locked(struct span data)
+{
+	return span_starts(data, "!") || span_starts(data, "*") || span_eqz(data, "x");
+}
+
 /* Everything crypt(3) knows: $1$ $2b$ $5$ $6$ $y$ and DES. */
 static enum scheme_rc verify_crypt(const struct scheme *s, struct span data, struct span password, struct err *err)
 {
-	struct crypt_data *cd = xnew(struct crypt_data);
-	char *key = xstrndup(password.p, password.n);
-	char *setting = xstrndup(data.p, data.n);
-	char *res;
+	struct crypt_data *cd;
+	char *key, *setting, *res;
 	enum scheme_rc rc;
 
+	if (is_locked(data)) {
+		scheme_dummy(password);
+		return SCHEME_MISMATCH;
+	}
+	cd = xnew(struct crypt_data);
+	key = xstrndup(password.p, password.n);
+	setting = xstrndup(data.p, data.n);
 	res = data.n ? crypt_r(key, setting, cd) : NULL;
 	if (!res || res[0] == '*')
 		rc = bad(err, s);
@@ -149,6 +160,7 @@ static const struct scheme schemes[] = {
 	{ "LDAP-MD5", ENC_B64, 16, "MD5", verify_digest },
 	{ "PLAIN-MD5", ENC_HEX, 16, "MD5", verify_digest },
 	{ "CRAM-MD5", ENC_HEX, 32, NULL, scheme_cram_verify },
+	{ "HMAC-MD5", ENC_HEX, 32, NULL, scheme_cram_verify },
 	{ "PLAIN", ENC_NONE, 0, NULL, verify_plain },
 	{ "CLEARTEXT", ENC_NONE, 0, NULL, verify_plain },
 	{ "CLEAR", ENC_NONE, 0, NULL, verify_plain },

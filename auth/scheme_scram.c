@@ -15,6 +15,8 @@ struct keys {
 	size_t n;
 };
 
+enum typed { AS_TYPED, PREPARED };
+
 /* SASLprep (RFC 4013) in the part that changes a password: compatibility forms, invisible characters. */
 static int prepare(struct str *out, struct span password)
 {
@@ -34,7 +36,8 @@ static int prepare(struct str *out, struct span password)
 	return rc;
 }
 
-static int derive(struct keys *k, const EVP_MD *md, struct span password, struct span salt, uint64_t rounds)
+static int derive(struct keys *k, const EVP_MD *md, enum typed typed, struct span password, struct span salt,
+		  uint64_t rounds)
 {
 	struct str prepared = STR_INIT(16 * SCHEME_PASSWORD_MAX);
 	unsigned char salted[EVP_MAX_MD_SIZE], client[EVP_MAX_MD_SIZE];
@@ -42,7 +45,7 @@ static int derive(struct keys *k, const EVP_MD *md, struct span password, struct
 	unsigned len;
 
 	k->n = (size_t)n;
-	ok = prepare(&prepared, password) == 0 &&
+	ok = (typed == PREPARED ? prepare(&prepared, password) : str_add_span(&prepared, password)) == 0 &&
 	     PKCS5_PBKDF2_HMAC(prepared.p, (int)prepared.n, (const unsigned char *)salt.p, (int)salt.n, (int)rounds, md,
 			       n, salted) &&
 	     HMAC(md, salted, n, (const unsigned char *)"Client Key", 10, client, &len) &&
@@ -53,6 +56,22 @@ static int derive(struct keys *k, const EVP_MD *md, struct span password, struct
 	explicit_bzero(prepared.p, prepared.n);
 	str_fini(&prepared);
 	return ok ? 0 : -1;
+}
+
+static bool is_same(const struct keys *k, const struct str *stored)
+{
+	return scheme_equal(str_span(stored), (struct span){ (const char *)k->stored, k->n });
+}
+
+/* Dovecot makes verifiers without SASLprep. */
+static bool is_same_typed(const EVP_MD *md, struct span password, const struct str *salt, uint64_t rounds,
+			  const struct str *stored)
+{
+	struct keys k;
+	bool ok = derive(&k, md, AS_TYPED, password, str_span(salt), rounds) == 0 && is_same(&k, stored);
+
+	explicit_bzero(&k, sizeof(k));
+	return ok;
 }
 
 enum scheme_rc scheme_scram_verify(const struct scheme *s, struct span data, struct span password, struct err *err)
@@ -67,12 +86,12 @@ enum scheme_rc scheme_scram_verify(const struct scheme *s, struct span data, str
 	if (!span_cut(data, ',', &rounds, &data) || !span_cut(data, ',', &salt64, &data) ||
 	    !span_cut(data, ',', &stored64, &server64) || span_u64(rounds, 100000000, &n) < 0 || n == 0 ||
 	    base64_decode(&salt, salt64) < 0 || base64_decode(&stored, stored64) < 0 ||
-	    base64_decode(&server, server64) < 0 || derive(&k, md, password, str_span(&salt), n) < 0 ||
+	    base64_decode(&server, server64) < 0 || derive(&k, md, PREPARED, password, str_span(&salt), n) < 0 ||
 	    stored.n != k.n || server.n != k.n)
 		err_set(err, ERR_TEMP, "the stored %s verifier is damaged", s->name);
 	else
-		rc = scheme_equal(str_span(&stored), (struct span){ (char *)k.stored, k.n }) ? SCHEME_MATCH :
-											     SCHEME_MISMATCH;
+		rc = is_same(&k, &stored) || (!utf8_is_ascii(password) && is_same_typed(md, password, &salt, n, &stored)) ?
+			SCHEME_MATCH : SCHEME_MISMATCH;
 	explicit_bzero(&k, sizeof(k));
 	str_fini(&salt);
 	str_fini(&stored);
@@ -86,7 +105,7 @@ int scheme_scram_make(struct str *out, const char *name, struct span password, s
 	struct keys k;
 	int rc;
 
-	if (derive(&k, is_256 ? EVP_sha256() : EVP_sha1(), password, salt, SCHEME_SCRAM_ROUNDS) < 0)
+	if (derive(&k, is_256 ? EVP_sha256() : EVP_sha1(), PREPARED, password, salt, SCHEME_SCRAM_ROUNDS) < 0)
 		return err_set(err, ERR_TEMP, "%s: cannot derive the keys", name);
 	rc = str_addf(out, "{%s}%d,", is_256 ? "SCRAM-SHA-256" : "SCRAM-SHA-1", SCHEME_SCRAM_ROUNDS) |
 	     base64_encode(out, salt) | str_addc(out, ',') |

@@ -3,7 +3,6 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "login/session.h"
 
 #define NAME_MAX_BYTES 320
@@ -94,6 +93,22 @@ static void begin(struct session *s)
 		failed(s, AUTH_TEMP, SPAN_NULL);
 }
 
+static void disallow(struct session *s, bool is_password)
+{
+	s->obstacle = "tried to use disallowed plaintext auth";
+	s->exposed_password = is_password;
+	s->proto->refuse(s, REFUSE_PLAINTEXT);
+}
+
+void attempt_disallow(struct session *s, struct span user, bool is_password)
+{
+	char *name = xstrndup(user.p, user.n);
+
+	set_user(s, span_z(name));
+	free(name);
+	disallow(s, is_password);
+}
+
 void attempt_begin(struct session *s, struct span mech, const struct span *initial)
 {
 	const struct sasl_mech *m = sasl_mech(&s->srv->sasl, mech);
@@ -103,21 +118,24 @@ void attempt_begin(struct session *s, struct span mech, const struct span *initi
 		failed(s, AUTH_TEMP, SPAN_NULL);
 		return;
 	}
+	mech = span_sub(m ? span_z(m->name) : mech, 0, sizeof(s->mech) - 1);
+	memcpy(s->mech, mech.p, mech.n);
+	s->mech[mech.n] = '\0';
+	s->mech_step = 0;
+	s->obstacle = NULL;
 	if (!m) {
+		s->obstacle = "tried to use unsupported auth mechanism";
 		s->proto->refuse(s, REFUSE_NO_MECHANISM);
 		return;
 	}
+	if (initial)
+		learn_user(s, *initial);
 	if ((m->is_plaintext || s->svc->conf.ssl == SSL_REQUIRED) && !session_may_plaintext(s)) {
-		s->tried_plaintext = true;
-		s->exposed_password = m->is_plaintext && initial;
-		s->proto->refuse(s, REFUSE_PLAINTEXT);
+		disallow(s, m->is_plaintext && initial);
 		return;
 	}
-	snprintf(s->mech, sizeof(s->mech), "%s", m->name);
-	s->mech_step = 0;
 	s->has_initial = initial != NULL;
 	if (initial) {
-		learn_user(s, *initial);
 		str_init(&s->initial, SASL_DATA_MAX);
 		if (str_add_span(&s->initial, *initial) < 0) {
 			s->proto->refuse(s, REFUSE_BAD_BASE64);
@@ -132,8 +150,10 @@ void attempt_password(struct session *s, struct span user, struct span password)
 	struct str plain = STR_INIT(SASL_DATA_MAX);
 	struct span initial;
 
-	if (!utf8_valid(user) || user.n == 0 || user.n > NAME_MAX_BYTES) {
-		s->proto->refuse(s, REFUSE_BAD_USER);
+	/* auth refuses a longer one, and whatever else no name can be; NUL would be the end of the name here */
+	user = span_sub(user, 0, NAME_MAX_BYTES);
+	if (span_has_nul(user)) {
+		failed(s, AUTH_FAIL, SPAN_NULL);
 		return;
 	}
 	BUG(str_addc(&plain, '\0') < 0 || str_add_span(&plain, user) < 0 || str_addc(&plain, '\0') < 0 ||

@@ -21,6 +21,13 @@ static void serve(struct session *s, const struct session_started *m, int *fd)
 	session_end(s, "Login");
 }
 
+static void given_up(struct session *s)
+{
+	s->proto->refuse(s, REFUSE_FAILED);
+	s->obstacle = "internal failure, 1 successful auths";
+	session_end(s, "Disconnected: Internal login failure");
+}
+
 static void on_started(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 {
 	struct session *s = arg;
@@ -32,8 +39,7 @@ static void on_started(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	} else {
 		s->proto->failed(s, rc == IPC_OK && m->status == MSG_NO ? AUTH_REFUSED : AUTH_TEMP,
 				 rc == IPC_OK ? m->text : SPAN_NULL);
-		s->proto->refuse(s, REFUSE_FAILED);
-		session_end(s, "Disconnected: Internal login failure");
+		given_up(s);
 	}
 	session_run(s);
 }
@@ -74,6 +80,5 @@ void handover_start(struct session *s, struct span ticket)
 	if (fd >= 0)
 		close(fd);
 	s->proto->failed(s, AUTH_TEMP, SPAN_NULL);
-	s->proto->refuse(s, REFUSE_FAILED);
-	session_end(s, "Disconnected: Internal login failure");
+	given_up(s);
 }

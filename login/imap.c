@@ -150,12 +150,10 @@ static int cmd_login(struct session *s, struct imap_parse *p, struct err *err)
 	    imap_parse_sp(p, "password", err) < 0 || imap_parse_astring(p, "password", &password, err) < 0 ||
 	    imap_parse_end(p, err) < 0)
 		return -1;
-	if (session_may_plaintext(s)) {
+	if (session_may_plaintext(s))
 		attempt_password(s, user, password);
-	} else {
-		s->tried_plaintext = s->exposed_password = true;
-		s->proto->refuse(s, REFUSE_PLAINTEXT);
-	}
+	else
+		attempt_disallow(s, user, true);
 	return 0;
 }
 
@@ -322,12 +320,11 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_NO_MECHANISM] = "NO Unsupported authentication mechanism.",
 		[REFUSE_BAD_BASE64] = "BAD Invalid base64 data in authentication response.",
 		[REFUSE_CANCELLED] = "BAD Authentication aborted by client.",
-		[REFUSE_BAD_USER] = "NO [AUTHENTICATIONFAILED] Authentication failed.",
 		[REFUSE_SHUTDOWN] = "* BYE Server shutting down.",
 		[REFUSE_FAILED] = "* BYE Disconnected.",
 	};
 
-	if (why == REFUSE_NO_MECHANISM || why == REFUSE_BAD_USER)
+	if (why == REFUSE_NO_MECHANISM)
 		s->n_bad++;
 	/* the password is out: the user should know, whatever the client shows of a NO */
 	if (why == REFUSE_PLAINTEXT && s->exposed_password)

@@ -94,11 +94,11 @@ void journal_login(const struct session *s, uint64_t pid)
 
 void journal_end(const struct session *s)
 {
-	char detail[80];
+	char detail[100];
 	unsigned long long secs = (clock_mono_ms() - s->started_ms) / 1000;
 
-	if (s->tried_plaintext)
-		snprintf(detail, sizeof(detail), " (tried to use disallowed plaintext auth)");
+	if (s->obstacle)
+		snprintf(detail, sizeof(detail), " (%s)", s->obstacle);
 	else if (s->exchange.is_open)
 		snprintf(detail, sizeof(detail), " (client didn't finish SASL auth, waited %llu secs)", secs);
 	else if (s->n_attempts)

@@ -68,8 +68,7 @@ static void cmd_stls(struct session *s, struct span args)
 static void cmd_user(struct session *s, struct span args)
 {
 	if (!session_may_plaintext(s)) {
-		s->tried_plaintext = true;
-		s->proto->refuse(s, REFUSE_PLAINTEXT);
+		attempt_disallow(s, args, false);
 	} else if (!may_user(s)) {
 		s->proto->refuse(s, REFUSE_NO_MECHANISM);
 	} else {
@@ -83,6 +82,10 @@ static void cmd_pass(struct session *s, struct span args)
 {
 	char *name = s->name;
 
+	if (!session_may_plaintext(s)) {
+		attempt_disallow(s, span_z(s->user), true);
+		return;
+	}
 	if (!name) {
 		bad(s, "No username given.");
 		return;
@@ -204,12 +207,11 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_NO_MECHANISM] = "Unsupported authentication mechanism.",
 		[REFUSE_BAD_BASE64] = "Invalid base64 data in authentication response.",
 		[REFUSE_CANCELLED] = "Authentication aborted by client.",
-		[REFUSE_BAD_USER] = "[AUTH] Authentication failed.",
 		[REFUSE_SHUTDOWN] = "[SYS/TEMP] Server shutting down.",
 		[REFUSE_FAILED] = NULL, /* RFC 1939 has no last word */
 	};
 
-	if (why == REFUSE_NO_MECHANISM || why == REFUSE_BAD_USER)
+	if (why == REFUSE_NO_MECHANISM)
 		s->n_bad++;
 	if (texts[why])
 		session_put(s, "-ERR %s\r\n", texts[why]);

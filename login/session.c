@@ -225,7 +225,7 @@ void session_forget(struct session *s)
 	free(s->tag);
 	s->name = s->user = s->tag = NULL;
 	s->mech[0] = '\0';
-	s->tried_plaintext = false;
+	s->obstacle = NULL;
 }
 
 bool session_is_local(const struct session *s)

@@ -49,13 +49,13 @@ struct session {
 	bool is_tls;
 	bool is_counted;                /* anvil holds a connection of ours */
 	bool has_logged_in;
-	bool tried_plaintext;           /* refused outside of TLS */
 	bool exposed_password;          /* the attempt that is refused now had it on the line */
 	uint16_t n_commands, n_bad, n_attempts;
 	uint64_t started_ms;
 	char id[20];                    /* for logs: session=<id> */
 	char remote[48], local[48];
 	const char *reason;             /* why it ends, for the log; a literal */
+	const char *obstacle;           /* what kept it from logging in, for the log; a literal */
 	char *tls_error;
 	struct ipc_req req;
 	struct sasl_exchange exchange;
@@ -116,6 +116,9 @@ void attempt_begin(struct session *s, struct span mech, const struct span *initi
 
 /* Appends " PLAIN SCRAM-SHA-256": what may be offered now. Source: attempt.c */
 void attempt_mechs(const struct session *s, struct str *out);
+
+/* A name or password outside of TLS, where none may be sent: refuses it. is_password: it is out. Source: attempt.c */
+void attempt_disallow(struct session *s, struct span user, bool is_password);
 
 /* USER and PASS, LOGIN: as PLAIN. Source: attempt.c */
 void attempt_password(struct session *s, struct span user, struct span password);

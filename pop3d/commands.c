@@ -10,7 +10,7 @@
 #define BAD_MAX 20
 #define CHUNK 32768
 
-enum { NEEDS_MSG = 1, MAY_MSG = 2 };
+enum { NEEDS_MSG = 1, MAY_MSG = 2, HAS_MORE = 4 };        /* HAS_MORE: the command reads on behind the message */
 
 struct cmd {
 	const char *verb;
@@ -35,8 +35,7 @@ static int trouble(struct session *s, const struct message *m, const struct err 
 	size_t number = (size_t)(m - s->box->v) + 1;
 
 	if (err->kind == ERR_PERM)
-		return session_putf(s, "-ERR [SYS/PERM] Message %zu is gone: another session has removed it.\r\n",
-				    number);
+		return session_putf(s, "-ERR Message %zu is gone: another session has removed it.\r\n", number);
 	log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err->msg);
 	return session_putf(s, "-ERR [SYS/TEMP] Message %zu cannot be read now.\r\n", number);
 }
@@ -194,7 +193,7 @@ static int cmd_top(struct session *s, struct message *m, struct span args)
 	uint64_t lines;
 	int fd, rc;
 
-	if (pop3_number(&args, UINT32_MAX, &lines) < 0)
+	if (pop3_number(&args, UINT64_MAX - 1, &lines) < 0 || span_trim(args).n)
 		return bad(s, "Invalid number of lines.");
 	fd = maildrop_read(s->box, m, &err);
 	if (fd < 0)
@@ -243,7 +242,7 @@ static int cmd_quit(struct session *s, struct message *m, struct span args)
 static const struct cmd cmds[] = {
 	{ "STAT", cmd_stat, 0 },         { "LIST", cmd_list, MAY_MSG },  { "RETR", cmd_retr, NEEDS_MSG },
 	{ "DELE", cmd_dele, NEEDS_MSG }, { "NOOP", cmd_noop, 0 },        { "RSET", cmd_rset, 0 },
-	{ "QUIT", cmd_quit, 0 },         { "TOP", cmd_top, NEEDS_MSG },  { "UIDL", cmd_uidl, MAY_MSG },
+	{ "QUIT", cmd_quit, 0 },         { "TOP", cmd_top, NEEDS_MSG | HAS_MORE }, { "UIDL", cmd_uidl, MAY_MSG },
 	{ "CAPA", cmd_capa, 0 },
 };
 
@@ -253,7 +252,7 @@ static int run(struct session *s, const struct cmd *c, struct span args)
 	uint64_t number;
 
 	if (c->flags && (c->flags & NEEDS_MSG || span_trim(args).n)) {
-		if (pop3_number(&args, SIZE_MAX, &number) < 0)
+		if (pop3_number(&args, SIZE_MAX, &number) < 0 || (!(c->flags & HAS_MORE) && span_trim(args).n))
 			return bad(s, "Invalid message number.");
 		if (number == 0 || number > s->box->n)
 			return bad(s, "There's no such message.");

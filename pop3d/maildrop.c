@@ -142,7 +142,10 @@ int maildrop_size(struct maildrop *d, struct message *m, uint64_t *n_r, struct e
 {
 	struct index_msg facts;
 
-	*n_r = m->is_gone ? 0 : m->size;
+	/* sizes stay as they were told */
+	if (m->is_gone && m->size == UINT64_MAX)
+		m->size = 0;
+	*n_r = m->size;
 	if (*n_r != UINT64_MAX)
 		return 0;
 	if (mailbox_msg(d->box, m->at, MAILBOX_WANT_SIZE | MAILBOX_WANT_OCTETS, &facts, err) == 0) {
@@ -152,23 +155,35 @@ int maildrop_size(struct maildrop *d, struct message *m, uint64_t *n_r, struct e
 	if (err->kind != ERR_PERM)
 		return -1;
 	m->is_gone = true;
-	*n_r = 0;
+	*n_r = m->size = 0;
 	return 0;
 }
 
 /* ---- UIDL ---- */
 
-/* The list says what the index does not: ids of a server before us, and the mailbox's GUID. */
+/* The list says what the index does not: ids of a server before us, and GUIDs that are not the file's name. */
 static int read_list(struct maildrop *d, const char *format, struct err *err)
 {
 	if (d->has_uids)
 		return 0;
 	d->has_uids = true;
-	if (!strstr(format, "%g") && !uidlist_has_pop3_ids(d->store.root.fd)) {
+	if (!strchr(format, 'g') && !uidlist_has_pop3_ids(d->store.root.fd)) {
 		d->uids = (struct uidlist){ .dir = d->store.root.fd };
 		return 0;
 	}
 	return uidlist_open(&d->uids, d->store.root.fd, err);
+}
+
+/* Dovecot: the extension G of the record, which a copy or a conversion may have, else the base name. */
+static struct span guid_of(const struct uidlist_rec *r, struct span base)
+{
+	struct span rest = r ? r->other : SPAN_NULL, word;
+
+	while (span_word(&rest, " ", &word)) {
+		if (word.p[0] == 'G' && word.n > 1)
+			return span_from(word, 1);
+	}
+	return base;
 }
 
 int maildrop_uidl(struct maildrop *d, const struct message *m, const char *format, struct str *out, struct err *err)
@@ -178,13 +193,13 @@ int maildrop_uidl(struct maildrop *d, const struct message *m, const char *forma
 	struct arena_mark mark = arena_mark(&d->arena);
 	int rc = read_list(d, format, err);
 
-	if (rc == 0 && (d->uids.n || strstr(format, "%f")))
+	if (rc == 0 && (d->uids.n || strpbrk(format, "fg")))
 		rc = mailbox_base_name(d->box, m->at, &d->arena, &id.base, err);
 	/* one that is gone is listed all the same */
 	if (rc < 0 && err->kind != ERR_PERM)
 		return -1;
-	id.guid = span_z(d->uids.guid);
 	r = id.base.n ? uidlist_find(&d->uids, id.base) : NULL;
+	id.guid = guid_of(r, id.base);
 	rc = r && r->pop3_id.n && r->pop3_id.n <= POP3_ID_MAX ? str_add_span(out, r->pop3_id) :
 		pop3_uidl(out, format, &id);
 	arena_rewind(&d->arena, mark);

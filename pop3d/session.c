@@ -160,11 +160,24 @@ static void say_end(const struct session *s)
 
 /* ---- the session ---- */
 
+/* err: what went wrong on our side, or NULL. */
 static int refuse(struct session *s, const char *code, const char *text, const struct err *err)
 {
-	log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err->msg);
+	if (err)
+		log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err->msg);
 	(void)!session_putf(s, "-ERR [%s] %s\r\n", code, text);
 	return ended(s, text);
+}
+
+/* For the log; what is not known yet is added when the client asks. */
+static void count_known(struct session *s)
+{
+	for (size_t i = 0; i < s->box->n; i++) {
+		const struct message *m = &s->box->v[i];
+
+		if (m->size != UINT64_MAX && !m->is_gone)
+			s->total += m->size;
+	}
 }
 
 static int welcome(struct session *s)
@@ -173,7 +186,7 @@ static int welcome(struct session *s)
 
 	if (s->conf->pop3_lock_session && maildrop_lock(s->box, &err) < 0) {
 		if (err.kind == ERR_TEMP)
-			return refuse(s, "IN-USE", "Mailbox is locked by another session.", &err);
+			return refuse(s, "IN-USE", "Mailbox is locked by another session.", NULL);
 		return refuse(s, "SYS/TEMP", "Internal error: the mailbox cannot be locked.", &err);
 	}
 	if (maildrop_load(s->box, &err) < 0)
@@ -181,6 +194,7 @@ static int welcome(struct session *s)
 	if (s->box->n_closed)
 		log_warn("pop3(%s)<%d><%s>: %zu message%s left out: %s", s->start->user, (int)getpid(), s->start->session,
 			 s->box->n_closed, s->box->n_closed == 1 ? "" : "s", s->box->closed.msg);
+	count_known(s);
 	return session_putf(s, "+OK Logged in.\r\n");
 }
 

@@ -432,6 +432,10 @@ static int import_one(struct user_cmd *c, const struct passwd_entry *e, struct s
 	struct names n;
 	enum map_rc rc;
 
+	if (e->fault)
+		return err_set(err, ERR_PERM, "%s", e->fault);
+	if (e->allow_nets)
+		return err_set(err, ERR_PERM, "accounts with allow_nets are not imported: the store has no such field");
 	if (names_resolve(&n, &c->settings, span_z(a.name), &c->arena, err) < 0)
 		return -1;
 	a.name = n.full;

@@ -132,11 +132,9 @@ int pop3_uidl_check(const char *format, struct err *err)
 
 static int add_number(struct str *out, const struct directive *d, uint32_t v)
 {
-	int width = (int)d->width;
+	int width = d->has_zero ? (int)d->width : 0;
 
-	if (d->is_hex)
-		return d->has_zero ? str_addf(out, "%0*" PRIx32, width, v) : str_addf(out, "%*" PRIx32, width, v);
-	return d->has_zero ? str_addf(out, "%0*" PRIu32, width, v) : str_addf(out, "%*" PRIu32, width, v);
+	return d->is_hex ? str_addf(out, "%0*" PRIx32, width, v) : str_addf(out, "%0*" PRIu32, width, v);
 }
 
 static int add_directive(struct str *out, const struct directive *d, const struct pop3_uidl *u)

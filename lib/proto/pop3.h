@@ -47,8 +47,8 @@ struct pop3_uidl {
 	struct span guid;
 };
 
-/* Checks a format: %u UID, %v UIDVALIDITY, %f base name, %g GUID, %%; between % and the letter a width with an optional
- * leading 0, X for hexadecimal (lower case, as Dovecot writes it), L or U for case. -1 ERR_CONF. Source: pop3.c */
+/* Checks a format: %u UID, %v UIDVALIDITY, %f base name, %g GUID, %%; between % and the letter a width, which counts with
+ * a leading 0 only, X for hexadecimal (lower case, as Dovecot writes it), L or U for case. -1 ERR_CONF. Source: pop3.c */
 int pop3_uidl_check(const char *format, struct err *err) WARN_UNUSED;
 
 /* Appends the unique id of a checked format. When it would not be 1 to 70 printable characters without space (RFC 1939

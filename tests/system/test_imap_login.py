@@ -223,7 +223,7 @@ def test_privacy(suite):
         for line in (f"LOGIN tito {USERS[TITO]}", "AUTHENTICATE PLAIN " + b64(f"\0{TITO}\0{USERS[TITO]}")):
             got, before = w.tagged(line)
             assert got.startswith("NO [PRIVACYREQUIRED]") and before[0].startswith("* BAD [ALERT]")
-    suite.wait_log("(tried to use disallowed plaintext auth): user=<>, rip=127.0.0.2")
+    suite.wait_log("(tried to use disallowed plaintext auth): user=<tito@example.com>, method=PLAIN, rip=127.0.0.2")
 
 
 @pytest.mark.parametrize("line", ["SELECT INBOX", "ENABLE CONDSTORE", "UID FETCH 1 ALL", "x", 'ID ("a")', "LOGIN tito", "NOOP x"])

@@ -145,7 +145,12 @@ static void write_passwd(struct fixture *f)
 	const char *text = "filed@example.com:{SHA512-CRYPT}$6$CjRGFSEe9ZQdbhVb$fI91M20.15444OdD4WUNeRZQhgj88ODc0NstuceQl"
 			   "tRlZ9yvWczHOZLWc72aOLVefYfjs/6CuFp9f8Panffwg0:5000:5000::/v/filed\n"
 			   "local:{PLAIN}lpass:5001:5001::/v/local\n"
-			   "open:::::::nopassword userdb_uid=5002 userdb_gid=5002 userdb_home=/v/open\n";
+			   "open:::::::nopassword userdb_uid=5002 userdb_gid=5002 userdb_home=/v/open\n"
+			   "near:{PLAIN}pw::::::allow_nets=10.0.0.0/8,127.0.0.0/8\n"
+			   "far:{PLAIN}pw::::::allow_nets=10.0.0.0/8,2001:db8::/32,local\n"
+			   "locked:!{PLAIN}pw::::::\n"
+			   "faulty:{PLAIN}pw:5000::::\n"
+			   "hmac:{HMAC-MD5}e02d374fde0dc75a17a557039a3a5338c7743304777dccd376f332bee68d2cf6\n";
 
 	snprintf(path, sizeof(path), "%s/passwd", f->dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -372,6 +377,11 @@ static void mechanisms(void **state)
 		{ "path as name", "../../etc/passwd", "x", "fffff", NULL },
 		{ "bad UTF-8", "t\xffto", "x", "fffff", NULL },
 		{ "percent hack", "tito%example.com@x.test", "x", "fffff", NULL },
+		{ "from an allowed network", "near", "pw", "ooooo", "near" },
+		{ "from elsewhere", "far", "pw", "fffff", NULL },
+		{ "locked", "locked", "pw", "fffff", NULL },
+		{ "faulty line", "faulty", "pw", "ttttt", NULL },
+		{ "CRAM-MD5's other name", "hmac", "test", "oooff", "hmac" },
 		{ "no such account has no password", "open", "anything", "oofff", "open" },
 	};
 	struct fixture *f = *state;

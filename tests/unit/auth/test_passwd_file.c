@@ -51,10 +51,21 @@ static void lines(void **state)
 		{ "dotdot home", "tito:x:5:5::/a/../b", -1 },
 		{ "slash in name", "a/b:x", -1 },
 		{ "empty name", ":x", -1 },
+		{ "names of uid and gid", "tito:x:daemon:daemon", 1 },
+		{ "no such group", "tito:x:daemon:no-such-group", -1 },
+		{ "a user's name is no group's", "tito:x:5:nobody", -1 },
+		{ "name of userdb_uid", "tito:x::::::userdb_uid=daemon userdb_gid=daemon", 1 },
+		{ "no such userdb_gid", "tito:x::::::userdb_uid=5 userdb_gid=no-such-group", -1 },
+		{ "nopassword", "tito:::::::nopassword", 1 },
+		{ "nopassword and a password", "tito:x::::::nopassword=y", -1 },
+		{ "unknown variable", "tito:x::::::userdb_home=/v/%q", -1 },
+		{ "home in itself", "tito:x::::::userdb_home=~/x", -1 },
+		{ "networks", "tito:x::::::allow_nets=10.0.0.0/8,::1,local", 1 },
+		{ "no network", "tito:x::::::allow_nets=10.0.0.0/8,somewhere", -1 },
 		{ "userdb ids", "tito:x::::::userdb_uid=5 userdb_gid=6", 1 },
-		{ "bad userdb_uid", "tito:x::::::userdb_uid=root userdb_gid=6", -1 },
+		{ "bad userdb_uid", "tito:x::::::userdb_uid=-1 userdb_gid=6", -1 },
 		{ "bad quota", "tito:x::::::userdb_quota_rule=*:bytes=many", -1 },
-		{ "foreign extra", "tito:x::::::allow_nets=10.0.0.0/8 proxy=y", 1 },
+		{ "foreign extra", "tito:x::::::forward_x=y proxy=y", 1 },
 		{ "quota of a folder", "tito:x::::::userdb_quota_rule=Trash:storage=+10%", 1 },
 	};
 	size_t i;
@@ -68,6 +79,30 @@ static void lines(void **state)
 
 		if (got != rows[i].want)
 			fail_msg("%s: %d (%s)", rows[i].label, got, err.msg);
+		arena_fini(&arena);
+	}
+}
+
+/* Dovecot expands userdb_ fields, and takes home as it is. */
+static void homes(void **state)
+{
+	static const struct {
+		const char *line, *want;
+	} rows[] = {
+		{ "Tito@X.org:x::::::userdb_home=/v/%d/%n/%u", "/v/x.org/tito/tito@x.org" },
+		{ "tito@x.org:x::::/v/%n", "/v/%n" },
+		{ "tito@x.org:x::::/v/%n::userdb_home=/w", "/w" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena arena = { 0 };
+		struct passwd_entry e;
+		struct err err = ERR_INIT;
+
+		if (!passwd_file_line(&e, span_z(rows[i].line), &arena, &err))
+			fail_msg("%s: %s", rows[i].line, err.msg);
+		assert_string_equal(e.account.home, rows[i].want);
 		arena_fini(&arena);
 	}
 }
@@ -107,7 +142,7 @@ static void write_file(const char *path, const char *text)
 
 struct lines_seen {
 	unsigned n;
-	char last[200];
+	char all[2000];
 };
 
 static void on_log(void *arg, enum log_level level, const char *line)
@@ -115,7 +150,7 @@ static void on_log(void *arg, enum log_level level, const char *line)
 	struct lines_seen *seen = arg;
 
 	seen->n += level == LOG_LV_WARNING;
-	snprintf(seen->last, sizeof(seen->last), "%s", line);
+	snprintf(seen->all + strlen(seen->all), sizeof(seen->all) - strlen(seen->all), "%s\n", line);
 }
 
 static bool count(void *arg, const struct passwd_entry *e)
@@ -135,18 +170,24 @@ static void changing_file(void **state)
 
 	(void)state;
 	close(mkstemp(path));
-	write_file(path, "tito:a\nbroken\ntito:second\niqbal:b");
+	write_file(path, "tito:a\nbroken\ntito:second\niqbal:b\nsari:c:5:\nbudi:d:5:\nbudi:e");
 	f = passwd_file_open(path);
 	log_set_sink(on_log, &seen);
 	assert_int_equal(passwd_file_get(f, SPAN_LIT("tito"), &e, &err), MAP_FOUND);
 	assert_string_equal(e->password, "a");
-	assert_int_equal(seen.n, 1);
-	assert_non_null(strstr(seen.last, ":2: not a line"));
+	assert_int_equal(seen.n, 4);
+	assert_non_null(strstr(seen.all, ":2: not a line"));
+	assert_non_null(strstr(seen.all, ":3: user tito has a line above"));
 	assert_int_equal(passwd_file_get(f, SPAN_LIT("iqbal"), &e, &err), MAP_FOUND);
-	assert_int_equal(seen.n, 1);
+	assert_int_equal(passwd_file_get(f, SPAN_LIT("sari"), &e, &err), MAP_TEMP);
+	assert_non_null(strstr(err.msg, ":5: user sari: a uid and a gid go together"));
+	assert_int_equal(passwd_file_get(f, SPAN_LIT("budi"), &e, &err), MAP_FOUND);
+	assert_string_equal(e->password, "e");
+	assert_int_equal(passwd_file_get(f, SPAN_LIT("line 2"), &e, &err), MAP_NONE);
+	assert_int_equal(seen.n, 4);
 	log_set_sink(NULL, NULL);
 	assert_int_equal(passwd_file_each(f, count, &n, &err), 0);
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 7);
 	write_file(path, "siti:longer-than-before-so-that-the-size-differs");
 	assert_int_equal(passwd_file_get(f, SPAN_LIT("tito"), &e, &err), MAP_NONE);
 	assert_int_equal(passwd_file_get(f, SPAN_LIT("siti"), &e, &err), MAP_FOUND);
@@ -162,8 +203,8 @@ static void changing_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_line), cmocka_unit_test(lines), cmocka_unit_test(quotas),
-		cmocka_unit_test(changing_file),
+		cmocka_unit_test(full_line), cmocka_unit_test(lines), cmocka_unit_test(homes),
+		cmocka_unit_test(quotas),    cmocka_unit_test(changing_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

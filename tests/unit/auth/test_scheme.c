@@ -45,6 +45,7 @@ static const struct {
 	{ "{LDAP-MD5}CY9rzUYh03PK3k6DJie09g==", "test" },
 	{ "{PLAIN-MD5}098f6bcd4621d373cade4e832627b4f6", "test" },
 	{ "{CRAM-MD5}e02d374fde0dc75a17a557039a3a5338c7743304777dccd376f332bee68d2cf6", "test" },
+	{ "{HMAC-MD5}e02d374fde0dc75a17a557039a3a5338c7743304777dccd376f332bee68d2cf6", "test" },
 };
 
 static void known_vectors(void **state)
@@ -93,7 +94,7 @@ static void bad_verifiers(void **state)
 		"{NONSENSE}x", "{", "{}x", "{PLAIN", "{SHA.foo}x", "{SHA256}qUqP5cyxm6YcTAhz05Hph5gvu9M=", "{SSHA}AAAA",
 		"{PLAIN-MD5}098f6bcd4621d373cade4e832627b4zz", "{ARGON2ID}x",
 		"{ARGON2ID}$argon2d$v=19$m=8,t=1,p=1$AAAA$AAAA",
-		"{CRYPT}", "{CRYPT}*0", "{PBKDF2}$1$a$0$b", "{PBKDF2}$2$x$5$y", "{SCRAM-SHA-256}4096,a,b,c",
+		"{CRYPT}", "{CRYPT}y", "{PBKDF2}$1$a$0$b", "{PBKDF2}$2$x$5$y", "{SCRAM-SHA-256}4096,a,b,c",
 		"{SCRAM-SHA-256}0,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,x",
 		"{CRAM-MD5}00",
 	};
@@ -105,6 +106,22 @@ static void bad_verifiers(void **state)
 
 		if (scheme_verify(span_z(rows[i]), "CRYPT", SPAN_LIT("x"), &err) != SCHEME_BAD || err.kind != ERR_TEMP)
 			fail_msg("%s was not called damaged", rows[i]);
+	}
+}
+
+/* What passwd files have where nobody is to log in: no password matches, and nothing is damaged. */
+static void locked(void **state)
+{
+	static const char *const rows[] = { "!", "!!", "*", "x", "{CRYPT}!$1$ooVwXyeb$e1EJBGZPIOF.4qFiNCBuq0", "{CRYPT}*0",
+					    "*LK*" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = ERR_INIT;
+
+		if (scheme_verify(span_z(rows[i]), "CRYPT", SPAN_LIT("test"), &err) != SCHEME_MISMATCH ||
+		    scheme_verify(span_z(rows[i]), "CRYPT", span_z(rows[i]), &err) != SCHEME_MISMATCH)
+			fail_msg("%s: %s", rows[i], err.msg);
 	}
 }
 
@@ -174,6 +191,11 @@ static void saslprep(void **state)
 	str_reset(&s);
 	assert_int_equal(scheme_generate(&s, "SCRAM-SHA-1", SPAN_LIT("\u2168"), &err), 0);
 	assert_int_equal(scheme_verify(str_span(&s), NULL, SPAN_LIT("IX"), &err), SCHEME_MATCH);
+	/* doveadm pw -s SCRAM-SHA-256 leaves the password as it is */
+	assert_int_equal(scheme_verify(SPAN_LIT("{SCRAM-SHA-256}4096,xOF0EhM14yo0/wAAfh5DEA==,"
+						"N/e9GZr+EGCpm7NpIPMDbCwcvb84Yn3NL+hj72RUn28=,"
+						"I08VCuJiEy4QO7kp13dYKvxJrnbEz9w2i4C3D5WNsek="),
+				       NULL, SPAN_LIT("pass\u2168"), &err), SCHEME_MATCH);
 	str_fini(&s);
 }
 
@@ -181,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_vectors), cmocka_unit_test(damaged),           cmocka_unit_test(bad_verifiers),
+		cmocka_unit_test(locked),
 		cmocka_unit_test(generated),     cmocka_unit_test(refused_passwords), cmocka_unit_test(saslprep),
 	};
 

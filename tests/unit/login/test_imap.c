@@ -37,7 +37,11 @@ static const struct rig_script scripts[] = {
 	  GREET_REMOTE "C: a LOGIN tito good\n" ALERT "S: a" PRIVACY
 		"C: b AUTHENTICATE PLAIN AHRpdG8AZ29vZA==\n" ALERT "S: b" PRIVACY "C: c LOGOUT\nS: * BYE Logging out\n"
 		"S: c OK Logout completed.\nE\n",
-	  "Aborted login (tried to use disallowed plaintext auth): user=<>, rip=203.0.113.9, lip=192.0.2.25, session=<" },
+	  "Aborted login (tried to use disallowed plaintext auth): user=<tito>, method=PLAIN, rip=203.0.113.9, lip=192.0.2.25, "
+	  "session=<" },
+	{ "no password in clear by LOGIN", "imap", "", REMOTE,
+	  GREET_REMOTE "C: a LOGIN tito good\n" ALERT "S: a" PRIVACY "C: c LOGOUT\nS: * BYE Logging out\nS: c OK Logout completed.\nE\n",
+	  "(tried to use disallowed plaintext auth): user=<tito>, rip=" },
 	{ "ssl = required", "imap", "disable_plaintext_auth = no\nssl = required\n", REMOTE,
 	  "S: * OK [CAPABILITY " BASE " STARTTLS LOGINDISABLED] Surat ready.\n"
 	  "C: a AUTHENTICATE CRAM-MD5\nS: a" PRIVACY "C: b LOGIN x y\n" ALERT "S: b" PRIVACY
@@ -69,13 +73,17 @@ static const struct rig_script scripts[] = {
 		"C: c AUTHENTICATE PLAIN =\nS: c" WRONG
 		"C: d AUTHENTICATE PLAIN AHRpdG8A Z29vZA==\nS: d BAD Invalid base64 data in authentication response.\n", NULL },
 	{ "unknown mechanism", "imap", "", OWN,
-	  GREET_OWN "C: a AUTHENTICATE GSSAPI\nS: a NO Unsupported authentication mechanism.\n", NULL },
+	  GREET_OWN "C: a AUTHENTICATE GSSAPI\nS: a NO Unsupported authentication mechanism.\n"
+		    "C: c LOGOUT\nS: * BYE Logging out\nS: c OK Logout completed.\nE\n",
+	  "Aborted login (tried to use unsupported auth mechanism): user=<>, method=GSSAPI, rip=" },
 	{ "wrong password three times", "imap", "", OWN,
 	  GREET_OWN "C: a LOGIN tito bad\nS: a" WRONG "C: b LOGIN tito \"\"\nS: b" WRONG "C: c LOGIN tito bad\nS: c" WRONG
 		"S: * BYE Disconnected.\nE\n",
 	  "Disconnected: Too many authentication failures (auth failed, 3 attempts in 0 secs): user=<tito>, method=PLAIN, "
 	  "rip=192.0.2.25, lip=192.0.2.25, secured, session=<" },
-	{ "broken UTF-8 in the name", "imap", "", OWN, GREET_OWN "R: a LOGIN \"\\xc3\\x28\" x\\r\\n\nS: a" WRONG, NULL },
+	{ "names that none can be", "imap", "", OWN,
+	  GREET_OWN "R: a LOGIN \"\\xc3\\x28\" x\\r\\n\nS: a" WRONG "C: b LOGIN \"\" x\nS: b" WRONG "C: c LOGOUT\n"
+		    "S: * BYE Logging out\nS: c OK Logout completed.\nE\n", "Aborted login (auth failed, 2 attempts in 0 secs)" },
 	{ "8 bit in the password", "imap", "", OWN, GREET_OWN "R: a LOGIN tito \"p\\xc3\\xa4ss\"\\r\\n\nS: a" WRONG, NULL },
 	{ "NUL outside and inside a literal", "imap", "", OWN,
 	  GREET_OWN "R: a LOGIN ti\\0to good\\r\\n\nS: * BAD A NUL byte in the command.\n"

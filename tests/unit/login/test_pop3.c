@@ -24,8 +24,15 @@ static const struct rig_script scripts[] = {
 	  GREET "C: USER tito\nS: -ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\n"
 		"C: AUTH PLAIN AHRpdG8AZ29vZA==\n"
 		"S: -ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\n"
-		"C: PASS good\nS: -ERR No username given.\nC: QUIT\nS: +OK Logging out\nE\n",
-	  "Aborted login (tried to use disallowed plaintext auth): user=<>, rip=203.0.113.9, lip=192.0.2.25, session=<" },
+		"C: QUIT\nS: +OK Logging out\nE\n",
+	  "Aborted login (tried to use disallowed plaintext auth): user=<tito>, method=PLAIN, rip=203.0.113.9, lip=192.0.2.25, "
+	  "session=<" },
+	{ "USER and PASS in the clear, unasked", "pop3", "", REMOTE,
+	  GREET "R: USER tito\\r\\nPASS good\\r\\nQUIT\\r\\n\n"
+		"S: -ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\n"
+		"S: -ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\n"
+		"S: +OK Logging out\nE\n",
+	  "(tried to use disallowed plaintext auth): user=<tito>, rip=" },
 	{ "the new name of it", "pop3", "auth_allow_cleartext = yes\n", REMOTE,
 	  GREET "C: USER tito\nS: +OK\nC: PASS good\nS: +OK Logged in.\n", NULL },
 	{ "ssl = required beats it", "pop3", "disable_plaintext_auth = no\nssl = required\n", REMOTE,
@@ -63,7 +70,12 @@ static const struct rig_script scripts[] = {
 		"C: AUTH PLAIN =\nS: -ERR [AUTH] Authentication failed.\n", NULL },
 	{ "AUTH lists", "pop3", "", "192.0.2.25", GREET "C: AUTH\nS: +OK\nS: PLAIN\nS: LOGIN\nS: CRAM-MD5\nS: .\n", NULL },
 	{ "unknown mechanism", "pop3", "", "192.0.2.25",
-	  GREET "C: AUTH GSSAPI\nS: -ERR Unsupported authentication mechanism.\n", NULL },
+	  GREET "C: AUTH GSSAPI\nS: -ERR Unsupported authentication mechanism.\nC: QUIT\nS: +OK Logging out\nE\n",
+	  "Aborted login (tried to use unsupported auth mechanism): user=<>, method=GSSAPI, rip=" },
+	{ "another works", "pop3", "", "192.0.2.25",
+	  GREET "C: AUTH A-NAME-THAT-IS-LONGER-THAN-ANY\nS: -ERR Unsupported authentication mechanism.\n"
+		"C: AUTH PLAIN AHRpdG8AYmFk\nS: -ERR [AUTH] Authentication failed.\nC: QUIT\nS: +OK Logging out\nE\n",
+	  "Aborted login (auth failed, 1 attempts in 0 secs): user=<tito>, method=PLAIN, rip=" },
 	{ "wrong password three times", "pop3", "", "192.0.2.25",
 	  GREET "C: USER tito\nS: +OK\nC: PASS bad\nS: -ERR [AUTH] Authentication failed.\n"
 		"C: PASS good\nS: -ERR No username given.\n"
@@ -81,7 +93,8 @@ static const struct rig_script scripts[] = {
 	{ "password with spaces and 8 bit", "pop3", "", "192.0.2.25",
 	  GREET "C: USER tito\nS: +OK\nR: PASS  p\\xc3\\xa4ss \\xff \\r\\n\nS: -ERR [AUTH] Authentication failed.\n", NULL },
 	{ "broken UTF-8 in the name", "pop3", "", "192.0.2.25",
-	  GREET "R: USER \\xc3\\x28\\r\\nPASS x\\r\\n\nS: +OK\nS: -ERR [AUTH] Authentication failed.\n", NULL },
+	  GREET "R: USER \\xc3\\x28\\r\\nPASS x\\r\\n\nS: +OK\nS: -ERR [AUTH] Authentication failed.\n"
+		"C: QUIT\nS: +OK Logging out\nE\n", "Aborted login (auth failed, 1 attempts in 0 secs): user=<" },
 	{ "NUL in a line", "pop3", "", "192.0.2.25", GREET "R: USER ti\\0to\\r\\n\nS: -ERR Unknown command.\n", NULL },
 	{ "control characters reach the log escaped", "pop3", "", "192.0.2.25",
 	  GREET "R: USER a\\x1b[2Jb\\rc\\r\\nPASS x\\r\\n\nS: +OK\nS: -ERR [AUTH] Authentication failed.\n"
@@ -161,7 +174,7 @@ static void test_parent_refuses(void **state)
 		client_open(&c, &g, "192.0.2.25");
 		client_script(&c, services[i], i ? "T\n" GREET : GREET);
 		client_script(&c, services[i], "C: USER tito\nS: +OK\nC: PASS good\nS: -ERR [SYS/TEMP] No room.\nE\n");
-		assert_non_null(strstr(g.log.p, "Internal login failure"));
+		assert_non_null(strstr(g.log.p, "Internal login failure (internal failure, 1 successful auths)"));
 		client_close(&c);
 		rig_close(&g);
 	}

@@ -233,7 +233,7 @@ static void test_transaction(void **state)
 		"C: RETR 3\nS: +OK 18 octets\nS: A: three\nS: \nS: y\nS: z\nS: .\n"
 		"C: TOP 1 0\nS: +OK\nS: A: one\nS: \nS: .\n"
 		"C: TOP 1 1\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: .\n"
-		"C: TOP 1 99\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
+		"C: TOP 1 18446744073709551614\nS: +OK\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
 		"C: QUIT\nS: +OK Logging out.\nE\n");
 	/* RETR marks seen and takes out of new/; TOP alone does not */
 	assert_true(exists("cur/1.a,S=18,W=22:2,S"));
@@ -253,6 +253,10 @@ static void test_errors(void **state)
 		"C: RETR 18446744073709551616\nS: -ERR Invalid message number.\n"
 		"C: RETR 9223372036854775808\nS: -ERR There's no such message.\n"
 		"C: TOP 1\nS: -ERR Invalid number of lines.\nC: TOP 1 -1\nS: -ERR Invalid number of lines.\n"
+		"C: TOP 1 0 1\nS: -ERR Invalid number of lines.\nC: TOP 1 18446744073709551616\nS: -ERR Invalid number of lines.\n"
+		"C: LIST 1 2\nS: -ERR Invalid message number.\nC: UIDL 1 x\nS: -ERR Invalid message number.\n"
+		"C: RETR 1 2\nS: -ERR Invalid message number.\nC: DELE 1 3\nS: -ERR Invalid message number.\n"
+		"C: LIST  1 \nS: +OK 1 22\nC: STAT x\nS: +OK 3 53\n"
 		"C: DELE 2\nS: +OK Marked to be deleted.\nC: RETR 2\nS: -ERR Message is deleted.\n"
 		"C: DELE 2\nS: -ERR Message is deleted.\nC: LIST 2\nS: -ERR Message is deleted.\n"
 		"C: UIDL 2\nS: -ERR Message is deleted.\nC: LAST\nS: -ERR Unknown command.\n"
@@ -283,7 +287,7 @@ static void test_delete(void **state)
 		assert_true(exists("cur/3.c:2,S"));
 		if (i == 2)
 			assert_non_null(strstr(c.log_text,
-					       "<S1>: Disconnected: Logged out top=0/0, retr=0/0, del=2/3, size="));
+					       "<S1>: Disconnected: Logged out top=0/0, retr=0/0, del=2/3, size=53"));
 		else
 			assert_non_null(strstr(c.log_text,
 					       "<S1>: Disconnected: Connection closed top=0/0, retr=0/0, del=0/3, size="));
@@ -319,9 +323,12 @@ static void test_uidl(void **state)
 	/* the next session counts anew, the ids stay */
 	session("C: UIDL\nS: +OK\nS: 1 old-id-9\nS: 2 000000294beaa33d\nS: .\n");
 	put("dovecot-uidlist", "3 V1 N2 G3a7d26014c8b9c5be1110000b7a34d22\n1 :101.b\n");
+	assert_string_equal(uidl_of("pop3_uidl_format = %g\n"), "+OK 1 101.b");
+	assert_string_equal(uidl_of("pop3_uidl_format = %Ug\n"), "+OK 1 101.B");
+	put("dovecot-uidlist", "3 V1 N2 G3a7d26014c8b9c5be1110000b7a34d22\n1 W6 Gb7a34d22-of-elsewhere :101.b\n");
 	assert_string_equal(uidl_of("pop3_uidl_format = %v.%u\n"), "+OK 1 1.1");
 	assert_string_equal(uidl_of("pop3_uidl_format = %f\n"), "+OK 1 101.b");
-	assert_string_equal(uidl_of("pop3_uidl_format = %g-%u\n"), "+OK 1 3a7d26014c8b9c5be1110000b7a34d22-1");
+	assert_string_equal(uidl_of("pop3_uidl_format = %g-%u\n"), "+OK 1 b7a34d22-of-elsewhere-1");
 }
 
 static void test_empty_and_missing(void **state)
@@ -359,9 +366,10 @@ static void test_changes(void **state)
 	assert_int_equal(unlink(from), 0);
 	put("new/4.d", "A: four\n\n");
 	script(&c, "C: RETR 1\nS: +OK 22 octets\nS: A: one\nS: \nS: ..dot\nS: line\nS: .\n"
-		   "C: RETR 2\nS: -ERR [SYS/PERM] Message 2 is gone: another session has removed it.\n"
-		   "C: TOP 2 0\nS: -ERR [SYS/PERM] Message 2 is gone: another session has removed it.\n"
-		   "C: RETR 4\nS: -ERR There's no such message.\n");
+		   "C: RETR 2\nS: -ERR Message 2 is gone: another session has removed it.\n"
+		   "C: TOP 2 0\nS: -ERR Message 2 is gone: another session has removed it.\n"
+		   "C: RETR 4\nS: -ERR There's no such message.\n"
+		   "C: STAT\nS: +OK 3 53\nC: LIST 2\nS: +OK 2 13\nC: LIST\nS: +OK 3 messages:\nS: 1 22\nS: 2 13\nS: 3 18\nS: .\n");
 	snprintf(from, sizeof(from), "%s/cur/3.c:2,S", mail);
 	snprintf(to, sizeof(to), "%s/cur/3.c:2,FS", mail);
 	assert_int_equal(rename(from, to), 0);
@@ -371,6 +379,22 @@ static void test_changes(void **state)
 	assert_false(exists("cur/3.c:2,FS"));
 	assert_true(exists("cur/1.a,S=18,W=22:2,RS"));
 	session("C: STAT\nS: +OK 2 33\n");
+}
+
+/* Nobody knew the size of what is gone; it has one all the same. */
+static void test_gone_before_size(void **state)
+{
+	struct client c;
+	char path[300];
+
+	put_three();
+	client_open(&c);
+	script(&c, "S: +OK Logged in.\n");
+	snprintf(path, sizeof(path), "%s/cur/2.b:2,F", mail);
+	assert_int_equal(unlink(path), 0);
+	script(&c, "C: LIST\nS: +OK 3 messages:\nS: 1 22\nS: 2 0\nS: 3 18\nS: .\nC: LIST 2\nS: +OK 2 0\nC: STAT\nS: +OK 3 40\n"
+		   "C: QUIT\nS: +OK Logging out.\nE\n");
+	assert_int_equal(client_close(&c), 0);
 }
 
 static void test_options(void **state)
@@ -391,6 +415,8 @@ static void test_options(void **state)
 	client_open(&b);
 	script(&b, "S: -ERR [IN-USE] Mailbox is locked by another session.\nE\n");
 	client_close(&b);
+	assert_non_null(strstr(b.log_text, "<S1>: Disconnected: Mailbox is locked by another session. top=0/0"));
+	assert_null(strstr(b.log_text, "error:"));
 	script(&a, "C: QUIT\nS: +OK Logging out.\nE\n");
 	client_close(&a);
 	session("C: QUIT\nS: +OK Logging out.\nE\n");
@@ -557,8 +583,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_transaction), T(test_errors), T(test_delete), T(test_uidl), T(test_empty_and_missing),
-		T(test_changes), T(test_options), T(test_pipelining), T(test_limits), T(test_large), T(test_planted),
-		T(test_cannot_open), T(test_rights), T(test_closed_letters),
+		T(test_changes), T(test_gone_before_size), T(test_options), T(test_pipelining), T(test_limits), T(test_large),
+		T(test_planted), T(test_cannot_open), T(test_rights), T(test_closed_letters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,9 +192,10 @@ static void import(void **state)
 	struct account a;
 
 	tmpdir_write(&f->dir, "passwd", "a@example.com:{SSHA}Arx4pNBtwyfMIbG7SHXfY94vHZ5zYWx0MTIzNA==:5001:5002::/v/a::"
-		     "userdb_quota_rule=*:storage=1M\nb:$1$ooVwXyeb$e1EJBGZPIOF.4qFiNCBuq0\nc:{NOPE}x\nd:::::::nopassword\n");
+		     "userdb_quota_rule=*:storage=1M\nb:$1$ooVwXyeb$e1EJBGZPIOF.4qFiNCBuq0\nc:{NOPE}x\nd:::::::nopassword\n"
+		     "e:{PLAIN}x::::::allow_nets=10.0.0.0/8\nf\ng:{PLAIN}x:5001:\n");
 	assert_int_equal(user(f, "import|@passwd"), TOOL_FAILED);
-	assert_non_null(strstr(f->err, "2 of 4 accounts cannot be imported; nothing was changed"));
+	assert_non_null(strstr(f->err, "5 of 7 accounts cannot be imported; nothing was changed"));
 	assert_int_equal(stored(f, "a@example.com", &a, &secrets, &arena), MAP_NONE);
 	tmpdir_write(&f->dir, "passwd", "a@example.com:{SSHA}Arx4pNBtwyfMIbG7SHXfY94vHZ5zYWx0MTIzNA==:5001:5002::/v/a::"
 		     "userdb_quota_rule=*:storage=1M\nb:$1$ooVwXyeb$e1EJBGZPIOF.4qFiNCBuq0\n");
