@@ -74,6 +74,26 @@ void channels_connect(struct proc *p)
 	}
 }
 
+void channels_renew(struct proc *p, enum channel_kind kind, struct span peer)
+{
+	struct proc *q;
+	size_t i;
+
+	for (i = 0; i < topology_n_channels; i++) {
+		const struct channel *row = &topology_channels[i];
+
+		if (row->kind != kind || !is_program(p, row->client) || !span_eqz(peer, row->server))
+			continue;
+		for (q = p->m->procs; q; q = q->next) {
+			if (q->state != PROC_READY || !is_program(q, row->server))
+				continue;
+			log_warn("channel %s between %s and %s was lost: made anew", topology_channel_name(kind),
+				 p->program->name, q->program->name);
+			connect_pair(p, q, kind);
+		}
+	}
+}
+
 /* One frame for the sockets that a row has: those of IPv4 and IPv6 stand side by side. */
 static int announce(struct proc *p, const struct listeners *l)
 {

@@ -121,6 +121,9 @@ extern const struct program spawn_logger;
 /* p is ready: PEERS and both ends of every channel to those who are ready. */
 void channels_connect(struct proc *p);
 
+/* p has lost the channel of kind to peer: both get fresh ends, if peer is there to take one. */
+void channels_renew(struct proc *p, enum channel_kind kind, struct span peer);
+
 /* Lends p all listening sockets of its services. */
 void channels_listen(struct proc *p);
 

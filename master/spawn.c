@@ -205,7 +205,18 @@ static void on_failed(void *arg, struct ipc *c, uint32_t id, const void *in, int
 	p->failed = xstrndup(msg->text.p, msg->text.n);
 }
 
-static const struct ipc_rule rules[] = { { &ctl_ready_desc, ~0u, on_ready }, { &ctl_failed_desc, ~0u, on_failed } };
+static void on_channel_lost(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	const struct ctl_lost *msg = in;
+	struct proc *p = arg;
+
+	if (p->m->state == MASTER_RUNNING)
+		channels_renew(p, (enum channel_kind)msg->kind, msg->peer);
+}
+
+static const struct ipc_rule rules[] = {
+	{ &ctl_ready_desc, ~0u, on_ready }, { &ctl_failed_desc, ~0u, on_failed }, { &ctl_lost_desc, ~0u, on_channel_lost },
+};
 
 /* SIGCHLD follows when it has ended; a daemon that sends nonsense or closes its channel is ended. */
 static void on_lost(void *arg, struct ipc *c, const struct err *why)

@@ -1,4 +1,5 @@
-/* A session: idle --LIST, SHOW--> telling --rows sent--> idle; idle --ACT--> acting, a slice per commit --> idle. A
+/* A session: idle --LIST, SHOW--> telling --rows sent--> idle; idle --ACT--> acting, a slice per commit --> idle. Acting
+ * begins when the agents have said what they have: of what is not being tried nobody would hear that it is on loan. A
  * message that is being tried is told and obeys when nobody works on it any more; others are changed on disk. Of the
  * places for guests none is kept by one who says or takes nothing. */
 #include "qmgr/admin.h"
@@ -21,11 +22,12 @@
 #define SESSIONS_MAX 32
 #define GUESTS_MAX 24           /* the rest is left to root */
 #define GUEST_IDLE_MS 30000
+#define HELLO_LOOK_MS 50
 
 struct session {
 	struct admin *adm;
 	struct ipc ipc;
-	uv_timer_t *timer;              /* the next turn of telling */
+	uv_timer_t *timer;              /* the next turn of telling; or of waiting to act */
 	uint64_t after;                 /* cursor */
 	uint64_t count;
 	struct str rows;
@@ -36,6 +38,7 @@ struct session {
 	uint64_t one;                   /* id, or 0 for all */
 	struct write_job *job;          /* being filled */
 	struct write_job *out;          /* with the writer */
+	bool is_acting;
 	bool is_last;
 	bool is_guest;
 	bool is_gone;                   /* lost while out is on its way */
@@ -145,13 +148,14 @@ static void on_drained(void *arg, struct ipc *c)
 	struct session *s = arg;
 
 	s->seen_ms = clock_mono_ms();
-	if (c->phase == PHASE_BUSY && !s->out)
+	if (c->phase == PHASE_BUSY && !s->out && !s->is_acting)
 		uv_timer_start(s->timer, on_turn, 0, 0);
 }
 
 static void begin_rows(struct session *s)
 {
 	s->ipc.phase = PHASE_BUSY;
+	s->is_acting = false;
 	s->seen_ms = clock_mono_ms();
 	s->sent = 0;
 	uv_timer_start(s->timer, on_turn, 0, 0);
@@ -204,23 +208,15 @@ static void on_show(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 
 /* ---- act ---- */
 
-static void act_on_active(struct active *a, enum adm_what what)
+/* False when it was told so before. */
+static bool act_on_active(struct active *a, enum adm_what what)
 {
-	switch (what) {
-	case ADM_RETRY:
-		a->wants_retry = true;
-		break;
-	case ADM_HOLD:
-		a->wants_hold = true;
-		break;
-	case ADM_RELEASE:
-		a->wants_hold = false;
-		break;
-	case ADM_DELETE:
-		a->wants_delete = true;
-		break;
-	}
+	bool *word = what == ADM_RETRY ? &a->wants_retry : what == ADM_DELETE ? &a->wants_delete : &a->wants_hold;
+	bool was = *word;
+
+	*word = what != ADM_RELEASE;
 	active_step(a);
+	return what == ADM_RETRY || was != (what != ADM_RELEASE);
 }
 
 /* False when there is nothing to change. */
@@ -272,12 +268,10 @@ static void act_on(struct session *s, uint64_t id)
 {
 	struct active *a = active_find(s->adm->q, id);
 
-	if (a) {
-		act_on_active(a, s->what);
-		s->count++;
-	} else {
+	if (!a)
 		act_on_disk(s, id);
-	}
+	else if (act_on_active(a, s->what))
+		s->count++;
 }
 
 struct id_list {
@@ -353,6 +347,19 @@ static void act_slice(struct session *s)
 	writer_submit(q->writer, s->job, false);
 }
 
+static void act_when_known(uv_timer_t *t)
+{
+	struct session *s = t->data;
+
+	if (!s)
+		return;
+	s->seen_ms = clock_mono_ms();
+	if (s->adm->q->hello_done)
+		act_slice(s);
+	else
+		uv_timer_start(t, act_when_known, HELLO_LOOK_MS, 0);
+}
+
 static void on_act(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct session *s = arg;
@@ -365,10 +372,11 @@ static void on_act(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 		return;
 	}
 	c->phase = PHASE_BUSY;
+	s->is_acting = true;
 	s->what = (enum adm_what)m->what;
 	s->one = m->qid;
 	s->after = 0;
-	act_slice(s);
+	act_when_known(s->timer);
 }
 
 /* ---- connections ---- */

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/active.h"
 #include "qmgr/agents.h"
@@ -69,6 +70,43 @@ static void load_due(struct qmgr *q)
 	}
 }
 
+static void on_pulled(void *arg, struct write_job *job);
+
+/* What was put off while the clock was ahead would else wait until it is there again. */
+static void pull_schedule(struct qmgr *q)
+{
+	struct write_job *job = writer_job(on_pulled, q);
+
+	writer_put(job, WRITE_PULL, clock_wall_ms() + q->conf.maximal_backoff_time_ms, NULL, SPAN_NULL);
+	writer_submit(q->writer, job, false);
+}
+
+static void on_pulled(void *arg, struct write_job *job)
+{
+	struct qmgr *q = arg;
+
+	if (job->rc < 0) {
+		log_warn("the schedule cannot be set right: %s", job->err.msg);
+		return;
+	}
+	if (job->ops[0].n == 0)
+		return;
+	log_warn("%zu messages were put off for longer than maximal_backoff_time, as by a clock that was ahead: they are "
+		 "tried after that time", job->ops[0].n);
+	q->next_due_ms = 0;
+	if (job->ops[0].n == QUEUE_PULL_MAX)
+		pull_schedule(q);
+}
+
+static void look_at_clock(struct qmgr *q)
+{
+	uint64_t now = clock_wall_ms();
+
+	if (now < q->wall_ms)
+		pull_schedule(q);
+	q->wall_ms = now;
+}
+
 static void step_stalled(struct qmgr *q)
 {
 	struct active *a;
@@ -90,6 +128,7 @@ static void trim(struct qmgr *q)
 
 void qmgr_run(struct qmgr *q)
 {
+	look_at_clock(q);
 	if (q->has_stalled)
 		step_stalled(q);
 	agents_tick(q);
@@ -125,6 +164,7 @@ void qmgr_start(struct qmgr *q)
 	uv_timer_init(&q->loop->uv, q->tick);
 	q->tick->data = q;
 	uv_timer_start(q->tick, on_tick, 1000, 1000);
+	pull_schedule(q);
 }
 
 static void free_handle(uv_handle_t *h)

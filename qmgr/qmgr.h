@@ -93,6 +93,7 @@ struct qmgr {
 	size_t n_active;
 	size_t n_peak;                  /* most of them since the heap was last trimmed */
 	size_t body_bytes;              /* of fresh messages in memory */
+	uint64_t wall_ms;               /* at the last tick */
 	uint64_t next_due_ms;           /* of what is on disk, UINT64_MAX: nothing */
 	bool has_stalled;               /* a message waits for a full or missing channel */
 

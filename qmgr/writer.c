@@ -60,7 +60,7 @@ static int apply(struct queue_txn *t, const struct write_job *job, struct err *e
 	int rc = 0;
 
 	for (i = 0; i < job->n_ops && rc == 0; i++) {
-		const struct write_op *op = &job->ops[i];
+		struct write_op *op = &job->ops[i];
 
 		switch (op->kind) {
 		case WRITE_ADD:
@@ -71,6 +71,9 @@ static int apply(struct queue_txn *t, const struct write_job *job, struct err *e
 			break;
 		case WRITE_DELETE:
 			rc = queue_delete(t, op->id, err);
+			break;
+		case WRITE_PULL:
+			rc = queue_pull(t, op->id, &op->n, err);
 			break;
 		}
 	}
@@ -294,8 +297,8 @@ void writer_put(struct write_job *job, enum write_kind kind, uint64_t id, const 
 
 	job->ops = xrealloc(job->ops, (job->n_ops + 1) * sizeof(*job->ops));
 	op = &job->ops[job->n_ops++];
-	*op = (struct write_op){ kind, id, STR_INIT(RECORD_MAX), body, STR_INIT(QUEUE_INLINE_MAX) };
-	if (kind != WRITE_DELETE)
+	*op = (struct write_op){ kind, id, 0, STR_INIT(RECORD_MAX), body, STR_INIT(QUEUE_INLINE_MAX) };
+	if (kind == WRITE_ADD || kind == WRITE_UPDATE)
 		BUG(queue_encode(&op->record, m) < 0);
 	if (kind == WRITE_ADD)
 		job->has_add = true;

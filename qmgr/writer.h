@@ -9,11 +9,12 @@
 struct writer;
 struct write_job;
 
-enum write_kind { WRITE_ADD, WRITE_UPDATE, WRITE_DELETE };
+enum write_kind { WRITE_ADD, WRITE_UPDATE, WRITE_DELETE, WRITE_PULL };
 
 struct write_op {
 	enum write_kind kind;
-	uint64_t id;
+	uint64_t id;                    /* PULL: the time that queue_pull is given */
+	size_t n;                       /* PULL: how many it were */
 	struct str record;              /* ADD, UPDATE */
 	struct span body;               /* ADD: stays the caller's until the job is done, unless own holds it */
 	struct str own;
@@ -50,7 +51,7 @@ void writer_free(struct writer *w);
 /* An empty job on the heap; it belongs to the writer after writer_submit. Source: writer.c */
 struct write_job *writer_job(write_fn *fn, void *arg);
 
-/* Appends one change; m may be NULL for DELETE. Source: writer.c */
+/* Appends one change; m may be NULL for DELETE and PULL. Source: writer.c */
 void writer_put(struct write_job *job, enum write_kind kind, uint64_t id, const struct queue_msg *m, struct span body);
 
 /* Gives the job the bytes of the body of its last change; *body becomes empty. Source: writer.c */

@@ -6,6 +6,7 @@
 #include "conf/nearest.h"
 #include "conf/param.h"
 #include "conf/source.h"
+#include "proto/restrict.h"
 #include "tools/commands.h"
 #include "tools/conf_edit.h"
 
@@ -236,35 +237,47 @@ static int check_foreign(struct tool *t, const struct param_foreign *f, const ch
 	return TOOL_OK;
 }
 
-/* The new value is read as a daemon would read it before it gets into the file. Errors that are there already may be
- * mended one by one. */
-static int check_edit(struct tool *t, const struct conf *c, const char *name, const char *value)
+static int set_one(struct tool *t, struct conf *layer, const char *name, const char *value)
 {
 	const struct param_foreign *f = param_find(name) ? NULL : param_foreign(name);
-	struct conf_errors before = { 0 }, errors = { 0 };
-	struct conf layer;
 	struct err err;
-	int status = TOOL_OK;
-	size_t i;
 
 	if (f)
 		return check_foreign(t, f, name, value);
-	conf_overlay(&layer, c);
-	if (conf_set(&layer, name, value, "command line", 1, &err) < 0)
-		status = tool_fail(t, "config", "%s", err.msg);
-	else if (conf_check(&layer, &errors) < 0) {
-		(void)!conf_check(c, &before);
-		for (i = 0; i < errors.n; i++)
-			if (!conf_is_warning(errors.v[i]) && !is_among(&before, errors.v[i]))
-				status = tool_fail(t, "config", "%s", errors.v[i]);
-	}
+	if (conf_set(layer, name, value, "command line", 1, &err) < 0)
+		return tool_fail(t, "config", "%s", err.msg);
+	return TOOL_OK;
+}
+
+static void find_errors(const struct tool *t, const struct conf *c, struct conf_errors *errors)
+{
+	struct mastercf m;
+
+	(void)!conf_check(c, errors);
+	(void)!mastercf_load(&m, t->config_dir, c, errors);
+	(void)!restrict_check_all(c, &m, errors);
+	mastercf_fini(&m);
+}
+
+/* The new values are read as daemons would read them before they get into the file. Errors that are there already may be
+ * mended one by one. */
+static int check_edit(struct tool *t, const struct conf *c, const struct conf *layer)
+{
+	struct conf_errors before = { 0 }, errors = { 0 };
+	int status = TOOL_OK;
+	size_t i;
+
+	find_errors(t, c, &before);
+	find_errors(t, layer, &errors);
+	for (i = 0; i < errors.n; i++)
+		if (!conf_is_warning(errors.v[i]) && !is_among(&before, errors.v[i]))
+			status = tool_fail(t, "config", "%s", errors.v[i]);
 	conf_errors_fini(&before);
 	conf_errors_fini(&errors);
-	conf_fini(&layer);
 	return status;
 }
 
-static int edit_one(struct tool *t, const struct options *o, const struct conf *c, struct str *text, const char *arg)
+static int edit_one(struct tool *t, const struct options *o, struct conf *layer, struct str *text, const char *arg)
 {
 	struct str out = STR_INIT(4 << 20);
 	struct span name, value;
@@ -278,7 +291,7 @@ static int edit_one(struct tool *t, const struct options *o, const struct conf *
 	if (strpbrk(value_z, "\r\n"))
 		status = tool_fail(t, "config", "a value has no line breaks");
 	else if (o->edit)
-		status = check_edit(t, c, name_z, value_z);
+		status = set_one(t, layer, name_z, value_z);
 	if (status == TOOL_OK &&
 	    conf_edit_text(&out, str_span(text), span_z(name_z), o->edit ? value_z : NULL, o->comment) < 0)
 		status = tool_fail(t, "config", "main.cf would be too long");
@@ -297,20 +310,24 @@ static int edit(struct tool *t, const struct options *o, char **args)
 	struct conf_errors errors = { 0 };
 	struct str path = STR_INIT(4096), text = STR_INIT(4 << 20);
 	int status = TOOL_OK;
-	struct conf c;
+	struct conf c, layer;
 	struct err err;
 
 	/* Wrong lines elsewhere must not keep anybody from mending one. */
 	(void)!conf_load(&c, t->config_dir, &errors);
+	conf_overlay(&layer, &c);
 	if (str_addf(&path, "%s/main.cf", t->config_dir) < 0)
 		status = tool_fail(t, "config", "the name of the configuration directory is too long");
 	else if (source_slurp(&text, path.p, &err) < 0)
 		status = tool_fail(t, "config", "%s", err.msg);
 	for (; *args && status == TOOL_OK; args++)
-		status = edit_one(t, o, &c, &text, *args);
+		status = edit_one(t, o, &layer, &text, *args);
+	if (status == TOOL_OK && o->edit)
+		status = check_edit(t, &c, &layer);
 	if (status == TOOL_OK && conf_edit_write(path.p, str_span(&text), &err) < 0)
 		status = tool_fail(t, "config", "%s", err.msg);
 	conf_errors_fini(&errors);
+	conf_fini(&layer);
 	conf_fini(&c);
 	str_fini(&path);
 	str_fini(&text);

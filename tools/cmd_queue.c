@@ -449,6 +449,16 @@ static int usage(struct tool *t)
 	return TOOL_USAGE;
 }
 
+static bool was_named(char **argv, int n, uint64_t id)
+{
+	uint64_t other;
+
+	while (n-- > 0)
+		if (queue_id_parse(span_z(argv[n]), &other) == 0 && other == id)
+			return true;
+	return false;
+}
+
 static int act_on_all(struct tool *t, struct ipc *c, enum adm_what what, int argc, char **argv)
 {
 	int i, rc = TOOL_OK;
@@ -458,7 +468,7 @@ static int act_on_all(struct tool *t, struct ipc *c, enum adm_what what, int arg
 
 		if (strcmp(argv[i], "ALL") != 0 && (queue_id_parse(span_z(argv[i]), &id) < 0 || id == 0))
 			rc = tool_fail(t, "queue", "%s is not a queue id", argv[i]);
-		else if (do_act(t, c, what, argv[i], id) != TOOL_OK)
+		else if (!was_named(argv, i, id) && do_act(t, c, what, argv[i], id) != TOOL_OK)
 			rc = TOOL_FAILED;
 	}
 	return rc;

@@ -44,6 +44,29 @@ static int take_mode(struct options *o, const char *arg)
 	}
 }
 
+/* What smtpd would refuse for each recipient; RFC 3461 section 4.1 */
+static int take_notify(struct options *o, const char *arg)
+{
+	struct span rest = span_z(arg), word;
+	bool has_more, is_good = span_eq_nocase(rest, "never");
+
+	o->env.notify = arg;
+	for (has_more = !is_good; has_more; has_more = has_more && is_good) {
+		has_more = span_cut(rest, ',', &word, &rest);
+		is_good = span_eq_nocase(word, "success") || span_eq_nocase(word, "failure") ||
+			  span_eq_nocase(word, "delay");
+	}
+	return is_good ? 0 : usage("-N takes never, or a list of success, failure and delay");
+}
+
+static int take_ret(struct options *o, const char *arg)
+{
+	o->env.ret = arg;
+	if (span_eq_nocase(span_z(arg), "full") || span_eq_nocase(span_z(arg), "hdrs"))
+		return 0;
+	return usage("-R takes full or hdrs");
+}
+
 /* Postfix takes the path of main.cf too. */
 static const char *directory_of(char *path)
 {
@@ -65,8 +88,8 @@ static int take_option(struct options *o, int opt, char *arg)
 	case 'i': o->ignores_dots = true; return 0;
 	case 'o': o->ignores_dots |= arg[0] == 'i'; return 0;
 	case 't': o->takes_rcpts = true; return 0;
-	case 'N': o->env.notify = arg; return 0;
-	case 'R': o->env.ret = arg; return 0;
+	case 'N': return take_notify(o, arg);
+	case 'R': return take_ret(o, arg);
 	case 'V': o->env.envid = arg; return 0;
 	case 'I': o->mode = MODE_ALIASES; return 0;
 	case 'q': o->mode = MODE_FLUSH; return 0;

@@ -546,8 +546,11 @@ void ipc_close(struct ipc *c)
 static void lose(struct ipc *c, const struct err *why)
 {
 	struct err copy = *why;
+	int fd = c->fd;
 
 	ipc_close(c);
+	if (c->loop && c->loop->on_lost)
+		c->loop->on_lost(c->loop, fd);
 	c->ops->lost(c->arg, c, &copy);
 }
 

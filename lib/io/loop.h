@@ -15,6 +15,10 @@ struct loop {
 	struct arena tick;      /* reset before every wait: what a handler makes here dies with the turn */
 	uv_prepare_t before_wait;
 	struct ipc *unsent;     /* channels with frames to flush before the next wait */
+
+	/* A channel was lost, not closed by us; fd was its number. Comes before its own lost. May be NULL. */
+	void (*on_lost)(struct loop *l, int fd);
+	void *arg;
 };
 
 /* 0, or -1 ERR_SYS. Source: loop.c */

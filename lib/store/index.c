@@ -6,9 +6,13 @@
  *   killed between                          found                     done
  *   void written, new environment made      void                      made anew
  *   dirty written, first commit             dirty, whole              used
- *   pages written, meta page not            the commit before         used; LMDB hands the lock on (robust mutex)
+ *   pages written, meta page not            the commit before         used; LMDB's mutex says that its owner died
  *   synced, clean not written               dirty, whole              used
  *   commit, file made as long as it says    file too short            set aside, which is safe
+ *
+ * LMDB's own locks are mutexes, and who is killed just as it is woken as the next owner of one leaves all others asleep. So
+ * nobody waits there: WRITING, which the kernel gives back, is held around the writers' mutex, OPENING around the readers'.
+ * The next writer after one that was killed may take the readers' too, but of two that meet nobody can be left asleep.
  *
  * A power cut leaves dirty with an instance of the past, or what was synced before "clean". */
 #include "store/index_priv.h"
@@ -280,6 +284,26 @@ static int ready(struct index *x, bool skips_look, struct err *err)
 
 /* ---- marks ---- */
 
+static int begin_locked(struct index *x, MDB_txn **txn_r)
+{
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!x->is_memory && index_state_lock(&x->files, INDEX_WRITING, &err) < 0)
+		return err.sys;
+	rc = mdb_txn_begin(x->env, NULL, 0, txn_r);
+	if (rc && !x->is_memory)
+		index_state_unlock(&x->files, INDEX_WRITING);
+	return rc;
+}
+
+static void abort_locked(struct index *x, MDB_txn *txn)
+{
+	mdb_txn_abort(txn);
+	if (!x->is_memory)
+		index_state_unlock(&x->files, INDEX_WRITING);
+}
+
 /* With the writers' lock held and all synced. */
 static void mark_clean(struct index *x, MDB_txn *txn, struct index_standing *st)
 {
@@ -303,12 +327,12 @@ static void settle(struct index *x)
 
 	x->write_ms = 0;
 	if (!is_current(x, &st) || st.mark != INDEX_DIRTY || mdb_env_info(x->env, &before) || mdb_env_sync(x->env, 1) ||
-	    mdb_txn_begin(x->env, NULL, 0, &txn))
+	    begin_locked(x, &txn))
 		return;
 	if (is_current(x, &st) && st.mark == INDEX_DIRTY &&
 	    (mdb_txn_id(txn) == before.me_last_txnid + 1 || mdb_env_sync(x->env, 1) == 0))
 		mark_clean(x, txn, &st);
-	mdb_txn_abort(txn);
+	abort_locked(x, txn);
 }
 
 int index_open(struct index **x_r, const struct index_options *opt, struct err *err)
@@ -384,20 +408,29 @@ uint64_t index_generation(const struct index *x)
 
 /* ---- transactions ---- */
 
+/* The first of an environment: it takes a place in the list of readers. */
+static int begin_idle(struct index *x)
+{
+	struct err err = ERR_INIT;
+	int dead, rc;
+
+	if (!x->is_memory && index_state_lock(&x->files, INDEX_OPENING, &err) < 0)
+		return err.sys;
+	rc = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->idle);
+	if (rc == MDB_READERS_FULL && mdb_reader_check(x->env, &dead) == 0)
+		rc = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->idle);
+	if (rc)
+		x->idle = NULL;
+	if (!x->is_memory)
+		index_state_unlock(&x->files, INDEX_OPENING);
+	return rc;
+}
+
 static int begin_read(struct index *x, MDB_txn **txn_r)
 {
-	int dead, rc;
+	int rc = x->idle ? mdb_txn_renew(x->idle) : begin_idle(x);
 	size_t i;
 
-	if (x->idle) {
-		rc = mdb_txn_renew(x->idle);
-	} else {
-		rc = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->idle);
-		if (rc == MDB_READERS_FULL && mdb_reader_check(x->env, &dead) == 0)
-			rc = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->idle);
-		if (rc)
-			x->idle = NULL;
-	}
 	*txn_r = x->idle;
 	for (i = 0; i < INDEX_TABLES && rc == 0; i++)
 		if (x->reading[i])
@@ -409,7 +442,7 @@ static int begin_read(struct index *x, MDB_txn **txn_r)
 static int begin_write(struct index *x, MDB_txn **txn_r, struct err *err)
 {
 	struct index_standing st;
-	int rc = mdb_txn_begin(x->env, NULL, 0, txn_r);
+	int rc = begin_locked(x, txn_r);
 
 	if (rc)
 		return index_fail(x, rc, "begin", err);
@@ -425,7 +458,7 @@ static int begin_write(struct index *x, MDB_txn **txn_r, struct err *err)
 			return 1;
 		x->is_full = true;
 	}
-	mdb_txn_abort(*txn_r);
+	abort_locked(x, *txn_r);
 	return 0;
 }
 
@@ -481,6 +514,8 @@ static void keep_length(struct index *x)
 
 static void finish(struct index_txn *t)
 {
+	if (t->is_write && !t->x->is_memory)
+		index_state_unlock(&t->x->files, INDEX_WRITING);
 	t->txn = NULL;
 	t->x->has_txn = false;
 	memset(t->x->writing, 0, sizeof(t->x->writing));        /* LMDB has freed them */

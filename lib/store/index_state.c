@@ -146,7 +146,7 @@ static int lock(const struct index_files *f, enum index_lock which, short type, 
 
 int index_state_lock(const struct index_files *f, enum index_lock which, struct err *err)
 {
-	if (lock(f, which, which == INDEX_OPENING ? F_WRLCK : F_RDLCK, true) < 0)
+	if (lock(f, which, which == INDEX_USING ? F_RDLCK : F_WRLCK, true) < 0)
 		return err_sys(err, "lock surat-index/state");
 	return 0;
 }

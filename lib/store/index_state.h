@@ -50,9 +50,10 @@ void index_state_read(struct index_files *f, struct index_standing *st_r);
 int index_state_write(const struct index_files *f, const struct index_standing *st, bool is_durable, struct err *err)
 	WARN_UNUSED;
 
-/* OPENING is held by one process while it decides what to do; USING is shared by all that have the environment open.
- * They end with the process. alone: true when no other process is USING; ours goes on. Source: index_state.c */
-enum index_lock { INDEX_OPENING, INDEX_USING };
+/* OPENING is held by one process while it decides what to do, and while it enters LMDB's list of readers; USING is shared
+ * by all that have the environment open; WRITING is the writer's. They end with the process. alone: true when no other
+ * process is USING; ours goes on. Source: index_state.c */
+enum index_lock { INDEX_OPENING, INDEX_USING, INDEX_WRITING };
 int index_state_lock(const struct index_files *f, enum index_lock which, struct err *err) WARN_UNUSED;
 void index_state_unlock(const struct index_files *f, enum index_lock which);
 bool index_state_is_alone(const struct index_files *f);

@@ -503,6 +503,49 @@ int queue_update(struct queue_txn *t, uint64_t id, struct span record, struct er
 	return rc ? lmdb_err(err, rc, "update a message") : 0;
 }
 
+/* A row whose message is missing or damaged leaves the schedule. */
+static int pull_one(struct queue_txn *t, const unsigned char row[16], uint64_t latest_ms, struct err *err)
+{
+	uint64_t due;
+	MDB_val k = val(row, 16), msg = val(row + 8, 8), old;
+	bool held, large;
+	char *copy;
+	int rc = mdb_get(t->txn, t->q->msg, &msg, &old);
+
+	if (rc == 0 && queue_decode_head(val_span(old), &due, &held, &large) == 0 && due == get_be64(row)) {
+		copy = xstrndup(old.mv_data, old.mv_size);
+		queue_record_set_due(copy, latest_ms);
+		rc = queue_update(t, get_be64(row + 8), (struct span){ copy, old.mv_size }, err);
+		free(copy);
+		return rc;
+	}
+	if (rc == 0 || rc == MDB_NOTFOUND)
+		rc = mdb_del(t->txn, t->q->due, &k, NULL);
+	return rc ? lmdb_err(err, rc, "set the schedule right") : 0;
+}
+
+int queue_pull(struct queue_txn *t, uint64_t latest_ms, size_t *n_r, struct err *err)
+{
+	unsigned char row[16];
+	MDB_cursor *c;
+	MDB_val k, none;
+	int rc = 0;
+
+	for (*n_r = 0; *n_r < QUEUE_PULL_MAX; (*n_r)++) {
+		rc = mdb_cursor_open(t->txn, t->q->due, &c);
+		if (rc)
+			break;
+		rc = mdb_cursor_get(c, &k, &none, MDB_LAST);
+		mdb_cursor_close(c);
+		if (rc || k.mv_size != 16 || get_be64(k.mv_data) <= latest_ms)
+			break;
+		memcpy(row, k.mv_data, sizeof(row));
+		if (pull_one(t, row, latest_ms, err) < 0)
+			return -1;
+	}
+	return rc && rc != MDB_NOTFOUND ? lmdb_err(err, rc, "read the schedule") : 0;
+}
+
 int queue_delete(struct queue_txn *t, uint64_t id, struct err *err)
 {
 	struct head from;

@@ -165,6 +165,10 @@ int queue_add(struct queue_txn *t, uint64_t id, struct span record, struct span 
  * gone. Source: queue.c */
 int queue_update(struct queue_txn *t, uint64_t id, struct span record, struct err *err) WARN_UNUSED;
 
+/* Makes what is due later than latest_ms due then, a thousand at most; *n_r: how many it were. Source: queue.c */
+#define QUEUE_PULL_MAX 1000
+int queue_pull(struct queue_txn *t, uint64_t latest_ms, size_t *n_r, struct err *err) WARN_UNUSED;
+
 /* Forgets a message; the caller unlinks a large body after the commit. No error when it is gone. Source: queue.c */
 int queue_delete(struct queue_txn *t, uint64_t id, struct err *err) WARN_UNUSED;
 

@@ -14,6 +14,8 @@
 #include "conf/params.h"
 #include "svc/daemon_log.h"
 
+#define LOST_PAUSE_MS 500
+
 void daemon_exit(struct daemon *d)
 {
 	loop_stop(&d->loop);
@@ -139,12 +141,59 @@ static void on_cert(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 	}
 }
 
+/* A peer that has died is started again and comes by itself; this is for one that lives. */
+static void on_still_lost(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+	size_t i;
+
+	for (i = 0; i < DAEMON_CHANNELS; i++) {
+		const struct daemon_channel *c = &d->channels[i];
+		struct ctl_lost m = { c->kind, span_z(c->peer) };
+
+		if (c->peer && c->fd < 0 && ipc_send(&d->ctl, &ctl_lost_desc, &m, NULL) < 0)
+			log_error("control channel: cannot ask for a new channel");
+	}
+}
+
+static void on_channel_lost(struct loop *l, int fd)
+{
+	struct daemon *d = l->arg;
+	size_t i;
+
+	for (i = 0; i < DAEMON_CHANNELS; i++) {
+		if (!d->channels[i].peer || d->channels[i].fd != fd)
+			continue;
+		d->channels[i].fd = -1;
+		uv_timer_start(&d->lost_timer, on_still_lost, LOST_PAUSE_MS, 0);
+	}
+}
+
+static void remember_channel(struct daemon *d, const struct ctl_channel *m, int fd)
+{
+	size_t i;
+
+	for (i = 0; i < DAEMON_CHANNELS; i++) {
+		struct daemon_channel *c = &d->channels[i];
+
+		if (c->peer && (c->kind != (enum channel_kind)m->kind || !span_eqz(m->peer, c->peer)))
+			continue;
+		if (!c->peer)
+			c->peer = arena_strndup(&d->arena, m->peer.p, m->peer.n);
+		c->kind = (enum channel_kind)m->kind;
+		c->fd = fd;
+		return;
+	}
+}
+
 static void on_channel(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct daemon *d = arg;
 	const struct ctl_channel *m = in;
 
 	log_debug("channel %d with %.*s", (int)m->kind, SPAN_ARG(m->peer));
+	if (!m->is_server && *fd >= 0)
+		remember_channel(d, m, *fd);
 	if (d->ops->channel && *fd >= 0)
 		d->ops->channel(d, (enum channel_kind)m->kind, m->is_server != 0, m->peer, fd);
 }
@@ -343,6 +392,12 @@ static int start(struct daemon *d, struct err *err)
 		rc = become_what_we_are(d, err);
 	if (rc == 0)
 		rc = loop_init(&d->loop, err);
+	if (rc == 0) {
+		d->loop.on_lost = on_channel_lost;
+		d->loop.arg = d;
+		uv_timer_init(&d->loop.uv, &d->lost_timer);
+		d->lost_timer.data = d;
+	}
 	/* nothing follows the opening before READY, so no byte is buffered in it */
 	ipc_init(&d->ctl, rc == 0 ? &d->loop : NULL, &ctl_ops, d);
 	fd = opening.fd;

@@ -20,6 +20,7 @@
 
 #define DAEMON_CTL_FD 3
 #define DAEMON_LOG_FD 4
+#define DAEMON_CHANNELS 8
 
 struct daemon;
 
@@ -61,6 +62,13 @@ struct daemon_ops {
 	void (*peers)(struct daemon *d, enum channel_kind kind, uint64_t count);
 };
 
+/* A channel on which this daemon asks. */
+struct daemon_channel {
+	const char *peer;               /* NULL: none */
+	enum channel_kind kind;
+	int fd;                         /* its number, to know it by; -1: lost */
+};
+
 struct daemon {
 	const struct daemon_ops *ops;
 	void *state;
@@ -70,6 +78,8 @@ struct daemon {
 	struct conf *conf;              /* current snapshot; who uses it beyond a reload takes a reference */
 	struct conf *before;            /* the one that a failed reload puts back */
 	struct sandbox sandbox;
+	struct daemon_channel channels[DAEMON_CHANNELS];
+	uv_timer_t lost_timer;
 	const char *program;            /* from INIT, in arena */
 	const char *config_directory;
 	const char *run_directory;

@@ -6,7 +6,7 @@
 
 enum msg_ctl { MSG_CTL_INIT = 0x100, MSG_CTL_CONF, MSG_CTL_CERT, MSG_CTL_CHANNEL, MSG_CTL_LISTEN, MSG_CTL_RELOAD,
 	       MSG_CTL_DRAIN, MSG_CTL_STATUS, MSG_CTL_STATUS_REPLY, MSG_CTL_READY, MSG_CTL_FAILED, MSG_CTL_PEERS,
-	       MSG_CTL_WHO, MSG_CTL_WHO_REPLY };
+	       MSG_CTL_WHO, MSG_CTL_WHO_REPLY, MSG_CTL_LOST };
 
 /* master -> daemon, the first two messages, before any right is given away. instance and
  * ticket_key (for daemons that serve TLS, else empty) are drawn by master at its start. */
@@ -61,6 +61,10 @@ IPC_STRUCT(ctl_who, CTL_WHO_FIELDS)
 IPC_STRUCT(ctl_session, CTL_SESSION_FIELDS)
 #define CTL_WHO_REPLY_FIELDS(S, U64, STR, LIST) U64(S, has_more) LIST(S, sessions, ctl_session)
 IPC_STRUCT(ctl_who_reply, CTL_WHO_REPLY_FIELDS)
+
+/* daemon -> master: the channel we ask on is lost and no other has come; if the peer lives, both ends are made anew. */
+#define CTL_LOST_FIELDS(S, U64, STR, LIST) U64(S, kind) STR(S, peer)
+IPC_STRUCT(ctl_lost, CTL_LOST_FIELDS)
 
 /* daemon -> master: the start or the reload failed, why, and what remedies it; after a failed start it exits. */
 #define CTL_FAILED_FIELDS(S, U64, STR, LIST) STR(S, text)

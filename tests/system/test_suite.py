@@ -1,4 +1,5 @@
 """The real daemons together: letters, kills, reloads, certificates, and what each process is left with."""
+import ctypes
 import os
 import poplib
 import re
@@ -111,6 +112,49 @@ def test_kill_one_and_send(suite, name):
     box = pop3(suite)
     assert box.stat()[0] >= 1
     box.quit()
+
+
+def shut_channels(pid):
+    """Ends every channel of a daemon but the one to master; both ends see it at once. The number of them."""
+    libc, count = ctypes.CDLL(None, use_errno=True), 0
+    pidfd = os.pidfd_open(pid)
+    for number in (int(n) for n in os.listdir(f"/proc/{pid}/fd")):
+        if number <= 4 or not os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+            continue
+        fd = libc.syscall(438, pidfd, number, 0)        # pidfd_getfd
+        assert fd >= 0, os.strerror(ctypes.get_errno())
+        with socket.socket(fileno=fd) as s:
+            if s.family == socket.AF_UNIX and s.type == socket.SOCK_STREAM and not s.getsockname() and \
+                    not s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                s.shutdown(socket.SHUT_RDWR)
+                count += 1
+    os.close(pidfd)
+    return count
+
+
+@pytest.mark.parametrize("name", ("smtpd", "login", "auth", "qmgr", "local", "resolve"))
+def test_lost_channel_is_made_anew(suite, name):
+    """Nobody dies of it, and what waited on it goes on."""
+    if not IS_ROOT:
+        pytest.skip("needs root to take a descriptor of another process")
+    wait_for("all are there", lambda: all(p["state"] == "ready" for p in suite.processes()), 20)
+    before = sorted(p["pid"] for p in suite.processes())
+    since = len(suite.log_text())
+    assert sum(shut_channels(p["pid"]) for p in suite.processes(name)) >= 1
+    suite.wait_log("was lost: made anew", since=since)
+
+    def all_goes(subject=f"lost by {name}"):
+        try:
+            if subject not in letters(suite):
+                submit(suite, subject)
+            pop3(suite).quit()
+            return True
+        except (smtplib.SMTPException, poplib.error_proto, OSError):
+            return False
+    wait_for("letters are accepted and read", all_goes, 15)
+    wait_for("and delivered", lambda: f"lost by {name}" in letters(suite), 15)
+    assert sorted(p["pid"] for p in suite.processes()) == before
+    assert "takes no more" not in suite.log_text()[since:]
 
 
 def test_kill_all_under_load():

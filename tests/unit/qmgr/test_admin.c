@@ -211,13 +211,116 @@ static void admin_slow_reader(void **state)
 	arena_fini(&a);
 }
 
+/* A letter on loan across a restart: the word waits until its agent has said so, and counts when that has answered. */
+static void admin_word_before_hello(void **state)
+{
+	static const struct { const char *label; enum dlv_status status; size_t left; } rows[] = {
+		{ "deferred", DLV_DEFERRED, 1 }, { "delivered", DLV_SENT, 0 },
+	};
+	struct rig *r = *state;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t id = rig_submit(r, "tito@x", "iqbal@x", 0);
+		struct dlv_running running = { id, 0, 0 };
+		struct adm_act hold = { ADM_HOLD, id };
+
+		UNTIL(r, r->local.n == i + 1);
+		running.index = r->local.jobs[i].nos[0];
+		if (r->admin) {
+			ipc_close(&r->tool);
+			admin_free(r->admin);
+			r->admin = NULL;
+		}
+		rig_stop_qmgr(r);
+		rig_turns(r, 3);
+		rig_start_qmgr(r);
+		agents_expect(&r->q, 1);
+		rig_attach_resolve(r);
+		rig_attach_tool(r);
+		assert_int_equal(ipc_send(&r->tool, &adm_act_desc, &hold, NULL), 0);
+		rig_turns(r, 20);
+		assert_false(r->has_done);
+		rig_attach_agent(r, &r->local);
+		rig_hello(&r->local, &running, 1, 10);
+		UNTIL(r, r->has_done);
+		assert_int_equal(r->done.count, 1);
+		rig_report(&r->local, &r->local.jobs[i], 0, rows[i].status, "2.0.0", "said", false);
+		UNTIL(r, r->q.n_active == 0);
+		if (rig_messages(r) != rows[i].left || rig_held(r) != rows[i].left)
+			fail_msg("%s: %zu, %zu", rows[i].label, rig_messages(r), rig_held(r));
+		assert_int_equal(rig_act(r, ADM_DELETE, 0), rows[i].left);
+		rig_attach_smtpd(r);
+	}
+}
+
+/* The same word twice is one. */
+static void admin_word_twice(void **state)
+{
+	static const struct { const char *label; enum adm_what what; uint64_t again; } rows[] = {
+		{ "hold", ADM_HOLD, 0 }, { "release", ADM_RELEASE, 0 }, { "retry", ADM_RETRY, 1 }, { "delete", ADM_DELETE, 0 },
+	};
+	struct rig *r = *state;
+	uint64_t id = rig_submit(r, "tito@x", "iqbal@x", 0);
+	size_t i;
+
+	UNTIL(r, r->local.n == 1);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t first = rig_act(r, rows[i].what, id), again = rig_act(r, rows[i].what, id);
+
+		if (first != 1 || again != rows[i].again)
+			fail_msg("%s: %d, then %d", rows[i].label, (int)first, (int)again);
+	}
+	rig_sent(&r->local, 0);
+	UNTIL(r, rig_messages(r) == 0 && r->q.n_active == 0);
+}
+
+/* Deferred while the clock was ten years ahead; then the clock is right, before a start or under way. */
+static void clock_goes_back(void **state)
+{
+	struct rig *r = *state;
+	uint64_t now = clock_wall_ms(), ahead = now + (uint64_t)3652 * 86400000, id;
+	int restarts;
+
+	for (restarts = 0; restarts < 2; restarts++) {
+		struct arena a = { 0 };
+		struct queue_msg m = { 0 };
+
+		clock_fake_ms(ahead);
+		qmgr_run(&r->q);
+		id = rig_submit(r, "tito@x", "later@x", 0);
+		UNTIL(r, rig_messages(r) == 1 && r->q.n_active == 0);
+		rig_stored(r, id, &m, &a);
+		assert_int_equal(m.due_ms, ahead + 300000);
+		clock_fake_ms(now);
+		if (restarts) {
+			rig_stop_qmgr(r);
+			rig_turns(r, 3);
+			rig_start_qmgr(r);
+			agents_expect(&r->q, 0);
+			rig_attach_resolve(r);
+		}
+		qmgr_run(&r->q);
+		UNTIL(r, strstr(r->log, "put off for longer"));
+		r->log[0] = '\0';
+		rig_stored(r, id, &m, &a);
+		assert_int_equal(m.due_ms, now + 4000000);
+		arena_fini(&a);
+		clock_fake_ms(now + 4000001);
+		qmgr_run(&r->q);
+		UNTIL(r, strstr(r->log, "status=deferred"));
+		UNTIL(r, r->q.n_active == 0);
+		assert_int_equal(rig_act(r, ADM_DELETE, id), 1);
+	}
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(admin_lists_and_shows), T(admin_with_many), T(admin_hold_release_retry),
 		T(admin_deletes_what_waits_for_an_agent), T(admin_word_while_finishing), T(admin_guest_sleeps),
-		T(admin_slow_reader),
+		T(admin_slow_reader), T(admin_word_before_hello), T(admin_word_twice), T(clock_goes_back),
 	};
 
 	return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

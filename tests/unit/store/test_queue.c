@@ -250,6 +250,36 @@ static void recovery_is_due_now(void **state)
 	assert_int_equal(s.n, 1);
 }
 
+/* Only what is due too late moves, a thousand at a time; held and unscheduled ones have no time. */
+static void pull(void **state)
+{
+	struct fix *f = *state;
+	uint64_t early = add(f, 1000, false, false, SPAN_LIT("x")), late = 0, next;
+	struct seen s = { .max = 64 };
+	struct queue_txn t;
+	struct queue_msg m;
+	size_t i, n, all = 0;
+
+	add(f, 0, true, false, SPAN_LIT("x"));
+	add(f, 0, false, false, SPAN_LIT("x"));
+	add(f, 5000, false, false, SPAN_LIT("x"));
+	for (i = 0; i < QUEUE_PULL_MAX + 5; i++)
+		late = add(f, 5001 + i, false, false, SPAN_LIT("x"));
+	for (n = QUEUE_PULL_MAX; n == QUEUE_PULL_MAX; all += n) {
+		assert_int_equal(queue_begin(f->q, &t, &f->err), 0);
+		assert_int_equal(queue_pull(&t, 5000, &n, &f->err), 0);
+		assert_int_equal(queue_commit(&t, &f->err), 0);
+	}
+	assert_int_equal(all, QUEUE_PULL_MAX + 5);
+	assert_int_equal(queue_due(f->q, 4999, see_due, &s, &next, &f->err), 0);
+	assert_true(s.n == 1 && s.ids[0] == early && next == 5000);
+	assert_int_equal(queue_get(f->q, late, &f->a, &m, &f->err), QUEUE_FOUND);
+	assert_true(m.due_ms == 5000 && span_eqz(m.sender, "a@b"));
+	s.n = s.max = 0;
+	assert_int_equal(queue_due(f->q, UINT64_MAX - 1, see_due, &s, &next, &f->err), 0);
+	assert_int_equal(next, 1000);
+}
+
 /* A process that dies without any goodbye after its commit. */
 static void killed_after_commit(void **state)
 {
@@ -481,7 +511,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(add_and_read), T(abort_leaves_nothing), T(schedule), T(list_in_pieces), T(recovery),
-		T(recovery_is_due_now), T(killed_after_commit),
+		T(recovery_is_due_now), T(pull), T(killed_after_commit),
 		T(large_files), T(planted_symlink), T(ids_only_grow), T(full_map), T(reserve_refuses), T(one_process), T(waits_for_the_last_one),
 		T(id_used_twice), cmocka_unit_test(missing_directory),
 	};

@@ -72,7 +72,7 @@ static void fill(struct queue *q, struct fix *f)
 static void serve(struct fix *f, int ready)
 {
 	struct loop loop;
-	struct qmgr q = { .loop = &loop, .fatal = no_fatal };
+	struct qmgr q = { .loop = &loop, .fatal = no_fatal, .hello_done = true };
 	struct err err = ERR_INIT;
 	int fd;
 
@@ -163,9 +163,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void run(struct fix *f, const char *a, const char *b)
+static void run3(struct fix *f, const char *a, const char *b, const char *c)
 {
-	char *argv[] = { (char *)"queue", (char *)a, (char *)b, NULL };
+	char *argv[] = { (char *)"queue", (char *)a, (char *)b, (char *)c, NULL };
 	struct tool t = { .config_dir = f->dir };
 	size_t n_out, n_err;
 
@@ -173,9 +173,14 @@ static void run(struct fix *f, const char *a, const char *b)
 	free(f->err);
 	t.out = open_memstream(&f->out, &n_out);
 	t.err = open_memstream(&f->err, &n_err);
-	f->rc = cmd_queue(&t, b ? 3 : a ? 2 : 1, argv);
+	f->rc = cmd_queue(&t, c ? 4 : b ? 3 : a ? 2 : 1, argv);
 	fclose(t.out);
 	fclose(t.err);
+}
+
+static void run(struct fix *f, const char *a, const char *b)
+{
+	run3(f, a, b, NULL);
 }
 
 static void has(const char *where, const char *what)
@@ -295,6 +300,20 @@ static void change(void **state)
 	assert_string_equal(f->out, "Mail queue is empty\n");
 }
 
+/* Once, however often it is named, and in whatever case. */
+static void named_twice(void **state)
+{
+	struct fix *f = *state;
+	char lower[QUEUE_ID_LEN + 1];
+	size_t i;
+
+	for (i = 0; i <= QUEUE_ID_LEN; i++)
+		lower[i] = f->ids[0][i] >= 'A' && f->ids[0][i] <= 'Z' ? (char)(f->ids[0][i] + 32) : f->ids[0][i];
+	run3(f, "delete", f->ids[0], lower);
+	assert_int_equal(f->rc, TOOL_OK);
+	assert_string_equal(f->err, "1 message deleted\n");
+}
+
 static void wrong_use(void **state)
 {
 	static const struct { const char *a, *b; int rc; const char *says; } rows[] = {
@@ -329,7 +348,7 @@ static void nobody_there(void **state)
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-	const struct CMUnitTest tests[] = { T(table), T(json), T(show), T(change), T(wrong_use), T(nobody_there),
+	const struct CMUnitTest tests[] = { T(table), T(json), T(show), T(change), T(named_twice), T(wrong_use), T(nobody_there),
 		cmocka_unit_test_setup_teardown(crowd, set_up_crowd, tear_down) };
 
 	return cmocka_run_group_tests_name("queue", tests, NULL, NULL);

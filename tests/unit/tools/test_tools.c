@@ -144,6 +144,7 @@ static void test_config_edits(void **state)
 	expect(&r, "config|smtpd_timeout|mydestination", TOOL_OK, "smtpd_timeout = 7m\nmydestination = a, b\n", "");
 	expect(&r, "config|-e|smtpd_timeout=soon", TOOL_FAILED, "", "'soon' is not a time");
 	expect(&r, "config|-e|smtpd_tiemout=1s", TOOL_FAILED, "", "did you mean 'smtpd_timeout'?");
+	expect(&r, "config|-e|smtpd_recipient_restrictions=permit_everything", TOOL_FAILED, "", "permit_everything");
 	expect(&r, "config|-e|biff = no", TOOL_OK, "", "'biff' has no effect");
 	expect(&r, "config|biff", TOOL_OK, "biff = no\n", "");
 	expect(&r, "config|-X|biff", TOOL_OK, "", "");
