@@ -18,6 +18,9 @@
 #define TTL_MIN_S 30u
 #define TTL_MAX_S 3600u
 
+enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28 };     /* RFC 1035 section 3.2.2, RFC 3596 */
+enum { RCODE_NOERROR = 0, RCODE_NXDOMAIN = 3 };
+
 struct name {
 	char *address;
 	char *reverse;                  /* "" when PTR knows none */
@@ -27,7 +30,6 @@ struct name {
 };
 
 struct dns {
-	struct loop *loop;
 	struct ub_ctx *ub;
 	uv_poll_t *poll;
 	uv_timer_t *timer;
@@ -101,6 +103,12 @@ static void answer(struct dns_req *req, enum msg_status reverse_status, enum msg
 	free(address);
 }
 
+/* What is known so far is said; the rest may be known later. */
+static void give_up(struct dns_req *req)
+{
+	answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+}
+
 static void on_answer(void *arg, int rc, struct ub_result *result);
 
 static void ask(struct dns_req *req, const char *name, int type)
@@ -108,7 +116,7 @@ static void ask(struct dns_req *req, const char *name, int type)
 	req->async_id = 0;
 	if (ub_resolve_async(req->d->ub, name, type, 1, req, on_answer, &req->async_id) != 0) {
 		req->async_id = 0;
-		answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+		give_up(req);
 	}
 }
 
@@ -124,7 +132,7 @@ static void on_ptr(struct dns_req *req, const struct ub_result *result)
 	}
 	str_fini(&name);
 	if (req->reverse) {
-		ask(req, req->reverse, req->family == AF_INET ? 1 : 28);
+		ask(req, req->reverse, req->family == AF_INET ? TYPE_A : TYPE_AAAA);
 		return;
 	}
 	remember(req->d, req, false);
@@ -149,8 +157,8 @@ static void on_answer(void *arg, int rc, struct ub_result *result)
 	uint64_t ttl;
 
 	req->async_id = 0;
-	if (rc != 0 || !result || (result->rcode != 0 && result->rcode != 3)) {
-		answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+	if (rc != 0 || !result || (result->rcode != RCODE_NOERROR && result->rcode != RCODE_NXDOMAIN)) {
+		give_up(req);
 	} else {
 		ttl = result->ttl > 0 ? (uint64_t)result->ttl : 0;
 		if (ttl < req->ttl_s)
@@ -197,7 +205,7 @@ static void on_tick(uv_timer_t *t)
 	for (req = d->reqs; req; req = next) {
 		next = req->next;
 		if (now >= req->deadline_ms)
-			answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+			give_up(req);
 	}
 	if (!d->reqs)
 		uv_timer_stop(t);
@@ -233,7 +241,7 @@ void dns_ptr(struct dns *d, struct dns_req *req, struct span address, dns_fn *fn
 	if (!uv_is_active((uv_handle_t *)d->timer))
 		uv_timer_start(d->timer, on_tick, TICK_MS, TICK_MS);
 	dns_text_reverse(question, req->ip, req->family);
-	ask(req, question, 12);
+	ask(req, question, TYPE_PTR);
 }
 
 /* ---- the resolver ---- */
@@ -290,7 +298,6 @@ int dns_open(struct dns **d_r, struct loop *loop, const struct dns_options *opt,
 		return -1;
 	}
 	d = xnew(struct dns);
-	d->loop = loop;
 	d->ub = ub;
 	d->hosts = xstrdup(opt->hosts);
 	d->timeout_ms = opt->timeout_ms;
@@ -316,7 +323,7 @@ void dns_close(struct dns *d)
 	if (!d)
 		return;
 	while (d->reqs)
-		answer(d->reqs, d->reqs->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+		give_up(d->reqs);
 	uv_close((uv_handle_t *)d->poll, free_handle);
 	uv_close((uv_handle_t *)d->timer, free_handle);
 	ub_ctx_delete(d->ub);
