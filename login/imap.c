@@ -323,7 +323,6 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_BAD_BASE64] = "BAD Invalid base64 data in authentication response.",
 		[REFUSE_CANCELLED] = "BAD Authentication aborted by client.",
 		[REFUSE_BAD_USER] = "NO [AUTHENTICATIONFAILED] Authentication failed.",
-		[REFUSE_SHUTDOWN] = "* BYE Server shutting down.",
 		[REFUSE_FAILED] = "* BYE Disconnected.",
 	};
 

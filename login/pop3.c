@@ -205,7 +205,6 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_BAD_BASE64] = "Invalid base64 data in authentication response.",
 		[REFUSE_CANCELLED] = "Authentication aborted by client.",
 		[REFUSE_BAD_USER] = "[AUTH] Authentication failed.",
-		[REFUSE_SHUTDOWN] = "[SYS/TEMP] Server shutting down.",
 		[REFUSE_FAILED] = NULL, /* RFC 1939 has no last word */
 	};
 

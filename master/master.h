@@ -74,7 +74,7 @@ struct master {
 	int tool_fd;
 	uv_poll_t tool_poll;
 	uv_signal_t on_child, on_term, on_int, on_hup;
-	uv_timer_t cert_timer, stop_timer;
+	uv_timer_t cert_timer;
 };
 
 /* ---- main.c ---- */

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/arena.h"
 #include "io/ipc.h"
 #include "io/loop.h"
 #include "svc/sasl.h"
