@@ -16,7 +16,7 @@ static bool same(const struct queue_rcpt *r, const struct route_new *n)
 	if (r->kind != n->kind || !span_eq(r->via, n->via))
 		return false;
 	if (n->kind == QUEUE_ADDRESS)
-		return r->addr.n == n->address.n && strncasecmp(r->addr.p, n->address.p, n->address.n) == 0;
+		return span_same_nocase(r->addr, n->address);
 	return span_eq(r->addr, n->address) && span_eq(r->as_user, n->as_user);
 }
 
