@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proto/delay.h"
 #include "qmgr/agents.h"
 #include "qmgr/bounce.h"
 #include "qmgr/route.h"
@@ -225,15 +226,15 @@ void active_decide(struct work *w, enum active_verdict verdict, const char *dsn,
 	struct active *a = w->a;
 	struct queue_rcpt *r = active_rcpt(w);
 	uint64_t now = clock_wall_ms();
-	char id[QUEUE_ID_LEN + 1], all[32], before[32], here[32];
+	char id[QUEUE_ID_LEN + 1], all[DELAY_TEXT], before[DELAY_TEXT], here[DELAY_TEXT];
 	bool has_orig = r->orig.n && !span_eq(r->orig, r->addr);
 
 	queue_id_print(id, a->m.id);
 	log_info("%s: to=<%.*s>, %s%.*s%srelay=none, delay=%s, delays=%s/%s/0/0, dsn=%s, status=%s (%.*s)", id,
 		 SPAN_ARG(r->addr),
 		 has_orig ? "orig_to=<" : "", SPAN_ARG(has_orig ? r->orig : SPAN_NULL), has_orig ? ">, " : "",
-		 qmgr_delay(all, now - a->m.arrival_ms), qmgr_delay(before, a->began_ms - a->m.arrival_ms),
-		 qmgr_delay(here, now - a->began_ms), dsn, words[verdict], SPAN_ARG(text));
+		 delay_format(all, now - a->m.arrival_ms), delay_format(before, a->began_ms - a->m.arrival_ms),
+		 delay_format(here, now - a->began_ms), dsn, words[verdict], SPAN_ARG(text));
 	active_result(w, verdict, span_z(dsn), text, SPAN_NULL, false);
 }
 

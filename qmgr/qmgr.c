@@ -17,19 +17,6 @@ static uint64_t load_limit(const struct qmgr *q)
 	return (q->conf.qmgr_message_active_limit + 1) / 2;
 }
 
-const char *qmgr_delay(char buf[32], uint64_t ms)
-{
-	if (ms >= 9950)
-		snprintf(buf, 32, "%llu", (unsigned long long)(ms + 500) / 1000);
-	else if (ms >= 1000)
-		snprintf(buf, 32, "%.2g", (double)ms / 1000);
-	else if (ms >= 10)
-		snprintf(buf, 32, "%.2g", (double)ms / 1000);
-	else
-		snprintf(buf, 32, "%s", ms >= 5 ? "0.01" : "0");
-	return buf;
-}
-
 struct due_list {
 	struct qmgr *q;
 	uint64_t ids[LOAD_MAX];

@@ -127,7 +127,4 @@ void qmgr_run(struct qmgr *q);
 /* The end of resolve's channel; takes *fd. Source: route.c */
 void qmgr_attach_resolve(struct qmgr *q, int *fd);
 
-/* Seconds as Postfix logs them: two significant digits. Source: qmgr.c */
-const char *qmgr_delay(char buf[32], uint64_t ms);
-
 #endif
