@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+#include "proto/address.h"
+
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 #define DIRECT_CHARS "1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \t"
 
@@ -50,14 +52,10 @@ char **command_env(const struct settings *s, const struct command_user *u, const
 		   const struct child_rcpt *r, struct arena *a)
 {
 	struct env e = { .cap = s->local.export_environment.n + 24, .a = a };
-	struct span local = r->delivered, domain = SPAN_NULL;
-	ptrdiff_t at = span_rchr(r->delivered, '@');
+	struct span local, domain;
 
 	e.v = arena_alloc(a, e.cap * sizeof(char *));
-	if (at >= 0) {
-		local = span_sub(r->delivered, 0, (size_t)at);
-		domain = span_from(r->delivered, (size_t)at + 1);
-	}
+	address_split(r->delivered, &local, &domain);
 	put(&e, "PATH", SPAN_LIT(DEFAULT_PATH));
 	put_exported(&e, s);
 	put(&e, "USER", span_z(u->name));

@@ -51,6 +51,10 @@ IPC_STRUCT(route_query, ROUTE_QUERY_FIELDS)
 #define ROUTE_NEW_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, as_user) STR(S, via)
 IPC_STRUCT(route_new, ROUTE_NEW_FIELDS)
 
+/* via of a member that allow_mail_to_commands or allow_mail_to_files forbids: the sender gets the letter back. */
+#define ROUTE_NO_COMMAND "error:5.7.1 mail to command is restricted"
+#define ROUTE_NO_FILE "error:5.7.1 mail to file is restricted"
+
 /* As many of all, a list of struct route_new, from there on as a frame holds; at least one. Source: msg_resolve.c */
 struct ipc_list msg_resolve_part(const struct ipc_list *all, size_t from);
 
