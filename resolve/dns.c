@@ -35,7 +35,7 @@ struct dns {
 	uv_timer_t *timer;
 	char *hosts;
 	uint64_t timeout_ms;
-	struct dns_req *reqs;
+	LIST_HEAD(, dns_req) reqs;
 	struct htab cache;              /* address -> struct name */
 	struct name *oldest, *newest;
 	size_t n_names, cache_max;
@@ -93,9 +93,7 @@ static void answer(struct dns_req *req, enum msg_status reverse_status, enum msg
 		out.name = out.reverse;
 	if (req->async_id)
 		ub_cancel(req->d->ub, req->async_id);
-	*req->at = req->next;
-	if (req->next)
-		req->next->at = req->at;
+	LIST_REMOVE(req, link);
 	req->reverse = NULL;
 	req->d = NULL;
 	req->fn(req->arg, &out);        /* req may be gone */
@@ -202,12 +200,12 @@ static void on_tick(uv_timer_t *t)
 	uint64_t now = clock_mono_ms();
 	struct dns_req *req, *next;
 
-	for (req = d->reqs; req; req = next) {
-		next = req->next;
+	for (req = LIST_FIRST(&d->reqs); req; req = next) {
+		next = LIST_NEXT(req, link);
 		if (now >= req->deadline_ms)
 			give_up(req);
 	}
-	if (!d->reqs)
+	if (LIST_EMPTY(&d->reqs))
 		uv_timer_stop(t);
 }
 
@@ -216,12 +214,10 @@ void dns_ptr(struct dns *d, struct dns_req *req, struct span address, dns_fn *fn
 	const struct name *known = htab_get(&d->cache, address);
 	char question[80];
 
-	*req = (struct dns_req){ .d = d, .next = d->reqs, .at = &d->reqs, .fn = fn, .arg = arg, .ttl_s = TTL_MAX_S,
+	*req = (struct dns_req){ .d = d, .fn = fn, .arg = arg, .ttl_s = TTL_MAX_S,
 				 .address = { xstrndup(address.p, address.n), address.n },
 				 .deadline_ms = clock_mono_ms() + d->timeout_ms };
-	if (req->next)
-		req->next->at = &req->next;
-	d->reqs = req;
+	LIST_INSERT_HEAD(&d->reqs, req, link);
 	if (known && known->until_ms > clock_mono_ms()) {
 		req->reverse = known->reverse[0] ? xstrdup(known->reverse) : NULL;
 		answer(req, req->reverse ? MSG_OK : MSG_NO, known->is_verified ? MSG_OK : MSG_NO);
@@ -322,8 +318,8 @@ void dns_close(struct dns *d)
 {
 	if (!d)
 		return;
-	while (d->reqs)
-		give_up(d->reqs);
+	while (!LIST_EMPTY(&d->reqs))
+		give_up(LIST_FIRST(&d->reqs));
 	uv_close((uv_handle_t *)d->poll, free_handle);
 	uv_close((uv_handle_t *)d->timer, free_handle);
 	ub_ctx_delete(d->ub);

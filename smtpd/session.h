@@ -31,7 +31,7 @@ enum session_mode { SESSION_CONNECT, SESSION_COMMAND, SESSION_AUTH, SESSION_CONT
 struct session {
 	struct server *srv;
 	struct service *svc;
-	struct session *next, *prev;
+	LIST_ENTRY(session) link;
 	struct stream io;
 	uv_poll_t *poll;
 	uv_timer_t *timer;
