@@ -14,14 +14,9 @@
 #define DEATHS_MAX 2
 #define LOADED_CHUNK 768                        /* an ordinary deferred message; thousands come due at once */
 
-static struct span id_key(const uint64_t *id)
-{
-	return (struct span){ (const char *)id, sizeof(*id) };
-}
-
 struct active *active_find(const struct qmgr *q, uint64_t id)
 {
-	return htab_get(&q->active, id_key(&id));
+	return htab_get(&q->active, qmgr_id_key(&id));
 }
 
 uint64_t active_backoff_ms(const struct qmgr *q, uint32_t attempts)
@@ -81,7 +76,7 @@ static struct active *begin(struct qmgr *q, struct active *a)
 
 	a->q = q;
 	a->began_ms = clock_wall_ms();
-	htab_put(&q->active, id_key(&a->m.id), a);
+	htab_put(&q->active, qmgr_id_key(&a->m.id), a);
 	TAILQ_INSERT_TAIL(&q->actives, a, link);
 	q->n_active++;
 	if (q->n_active > q->n_peak)
@@ -132,7 +127,7 @@ struct active *active_load(struct qmgr *q, uint64_t id)
 	} else if (rc == QUEUE_ERR) {
 		queue_id_print(name, id);
 		log_error("%s: %s; it stays in the queue and is not tried", name, err.msg);
-		htab_put(&q->damaged, id_key(&id), q);
+		htab_put(&q->damaged, qmgr_id_key(&id), q);
 	}
 	arena_fini(&a->arena);
 	free(a);
@@ -167,7 +162,7 @@ static void drop(struct active *a)
 	for (i = 0; i < a->n_works; i++)
 		active_detach(a->works[i]);
 	drop_body(a);
-	htab_del(&a->q->active, id_key(&a->m.id));
+	htab_del(&a->q->active, qmgr_id_key(&a->m.id));
 	TAILQ_REMOVE(&a->q->actives, a, link);
 	a->q->n_active--;
 	free(a->works);

@@ -131,8 +131,7 @@ static struct span chain_of(const struct queue_rcpt *parent, bool is_forward, st
 }
 
 static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news,
-		     size_t max,
-		     struct err *err)
+		     size_t max, struct err *err)
 {
 	const struct route_new *v = news->v;
 	size_t i;

@@ -27,7 +27,7 @@ static bool on_due(void *arg, uint64_t id, uint64_t due_ms)
 {
 	struct due_list *l = arg;
 
-	if (active_find(l->q, id) || htab_get(&l->q->damaged, (struct span){ (const char *)&id, sizeof(id) }))
+	if (active_find(l->q, id) || htab_get(&l->q->damaged, qmgr_id_key(&id)))
 		return true;
 	if (l->n == LOAD_MAX || l->q->n_active + l->n >= load_limit(l->q))
 		return false;

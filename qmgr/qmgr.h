@@ -79,6 +79,12 @@ struct transport {
 	bool was_served;
 };
 
+/* The key of tables by queue id; id must outlive it. */
+static inline struct span qmgr_id_key(const uint64_t *id)
+{
+	return (struct span){ (const char *)id, sizeof(*id) };
+}
+
 struct qmgr {
 	struct loop *loop;
 	struct queue *queue;
