@@ -2,7 +2,6 @@
 #ifndef ANVIL_COUNTS_H
 #define ANVIL_COUNTS_H
 
-#include "base/arena.h"
 #include "base/htab.h"
 #include "svc/msg_anvil.h"
 
@@ -31,6 +30,7 @@ struct counts {
 	uint64_t size_at_ms;
 };
 
+/* unit_ms: the time unit of rates; max: clients remembered at once. Source: counts.c */
 void counts_init(struct counts *c, uint64_t unit_ms, size_t max);
 void counts_fini(struct counts *c);
 

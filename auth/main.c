@@ -1,6 +1,6 @@
 /* auth: SASL exchanges for smtpd and login, tickets for pop3d and imapd; as auth-pam: asks PAM for auth.
  *
- * auth      user _surat-auth; peers smtpd, login (CHAN_AUTH), pop3d (CHAN_TICKET), auth-pam (CHAN_PAM); reads
+ * auth      user _surat-auth; peers smtpd, login (CHAN_AUTH), pop3d and imapd (CHAN_TICKET), auth-pam (CHAN_PAM); reads
  *           data_directory/users.mdb and secrets.mdb and passwd-files; keeps worker processes that it forks itself
  * auth-pam  user root; peer auth; forks a child per question; reads what PAM's modules read
  */

@@ -58,7 +58,7 @@ static enum cmd_rc moved(struct session *s, struct command *c, const struct copy
 	int rc;
 
 	print_uids(&code, cp);
-	s->n_expunged += cp->added.n;
+	s->counts.n_expunged += cp->added.n;
 	rc = session_putf(s, "* OK [%s] Moved UIDs.\r\n", code.p);
 	str_fini(&code);
 	if (rc < 0 || session_sync(s, true) < 0)

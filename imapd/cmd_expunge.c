@@ -29,7 +29,7 @@ int cmd_expunge_deleted(struct session *s, const struct imap_seqset *uids, struc
 		return 0;
 	if (mailbox_expunge(b, sel, n, err) < 0)
 		return -1;
-	s->n_expunged += n;
+	s->counts.n_expunged += n;
 	return 0;
 }
 

@@ -103,7 +103,7 @@ static int change(struct session *s, struct store *st, struct err *err)
 			  &st->n_modified, err) < 0)
 		return -1;
 	after = count_deleted(s, st);
-	s->n_deleted += after > before ? after - before : 0;
+	s->counts.n_deleted += after > before ? after - before : 0;
 	return 0;
 }
 

@@ -78,8 +78,8 @@ static int add_literal(struct fetch *f, const struct imap_fetch_item *it, uint64
 {
 	bool is_header = it->text != IMAP_FETCH_ALL && it->text != IMAP_FETCH_TEXT;
 
-	*(is_header ? &f->s->n_headers : &f->s->n_fetched) += 1;
-	*(is_header ? &f->s->header_bytes : &f->s->body_bytes) += n;
+	*(is_header ? &f->s->counts.n_headers : &f->s->counts.n_bodies) += 1;
+	*(is_header ? &f->s->counts.header_bytes : &f->s->counts.body_bytes) += n;
 	if (n == 0 ? str_addz(&f->out, "\"\"") < 0
 		   : str_addz(&f->out, is_binary ? "~{" : "{") < 0 || str_add_u64(&f->out, n) < 0 ||
 		     str_addz(&f->out, "}\r\n") < 0)

@@ -7,7 +7,7 @@ static bool is_listed(const struct imap_fetch_item *it, struct span name)
 	size_t i;
 
 	for (i = 0; i < it->n_fields; i++) {
-		if (it->fields[i].n == name.n && strncasecmp(it->fields[i].p, name.p, name.n) == 0)
+		if (span_same_nocase(it->fields[i], name))
 			return true;
 	}
 	return false;

@@ -8,7 +8,6 @@
  */
 #include <unistd.h>
 
-#include "base/log.h"
 #include "conf/params.h"
 #include "imapd/child.h"
 #include "imapd/notify.h"

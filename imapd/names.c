@@ -9,7 +9,8 @@
 
 #define WIRE_MAX (4 * FOLDER_NAME_MAX)
 
-bool names_are_utf8(const struct session *s)
+/* IMAP4rev2 or UTF8=ACCEPT is on. */
+static bool are_utf8(const struct session *s)
 {
 	return (s->enabled & (ENABLED_REV2 | ENABLED_UTF8)) != 0;
 }
@@ -30,7 +31,7 @@ static int from_utf8(struct session *s, struct span name, struct span *folder_r,
 int session_folder_in(struct session *s, struct span name, struct span *folder_r, struct err *err)
 {
 	*folder_r = name;
-	if (names_are_utf8(s) && from_utf8(s, name, folder_r, err) < 0)
+	if (are_utf8(s) && from_utf8(s, name, folder_r, err) < 0)
 		return -1;
 	if (folder_name_check(*folder_r, err) < 0)
 		return -1;
@@ -61,7 +62,7 @@ int names_in_new(struct session *s, struct span name, struct span *folder_r, boo
 
 	if (made.n > 1 && made.p[made.n - 1] == FOLDER_SEP)
 		made.n--;
-	if (names_are_utf8(s))
+	if (are_utf8(s))
 		made = normal(s, made);
 	*is_other_r = !span_eq(made, name);
 	return session_folder_in(s, made, folder_r, err);
@@ -72,7 +73,7 @@ struct span names_wire(struct session *s, struct span folder)
 	struct str utf8 = STR_INIT(WIRE_MAX);
 	struct span got = folder;
 
-	if (names_are_utf8(s) && imap_utf7_decode(&utf8, folder) == 0)
+	if (are_utf8(s) && imap_utf7_decode(&utf8, folder) == 0)
 		got = arena_span(&s->tick, str_span(&utf8));
 	str_fini(&utf8);
 	return got;
@@ -112,7 +113,7 @@ int session_folder_out(struct session *s, struct str *out, struct span folder)
 	if (is_atom(name))
 		return str_add_span(out, name);
 	/* UTF-8 goes in quotes now (RFC 9051 section 4.3, RFC 6855 section 3) */
-	return names_are_utf8(s) ? add_quoted(out, name) : imap_quote_string(out, name);
+	return are_utf8(s) ? add_quoted(out, name) : imap_quote_string(out, name);
 }
 
 int names_tell_other(struct session *s, struct span folder, struct span old)

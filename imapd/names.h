@@ -4,9 +4,6 @@
 
 #include "imapd/session.h"
 
-/* IMAP4rev2 or UTF8=ACCEPT is on. Source: names.c */
-bool names_are_utf8(const struct session *s);
-
 /* A folder's name in the client's encoding, unquoted; in tick. Source: names.c */
 struct span names_wire(struct session *s, struct span folder);
 

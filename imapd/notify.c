@@ -32,7 +32,7 @@ struct link {
 
 struct notify_watch {
 	struct notify *n;
-	struct notify_watch *prev, *next;
+	LIST_ENTRY(notify_watch) link;
 	struct link links[2];           /* new/ and cur/ */
 	bool is_due;
 	void (*changed)(void *arg);
@@ -172,10 +172,8 @@ struct notify_watch *notify_watch(struct notify *n, const int fds[2], void (*cha
 	if (n->fd < 0 || fds[1] < 0 || !is_watchable(n, fds[0]) || !is_watchable(n, fds[1]))
 		return NULL;
 	w = xnew(struct notify_watch);
-	*w = (struct notify_watch){ .n = n, .next = n->watches, .links = { { .w = w }, { .w = w } }, .changed = changed, .arg = arg };
-	if (w->next)
-		w->next->prev = w;
-	n->watches = w;
+	*w = (struct notify_watch){ .n = n, .links = { { .w = w }, { .w = w } }, .changed = changed, .arg = arg };
+	LIST_INSERT_HEAD(&n->watches, w, link);
 	if (link_one(n, &w->links[0], fds[0]) < 0 || link_one(n, &w->links[1], fds[1]) < 0)
 		notify_end(&w);
 	return w;
@@ -196,12 +194,7 @@ void notify_end(struct notify_watch **at)
 		return;
 	unlink_one(w->n, &w->links[0]);
 	unlink_one(w->n, &w->links[1]);
-	if (w->next)
-		w->next->prev = w->prev;
-	if (w->prev)
-		w->prev->next = w->next;
-	else
-		w->n->watches = w->next;
+	LIST_REMOVE(w, link);
 	free(w);
 }
 
@@ -220,7 +213,7 @@ static void mark_all(struct notify *n)
 	struct notify_watch *w;
 
 	log_warn("inotify lost events: all sessions look for themselves; see fs.inotify.max_queued_events");
-	for (w = n->watches; w; w = w->next)
+	LIST_FOREACH(w, &n->watches, link)
 		w->is_due = true;
 }
 
@@ -228,7 +221,7 @@ static void tell(struct notify *n)
 {
 	struct notify_watch *w;
 
-	for (w = n->watches; w; w = w->next) {
+	LIST_FOREACH(w, &n->watches, link) {
 		if (w->is_due)
 			w->changed(w->arg);
 		w->is_due = false;
@@ -271,7 +264,7 @@ void notify_init(struct notify *n, struct loop *loop)
 
 void notify_fini(struct notify *n)
 {
-	BUG(n->watches);
+	BUG(!LIST_EMPTY(&n->watches));
 	if (n->fd >= 0) {
 		uv_close((uv_handle_t *)&n->poll, NULL);
 		close(n->fd);

@@ -6,6 +6,7 @@
 #ifndef IMAPD_NOTIFY_H
 #define IMAPD_NOTIFY_H
 
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "base/htab.h"
@@ -26,7 +27,7 @@ struct notify {
 	struct loop *loop;
 	int fd;                         /* inotify; -1: none to be had, nothing can be watched */
 	uv_poll_t poll;
-	struct notify_watch *watches;
+	LIST_HEAD(, notify_watch) watches;
 	struct htab dirs;               /* watch descriptor -> struct dir * */
 	struct notify_mount mounts[NOTIFY_MOUNTS];
 	size_t n_mounts;                /* ever seen; the oldest gives way */

@@ -37,9 +37,8 @@ int session_park(struct session *s, struct span tag)
 	struct pair_park head = { .wake_ms = UINT64_MAX };
 	struct mailbox_place at = { 0 };
 	struct park_state st = {
-		.tag = tag, .silent_ms = s->silent_ms, .enabled = s->enabled, .n_bad = s->n_bad, .in_bytes = s->in_bytes,
-		.out_bytes = s->out_bytes, .n_fetched = s->n_fetched, .n_deleted = s->n_deleted, .n_expunged = s->n_expunged,
-		.n_headers = s->n_headers, .header_bytes = s->header_bytes, .body_bytes = s->body_bytes,
+		.tag = tag, .silent_ms = s->silent_ms, .enabled = s->enabled, .n_bad = s->n_bad,
+		.counts = { (const char *)&s->counts, sizeof(s->counts) },
 		.saved = { (const char *)s->saved.ranges, s->saved.n * sizeof(*s->saved.ranges) },
 	};
 
@@ -105,14 +104,8 @@ int session_unpark(struct session *s, struct span state, struct span *idle_r)
 		s->silent_ms = st->silent_ms;
 		s->enabled = (unsigned)st->enabled;
 		s->n_bad = (unsigned)st->n_bad;
-		s->in_bytes = st->in_bytes;
-		s->out_bytes = st->out_bytes;
-		s->n_fetched = st->n_fetched;
-		s->n_deleted = st->n_deleted;
-		s->n_expunged = st->n_expunged;
-		s->n_headers = st->n_headers;
-		s->header_bytes = st->header_bytes;
-		s->body_bytes = st->body_bytes;
+		if (st->counts.n == sizeof(s->counts))
+			memcpy(&s->counts, st->counts.p, sizeof(s->counts));
 		take_saved(s, st->saved);
 		*idle_r = st->tag;
 		rc = st->place.n ? open_folder(s, st, &err) : 1;

@@ -11,11 +11,11 @@
 #include "io/ipc.h"
 
 /* What a session leaves. tag: of the IDLE it is in, or ""; silent_ms: since when the client has said nothing outside of
- * IDLE; saved: the ranges of SEARCHRES; place: struct mailbox_place, n 0: no folder is selected. */
+ * IDLE; counts: struct session_counts; saved: the ranges of SEARCHRES; place: struct mailbox_place, n 0: no folder is
+ * selected. */
 #define PARK_STATE_FIELDS(S, U64, STR, LIST)                                                                     \
-	STR(S, tag) U64(S, silent_ms) U64(S, enabled) U64(S, n_bad) U64(S, in_bytes) U64(S, out_bytes)             \
-	U64(S, n_fetched) U64(S, n_deleted) U64(S, n_expunged) U64(S, n_headers) U64(S, header_bytes)              \
-	U64(S, body_bytes) STR(S, saved) STR(S, folder) U64(S, is_read_only) STR(S, place)
+	STR(S, tag) U64(S, silent_ms) U64(S, enabled) U64(S, n_bad) STR(S, counts) STR(S, saved) STR(S, folder)    \
+	U64(S, is_read_only) STR(S, place)
 IPC_STRUCT(park_state, PARK_STATE_FIELDS)
 
 /* Gives the session to the parent if that is possible; then it ends here, with SESSION_PARKED for a reason, and -1. 0: it

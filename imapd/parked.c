@@ -15,7 +15,7 @@
 
 struct parked {
 	struct parking *pk;
-	struct parked *prev, *next;
+	LIST_ENTRY(parked) link;
 	struct parent_session *s;
 	int fd;
 	uv_poll_t poll;
@@ -43,12 +43,7 @@ static void on_closed(uv_handle_t *h)
 static void end(struct parked *p)
 {
 	notify_end(&p->watch);
-	if (p->next)
-		p->next->prev = p->prev;
-	if (p->prev)
-		p->prev->next = p->next;
-	else
-		p->pk->list = p->next;
+	LIST_REMOVE(p, link);
 	p->pk->n--;
 	uv_close((uv_handle_t *)&p->poll, on_closed);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
@@ -191,10 +186,7 @@ void parking_take(void *arg, struct parent_session *s, const struct worker_park 
 	p->n = left->words.n + left->state.n;
 	memcpy(p->bytes, left->words.p, left->words.n);
 	memcpy(p->bytes + left->words.n, left->state.p, left->state.n);
-	p->next = pk->list;
-	if (p->next)
-		p->next->prev = p;
-	pk->list = p;
+	LIST_INSERT_HEAD(&pk->list, p, link);
 	pk->n++;
 	p->n_handles = 2;
 	p->poll.data = p->timer.data = p;
@@ -218,6 +210,6 @@ void parking_init(struct parking *pk, struct session_parent *p)
 
 void parking_close(struct parking *pk)
 {
-	while (pk->list)
-		say_bye(pk->list);
+	while (!LIST_EMPTY(&pk->list))
+		say_bye(LIST_FIRST(&pk->list));
 }

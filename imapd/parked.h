@@ -16,7 +16,7 @@ struct parked;
 /* Caller's memory. */
 struct parking {
 	struct session_parent *parent;
-	struct parked *list;
+	LIST_HEAD(, parked) list;
 	size_t n;
 };
 

@@ -102,8 +102,7 @@ static void see_field(struct search_file *x, struct span name, struct span value
 	for (i = 0; is_top && i < x->n; i++) {
 		struct search_leaf *leaf = &x->leaves[i];
 
-		if (leaf->where != SEARCH_IN_FIELD || leaf->needle.is_found || leaf->name.n != name.n ||
-		    strncasecmp(leaf->name.p, name.p, name.n) != 0)
+		if (leaf->where != SEARCH_IN_FIELD || leaf->needle.is_found || !span_same_nocase(leaf->name, name))
 			continue;
 		if (!x->utf8.n && sort_key_fold(&x->utf8, str_span(&x->decoded)) < 0)
 			return;
@@ -119,8 +118,8 @@ static bool is_wanted(const struct search_file *x, struct span name, bool is_top
 	if (x->in_header.n_left)
 		return true;
 	for (i = 0; is_top && i < x->n; i++) {
-		if (x->leaves[i].where == SEARCH_IN_FIELD && !x->leaves[i].needle.is_found && x->leaves[i].name.n == name.n &&
-		    strncasecmp(x->leaves[i].name.p, name.p, name.n) == 0)
+		if (x->leaves[i].where == SEARCH_IN_FIELD && !x->leaves[i].needle.is_found &&
+		    span_same_nocase(x->leaves[i].name, name))
 			return true;
 	}
 	return false;

@@ -41,7 +41,7 @@ static void resolve_keyword(struct maker *k, struct search_node *n, struct span 
 	for (i = 0; i < INDEX_KEYWORDS; i++) {
 		struct span have = k->cx->keywords->name[i];
 
-		if (have.n && have.n == name.n && strncasecmp(have.p, name.p, name.n) == 0) {
+		if (have.n && span_same_nocase(have, name)) {
 			n->op = IMAP_SEARCH_FLAG;
 			n->flags = (uint32_t)INDEX_KEYWORD << i;
 			return;

@@ -172,10 +172,10 @@ static bool add_number(const struct session *s, struct str *out, struct span wha
 		const char *name;
 		uint64_t value;
 	} numbers[] = {
-		{ "i", s->in_bytes }, { "input", s->in_bytes }, { "o", s->out_bytes }, { "output", s->out_bytes },
-		{ "deleted", s->n_deleted }, { "expunged", s->n_expunged }, { "trashed", 0 },
-		{ "fetch_hdr_count", s->n_headers }, { "fetch_hdr_bytes", s->header_bytes },
-		{ "fetch_body_count", s->n_fetched }, { "fetch_body_bytes", s->body_bytes },
+		{ "i", s->counts.in_bytes }, { "input", s->counts.in_bytes }, { "o", s->counts.out_bytes }, { "output", s->counts.out_bytes },
+		{ "deleted", s->counts.n_deleted }, { "expunged", s->counts.n_expunged }, { "trashed", 0 },
+		{ "fetch_hdr_count", s->counts.n_headers }, { "fetch_hdr_bytes", s->counts.header_bytes },
+		{ "fetch_body_count", s->counts.n_bodies }, { "fetch_body_bytes", s->counts.body_bytes },
 	};
 	size_t i;
 

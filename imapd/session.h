@@ -39,6 +39,13 @@ struct imap_start;
 /* It goes on elsewhere: nothing is said, nothing logged. */
 #define SESSION_PARKED "Parked"
 
+/* For imap_logout_format; they go on with a session that rests. */
+struct session_counts {
+	uint64_t in_bytes, out_bytes;
+	uint64_t n_deleted, n_expunged;
+	uint64_t n_headers, header_bytes, n_bodies, body_bytes;         /* sent by FETCH */
+};
+
 /* Caller's memory; session_init first, then store, watch and what else the caller has. */
 struct session {
 	struct stream io;
@@ -62,8 +69,7 @@ struct session {
 	bool is_inside;                 /* a command has begun: the client may not take all the time of the world */
 	size_t n_announced;             /* bytes of a command up to a literal, that lie in the buffer yet */
 	uint64_t reader_ms;             /* how long the client may take nothing of what is sent */
-	uint64_t in_bytes, out_bytes, n_fetched, n_deleted, n_expunged;
-	uint64_t n_headers, header_bytes, body_bytes;   /* sent by FETCH; n_fetched counts bodies */
+	struct session_counts counts;
 };
 
 /* One command while it runs. */

@@ -47,7 +47,7 @@ int session_flush(struct session *s)
 
 		if (rc == IO_ERR)
 			return session_end(s, "Connection closed");
-		s->out_bytes += before - stream_pending(&s->io);
+		s->counts.out_bytes += before - stream_pending(&s->io);
 		if (rc == IO_AGAIN && wait_writable(s) < 0)
 			return -1;
 	}
@@ -108,7 +108,7 @@ static enum session_wait fill(struct session *s, bool *again_r)
 
 	*again_r = rc == IO_AGAIN;
 	if (rc == IO_OK) {
-		s->in_bytes += stream_peek(&s->io).n - before;
+		s->counts.in_bytes += stream_peek(&s->io).n - before;
 		return WAIT_INPUT;
 	}
 	if (rc == IO_TOOLONG)

@@ -14,7 +14,7 @@
 
 struct worker {
 	struct workers *ws;
-	struct worker *prev, *next;
+	LIST_ENTRY(worker) link;
 	struct session_process *process;
 	int fd;
 	uv_poll_t poll;
@@ -37,12 +37,7 @@ static void on_closed(uv_handle_t *h)
 
 	if (--w->n_handles > 0)
 		return;
-	if (w->next)
-		w->next->prev = w->prev;
-	if (w->prev)
-		w->prev->next = w->next;
-	else
-		w->ws->list = w->next;
+	LIST_REMOVE(w, link);
 	pair_close(w->fd);
 	free(w);
 }
@@ -72,7 +67,7 @@ void workers_dismiss(struct workers *ws)
 	struct worker *w;
 
 	ws->n_dismissals++;
-	for (w = ws->list; w; w = w->next) {
+	LIST_FOREACH(w, &ws->list, link) {
 		if (w->is_waiting)
 			end(w);
 	}
@@ -96,7 +91,7 @@ static void end_oldest(struct workers *ws)
 {
 	struct worker *w, *oldest = NULL;
 
-	for (w = ws->list; w; w = w->next) {
+	LIST_FOREACH(w, &ws->list, link) {
 		if (w->is_waiting)
 			oldest = w;
 	}
@@ -297,10 +292,7 @@ void workers_add(struct workers *ws, struct session_process *pr, int fd)
 	w->fd = fd;
 	w->n_served = 1;
 	w->n_dismissals = ws->n_dismissals;
-	w->next = ws->list;
-	if (w->next)
-		w->next->prev = w;
-	ws->list = w;
+	LIST_INSERT_HEAD(&ws->list, w, link);
 	w->n_handles = 2;
 	w->poll.data = w->idle.data = w;
 	uv_timer_init(&ws->parent->loop->uv, &w->idle);
@@ -363,7 +355,7 @@ int workers_serve(struct workers *ws, struct parent_session *s, int fd, struct e
 {
 	struct worker *w;
 
-	for (w = s->start.had_crash ? NULL : ws->list; w; w = w->next) {
+	for (w = s->start.had_crash ? NULL : LIST_FIRST(&ws->list); w; w = LIST_NEXT(w, link)) {
 		if (w->is_waiting && is_of(w, &s->start) && begin(w, s, fd))
 			return 0;
 	}
@@ -379,6 +371,6 @@ void workers_fini(struct workers *ws)
 {
 	struct worker *w;
 
-	for (w = ws->list; w; w = w->next)
+	LIST_FOREACH(w, &ws->list, link)
 		end(w);
 }

@@ -11,6 +11,8 @@
 #ifndef IMAPD_WORKER_H
 #define IMAPD_WORKER_H
 
+#include <sys/queue.h>
+
 #include "imapd/notify.h"
 #include "imapd/pair.h"
 #include "svc/session_parent.h"
@@ -33,7 +35,7 @@ typedef void worker_park_fn(void *arg, struct parent_session *s, const struct wo
 struct workers {
 	struct session_parent *parent;
 	struct notify *notify;
-	struct worker *list;            /* newest first */
+	LIST_HEAD(, worker) list;       /* newest first */
 	size_t n_waiting;
 	uint64_t n_dismissals;
 	uint64_t max_idle_ms, max_use;  /* parameters of these names */

@@ -52,16 +52,11 @@ char **command_env(const struct settings *s, const struct command_user *u, const
 		   const struct child_rcpt *r, struct arena *a)
 {
 	struct env e = { .cap = s->local.export_environment.n + 24, .a = a };
-	struct span rcpt = r->holder.n ? r->holder : r->delivered, local = rcpt, domain = SPAN_NULL;
-	struct span name, extension;
-	ptrdiff_t at = span_rchr(rcpt, '@');
+	struct span rcpt = r->holder.n ? r->holder : r->delivered, local, domain, name, extension;
 	bool has_ext;
 
 	e.v = arena_alloc(a, e.cap * sizeof(char *));
-	if (at >= 0) {
-		local = span_sub(rcpt, 0, (size_t)at);
-		domain = span_from(rcpt, (size_t)at + 1);
-	}
+	address_split(rcpt, &local, &domain);
 	put(&e, "PATH", SPAN_LIT(DEFAULT_PATH));
 	put_exported(&e, s);
 	has_ext = address_extension(local, s->global.recipient_delimiter, &name, &extension);

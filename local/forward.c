@@ -8,26 +8,12 @@
 #include "base/log.h"
 #include "conf/macro.h"
 #include "local/names.h"
+#include "proto/address.h"
 #include "proto/aliases.h"
 #include "svc/msg_queue.h"
 
 #define FORWARD_FILE_MAX (64 * 1024)
 #define INCLUDE_FILE_MAX (1024 * 1024)
-#define RESTRICTED "error:5.7.1 mail to %s is restricted"
-
-static struct span local_part(struct span address)
-{
-	ptrdiff_t at = span_rchr(address, '@');
-
-	return at < 0 ? address : span_sub(address, 0, (size_t)at);
-}
-
-static struct span domain_part(struct span address)
-{
-	ptrdiff_t at = span_rchr(address, '@');
-
-	return at < 0 ? SPAN_NULL : span_from(address, (size_t)at + 1);
-}
 
 /* ---- forward_path ---- */
 
@@ -126,40 +112,38 @@ static struct span without_extension(const struct settings *s, struct span local
 	return span_sub(local, 0, n);
 }
 
-static bool span_same(struct span a, struct span b)
-{
-	return a.n == b.n && a.n > 0 && strncasecmp(a.p, b.p, a.n) == 0;
-}
-
 static bool is_own_domain(const struct gather *g, struct span domain)
 {
-	return domain.n == 0 || span_same(domain, domain_part(g->r->delivered)) ||
+	struct span local, here;
+
+	address_split(g->r->delivered, &local, &here);
+	return domain.n == 0 || span_same_nocase(domain, here) ||
 	       span_eq_nocase(domain, g->s->global.myhostname) || conf_list_has(&g->s->global.mydestination, domain);
 }
 
 static bool is_self(const struct gather *g, struct span address)
 {
-	struct span local = local_part(address);
+	struct span local, domain;
 
-	return g->r->user.n > 0 && is_own_domain(g, domain_part(address)) &&
-	       (span_same(local, g->r->user) || span_same(without_extension(g->s, local), g->r->user));
+	address_split(address, &local, &domain);
+	return g->r->user.n > 0 && is_own_domain(g, domain) &&
+	       (span_same_nocase(local, g->r->user) || span_same_nocase(without_extension(g->s, local), g->r->user));
 }
 
 /* The transport that returns the letter for a member that may not be there, NULL for one that may. */
-static const char *restricted(const struct gather *g, enum aliases_kind kind)
+static const char *restricted(const struct gather *g, enum rcpt_kind kind)
 {
-	if (kind == ALIASES_COMMAND && !conf_list_has(&g->s->local.allow_mail_to_commands, span_z(g->source)))
-		return arena_printf(g->a, RESTRICTED, "command");
-	if (kind == ALIASES_FILE && !conf_list_has(&g->s->local.allow_mail_to_files, span_z(g->source)))
-		return arena_printf(g->a, RESTRICTED, "file");
-	return NULL;
+	if (settings_may_name(g->s, span_z(g->source), kind))
+		return NULL;
+	return kind == RCPT_COMMAND ? ROUTE_NO_COMMAND : ROUTE_NO_FILE;
 }
 
 /* user@domain as user+extension@domain. */
 static struct span with_extension(const struct gather *g, struct span address)
 {
-	struct span local = local_part(address);
+	struct span local, domain;
 
+	address_split(address, &local, &domain);
 	return span_z(arena_printf(g->a, "%.*s%c%.*s%.*s", SPAN_ARG(local), g->s->global.recipient_delimiter[0],
 				   SPAN_ARG(g->r->extension), SPAN_ARG(span_from(address, local.n))));
 }
@@ -188,7 +172,7 @@ static int on_dest(void *arg, enum aliases_kind kind, struct span text, struct e
 {
 	static const enum rcpt_kind kinds[] = { RCPT_ADDRESS, RCPT_COMMAND, RCPT_FILE, RCPT_INCLUDE };
 	struct gather *g = arg;
-	const char *via = restricted(g, kind);
+	const char *via = restricted(g, kinds[kind]);
 
 	/* as in Postfix the others get the letter, and the sender hears of this one */
 	if (via) {

@@ -1,14 +1,13 @@
 #include "local/job.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/queue.h"
+#include "proto/delay.h"
 #include "svc/msg_queue.h"
 
 struct job *job_new(struct agent *agent, struct job **list, const struct dlv_job *m, int *fd)
@@ -47,20 +46,6 @@ void job_free(struct job *j)
 	free(j);
 }
 
-void job_print_delay(char *out, size_t size, uint64_t ms)
-{
-	if (ms >= 10000)
-		snprintf(out, size, "%" PRIu64, (ms + 500) / 1000);
-	else if (ms >= 1000)
-		snprintf(out, size, "%" PRIu64 ".%" PRIu64, ms / 1000, ms % 1000 / 100);
-	else if (ms >= 100)
-		snprintf(out, size, "0.%02" PRIu64, ms / 10);
-	else if (ms >= 10)
-		snprintf(out, size, "0.0%" PRIu64, ms / 10);
-	else
-		snprintf(out, size, ms ? "0.01" : "0");
-}
-
 struct span job_delivered(struct job *j, size_t slot)
 {
 	const struct dlv_rcpt *r = (const struct dlv_rcpt *)j->m->rcpts.v + slot;
@@ -83,14 +68,14 @@ static void log_result(const struct job *j, const struct dlv_rcpt *r, const stru
 	struct span to = r->kind == RCPT_ADDRESS ? r->address : r->holder.n ? r->holder : r->orig;
 	uint64_t now = clock_wall_ms();
 	const char *orig = "", *text;
-	char d[4][24], *scratch = NULL;
+	char d[4][DELAY_TEXT], *scratch = NULL;
 	struct arena a = { 0 };
 
-	job_print_delay(d[0], sizeof(d[0]), since(j->m->arrival_ms, now));
-	job_print_delay(d[1], sizeof(d[1]), since(j->m->arrival_ms, j->m->queued_ms));
-	job_print_delay(d[2], sizeof(d[2]), since(j->m->queued_ms, j->received_ms));
-	job_print_delay(d[3], sizeof(d[3]), since(j->received_ms, now));
-	if (r->orig.n && !(r->orig.n == to.n && strncasecmp(r->orig.p, to.p, to.n) == 0))
+	delay_format(d[0], since(j->m->arrival_ms, now));
+	delay_format(d[1], since(j->m->arrival_ms, j->m->queued_ms));
+	delay_format(d[2], since(j->m->queued_ms, j->received_ms));
+	delay_format(d[3], since(j->received_ms, now));
+	if (r->orig.n && !span_same_nocase(r->orig, to))
 		orig = arena_printf(&a, " orig_to=<%.*s>,", SPAN_ARG(r->orig));
 	scratch = arena_strndup(&a, res->text.p, res->text.n);
 	text = res->status == DLV_EXPANDED && !span_starts(res->text, "passed to ") ?

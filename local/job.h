@@ -3,6 +3,7 @@
 #define LOCAL_JOB_H
 
 #include "local/target.h"
+#include "store/queue.h"
 
 struct agent;
 
@@ -25,7 +26,7 @@ struct job {
 	uint64_t id;                    /* ours, for children */
 	uint64_t received_ms;
 	bool retry;
-	char qid[14];
+	char qid[QUEUE_ID_LEN + 1];
 	struct job_rcpt *rcpts;         /* m->rcpts.n of them */
 	size_t n_open;
 };
@@ -45,9 +46,6 @@ struct ipc_list job_copy_news(struct arena *a, struct ipc_list from);
 
 /* The list, in the arena, with one address more, which is not copied. Source: job.c */
 struct ipc_list job_add_news(struct arena *a, struct ipc_list from, struct span address, struct span via);
-
-/* Postfix's delays: "0.02", "1.2", "12", two digits at most before it counts in full. Source: job.c */
-void job_print_delay(char *out, size_t size, uint64_t ms);
 
 /* The address for Delivered-To and RECIPIENT: lower case; of a command or file the address that led to it. In the
  * job's arena. Source: job.c */

@@ -32,11 +32,6 @@ static void add_from_line(struct str *s, const struct letter *l, struct span sen
 	str_addf(s, "From %.*s  %s\n", SPAN_ARG(sender.n ? sender : SPAN_LIT("MAILER-DAEMON")), when);
 }
 
-static bool equals_nocase(struct span a, struct span b)
-{
-	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
-}
-
 /* Oldest first in the chain, newest first in the letter, as if each step had put its line on top. */
 static void add_chain(struct str *s, struct span chain, struct span delivered, struct arena *a)
 {
@@ -44,7 +39,7 @@ static void add_chain(struct str *s, struct span chain, struct span delivered, s
 		ptrdiff_t nl = span_rchr(chain, '\n');
 		struct span last = span_from(chain, (size_t)(nl + 1));
 
-		if (last.n && !equals_nocase(last, delivered))
+		if (last.n && !span_same_nocase(last, delivered))
 			str_addf(s, "Delivered-To: %.*s\n", SPAN_ARG(safe(a, last)));
 		chain = span_sub(chain, 0, nl < 0 ? 0 : (size_t)nl);
 	}
@@ -79,7 +74,7 @@ static bool header_has(struct span text, struct span address)
 		if (line.n == 0 || line.p[0] == '\r')
 			return false;
 		if (span_starts_nocase(line, FIELD) &&
-		    equals_nocase(span_trim(span_from(line, sizeof(FIELD) - 1)), address))
+		    span_same_nocase(span_trim(span_from(line, sizeof(FIELD) - 1)), address))
 			return true;
 	}
 	return false;

@@ -2,13 +2,15 @@
 
 #include <string.h>
 
+#include "proto/address.h"
+
 #define SAFE_CHARS "1234567890!@%-_=+:,.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static struct span stranger_value(const struct names *n, struct span name)
 {
-	struct span address = n->r->delivered;
-	ptrdiff_t at = span_rchr(address, '@');
+	struct span address = n->r->delivered, local, domain;
 
+	address_split(address, &local, &domain);
 	if (span_eqz(name, "user"))
 		return n->r->user;
 	if (span_eqz(name, "extension"))
@@ -16,9 +18,9 @@ static struct span stranger_value(const struct names *n, struct span name)
 	if (span_eqz(name, "recipient_delimiter"))
 		return n->r->extension.n ? span_sub(span_z(n->s->global.recipient_delimiter), 0, 1) : SPAN_NULL;
 	if (span_eqz(name, "local"))
-		return at < 0 ? address : span_sub(address, 0, (size_t)at);
+		return local;
 	if (span_eqz(name, "domain"))
-		return at < 0 ? SPAN_NULL : span_from(address, (size_t)at + 1);
+		return domain;
 	return span_eqz(name, "recipient") ? address : SPAN_NULL;
 }
 

@@ -20,9 +20,9 @@
 #define SILENT_MS 300000u       /* a process with work that says nothing so long is stopped or hangs */
 #define RCPTS_BYTES 12000       /* of recipients in one frame beside a body of IPC_BODY_MAX */
 
-/* A recipient that a process has not answered for yet. */
 #define NEWS_MAX 100000         /* members of a .forward or list; qmgr has its own limit */
 
+/* A recipient that a process has not answered for yet. */
 struct item {
 	struct item *next;
 	struct job *job;
@@ -145,6 +145,12 @@ static struct item *take_item(struct pool_worker *w, uint64_t id, uint64_t slot)
 	return NULL;
 }
 
+static void put_back(struct pool_worker *w, struct item *it)
+{
+	it->next = w->items;
+	w->items = it;
+}
+
 /* What on_dest of forward.c refuses, a process that is no longer what it was may still say. */
 static bool may_name(const struct settings *s, const struct target *t, const struct ipc_list *news)
 {
@@ -153,10 +159,7 @@ static bool may_name(const struct settings *s, const struct target *t, const str
 	const struct route_new *v = news->v;
 
 	for (size_t i = 0; i < news->n; i++) {
-		if (v[i].kind == RCPT_ADDRESS)
-			continue;
-		if (!has_list || (v[i].kind == RCPT_COMMAND && !conf_list_has(&s->local.allow_mail_to_commands, source)) ||
-		    (v[i].kind == RCPT_FILE && !conf_list_has(&s->local.allow_mail_to_files, source)))
+		if (v[i].kind != RCPT_ADDRESS && (!has_list || !settings_may_name(s, source, v[i].kind)))
 			return false;
 	}
 	return true;
@@ -187,10 +190,8 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 	/* A child is a user's process: it answers for what it was given and in words that exist, or not at all. */
 	if (!it || m->status > DLV_EXPANDED) {
 		log_warn("delivery process %d answers what it was not asked", (int)w->pid);
-		if (it) {
-			it->next = w->items;
-			w->items = it;
-		}
+		if (it)
+			put_back(w, it);
 		return;
 	}
 	w->idle_since_ms = clock_mono_ms();
@@ -208,8 +209,7 @@ static void on_child_result(void *arg, struct ipc *c, uint32_t id, const void *i
 		res.news = it->news;
 	}
 	if (m->more && it->news.n <= NEWS_MAX) {
-		it->next = w->items;
-		w->items = it;
+		put_back(w, it);
 		return;
 	}
 	if (m->more)

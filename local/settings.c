@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "svc/msg_queue.h"
 
 #define INSTANCE_LEN 8
 
@@ -67,6 +68,12 @@ int settings_instance(struct settings *s, struct err *err)
 	}
 	close(fd);
 	return 0;
+}
+
+bool settings_may_name(const struct settings *s, struct span source, uint64_t kind)
+{
+	return (kind != RCPT_COMMAND || conf_list_has(&s->local.allow_mail_to_commands, source)) &&
+	       (kind != RCPT_FILE || conf_list_has(&s->local.allow_mail_to_files, source));
 }
 
 enum map_rc settings_lookup(const struct conf_list *maps, struct span key, struct str *value, struct err *err)

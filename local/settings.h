@@ -25,6 +25,10 @@ void settings_free(struct settings *s);
 /* Reads the instance id kept in data_directory, draws and keeps one when there is none. Blocks. Source: settings.c */
 int settings_instance(struct settings *s, struct err *err) WARN_UNUSED;
 
+/* True when a list of that source ("forward", "include") may name a recipient of that kind (enum rcpt_kind):
+ * allow_mail_to_commands and allow_mail_to_files. Source: settings.c */
+bool settings_may_name(const struct settings *s, struct span source, uint64_t kind);
+
 /* The first of the tables that knows key. Each is opened for the lookup only: this process forks, and no LMDB
  * environment outlives a fork. Blocks on files. Source: settings.c */
 enum map_rc settings_lookup(const struct conf_list *maps, struct span key, struct str *value,

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "conf/macro.h"
 #include "local/job.h"
+#include "proto/address.h"
 #include "svc/msg_queue.h"
 
 #define PASSWD_MAX (1024 * 1024)
@@ -141,19 +142,18 @@ static int find_virtual(const struct settings *s, const struct dlv_rcpt *r, stru
 static int relay_name(void *arg, struct span name, struct str *out, struct err *err)
 {
 	const struct dlv_rcpt *r = arg;
-	ptrdiff_t at = span_rchr(r->address, '@');
-	struct span v = SPAN_NULL;
-
+	struct span v = SPAN_NULL, local, domain;
 	bool is_known = true;
 
+	address_split(r->address, &local, &domain);
 	if (span_eqz(name, "user"))
 		v = r->user;
 	else if (span_eqz(name, "extension"))
 		v = r->extension;
 	else if (span_eqz(name, "local"))
-		v = at < 0 ? r->address : span_sub(r->address, 0, (size_t)at);
+		v = local;
 	else if (span_eqz(name, "domain"))
-		v = at < 0 ? SPAN_NULL : span_from(r->address, (size_t)at + 1);
+		v = domain;
 	else if (span_eqz(name, "recipient"))
 		v = r->address;
 	else    /* a name of the passwd file is known, but nobody has its value */

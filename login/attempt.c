@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "login/session.h"
 

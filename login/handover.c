@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "login/session.h"
 #include "svc/msg_resolve.h"
 #include "svc/msg_session.h"

@@ -24,8 +24,11 @@ static void start_frame(struct session *s)
 	imap_frame_init(&s->frame, &limits);
 }
 
+/* Answers to a command whose tag cannot be repeated are untagged. */
 static void set_tag(struct session *s, struct span tag)
 {
+	if (tag.n == 0 || tag.n > TAG_MAX)
+		tag = SPAN_LIT("*");
 	free(s->tag);
 	s->tag = xstrndup(tag.p, tag.n);
 }
@@ -68,16 +71,11 @@ static void forget(struct session *s)
 
 /* ---- commands: -1 with what is wrong in the client's words ---- */
 
-static int no_arguments(struct session *s, struct imap_parse *p, struct err *err)
-{
-	return imap_parse_end(p, err);
-}
-
 static int cmd_capability(struct session *s, struct imap_parse *p, struct err *err)
 {
 	struct str caps = STR_INIT(8192);
 
-	if (no_arguments(s, p, err) < 0)
+	if (imap_parse_end(p, err) < 0)
 		return -1;
 	add_capabilities(s, &caps);
 	session_put(s, "* CAPABILITY %s\r\n%s OK Pre-login capabilities listed, post-login capabilities have more.\r\n", caps.p,
@@ -88,7 +86,7 @@ static int cmd_capability(struct session *s, struct imap_parse *p, struct err *e
 
 static int cmd_noop(struct session *s, struct imap_parse *p, struct err *err)
 {
-	if (no_arguments(s, p, err) < 0)
+	if (imap_parse_end(p, err) < 0)
 		return -1;
 	session_put(s, "%s OK NOOP completed.\r\n", s->tag);
 	return 0;
@@ -96,7 +94,7 @@ static int cmd_noop(struct session *s, struct imap_parse *p, struct err *err)
 
 static int cmd_logout(struct session *s, struct imap_parse *p, struct err *err)
 {
-	if (no_arguments(s, p, err) < 0)
+	if (imap_parse_end(p, err) < 0)
 		return -1;
 	session_put(s, "* BYE Logging out\r\n%s OK Logout completed.\r\n", s->tag);
 	session_end(s, "Aborted login");
@@ -105,7 +103,7 @@ static int cmd_logout(struct session *s, struct imap_parse *p, struct err *err)
 
 static int cmd_starttls(struct session *s, struct imap_parse *p, struct err *err)
 {
-	if (no_arguments(s, p, err) < 0)
+	if (imap_parse_end(p, err) < 0)
 		return -1;
 	if (s->is_tls)
 		return err_set(err, ERR_PROTO, "TLS is already active.");
@@ -207,11 +205,9 @@ static void command(struct session *s, struct span text)
 
 	imap_parse_init(&p, &a, text);
 	rc = imap_parse_command(&p, &c, &err);
-	if (rc == 0 && c.tag.n > TAG_MAX) {
-		c.tag = SPAN_NULL;
+	if (rc == 0 && c.tag.n > TAG_MAX)
 		rc = err_set(&err, ERR_PROTO, "The tag is too long.");
-	}
-	set_tag(s, c.tag.n && c.tag.n <= TAG_MAX ? c.tag : SPAN_LIT("*"));
+	set_tag(s, c.tag);
 	if (rc < 0 || dispatch(s, &p, c.verb, &err) < 0) {
 		s->n_bad++;
 		session_put(s, "%s BAD %s\r\n", s->tag, err.msg);
@@ -235,7 +231,7 @@ static void too_big(struct session *s, size_t used)
 	if (s->frame.literal.is_sync) {
 		imap_parse_init(&p, &a, span_sub(stream_peek(&s->io), 0, used));
 		(void)!imap_parse_command(&p, &c, &ignored);
-		set_tag(s, c.tag.n && c.tag.n <= TAG_MAX ? c.tag : SPAN_LIT("*"));
+		set_tag(s, c.tag);
 		session_put(s, "%s NO [TOOBIG] Literals before login may have %u bytes.\r\n", s->tag, LITERALS_MAX);
 		stream_skip(&s->io, used);
 		start_frame(s);
@@ -320,7 +316,6 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_NO_MECHANISM] = "NO Unsupported authentication mechanism.",
 		[REFUSE_BAD_BASE64] = "BAD Invalid base64 data in authentication response.",
 		[REFUSE_CANCELLED] = "BAD Authentication aborted by client.",
-		[REFUSE_SHUTDOWN] = "* BYE Server shutting down.",
 		[REFUSE_FAILED] = "* BYE Disconnected.",
 	};
 

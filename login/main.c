@@ -3,10 +3,8 @@
  *
  * Event loop, a worker per core, user _surat-login, empty chroot: no file, no socket, no exec. It accepts on listening
  * sockets, asks auth and anvil over channels, and hands clients to the parents of pop3d and imapd.
- * Peers: auth, anvil, pop3d (session), master (control; certificates as bytes). Files: none.
+ * Peers: auth, anvil, pop3d and imapd (session), master (control; certificates as bytes). Files: none.
  */
-#include "base/log.h"
-#include "base/mem.h"
 #include "login/server.h"
 #include "svc/daemon.h"
 

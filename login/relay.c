@@ -13,7 +13,7 @@ struct relay {
 	struct stream back;
 	uv_poll_t poll;
 	int watched;
-	bool client_has_ended, child_has_ended;         /* their EOF was passed on */
+	bool client_has_ended;          /* its EOF was passed on */
 };
 
 static void on_back_event(uv_poll_t *p, int status, int events)

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "login/session.h"
 
-static const char *const parents[] = { "pop3d", "imapd" };
+static const char *const parents[SERVER_PARENTS] = { "pop3d", "imapd" };
 
 static void on_lost(void *arg, struct ipc *c, const struct err *why)
 {
@@ -24,10 +24,8 @@ void server_init(struct server *srv, struct loop *loop)
 	srv->loop = loop;
 	sasl_init(&srv->sasl, loop);
 	ipc_init(&srv->anvil, loop, &anvil_ops, srv);
-	for (i = 0; i < ARRAY_LEN(parents); i++) {
-		srv->parents[i].program = parents[i];
-		ipc_init(&srv->parents[i].ipc, loop, &parent_ops, srv);
-	}
+	for (i = 0; i < SERVER_PARENTS; i++)
+		ipc_init(&srv->parents[i], loop, &parent_ops, srv);
 }
 
 static void free_certificate(struct certificate *c)
@@ -43,24 +41,18 @@ void server_fini(struct server *srv)
 
 	srv->on_empty = NULL;
 	listener_close_all(srv);
-	while (srv->sessions)
-		session_destroy(srv->sessions);
+	while (!LIST_EMPTY(&srv->sessions))
+		session_destroy(LIST_FIRST(&srv->sessions));
 	sasl_fini(&srv->sasl);
 	ipc_close(&srv->anvil);
-	for (i = 0; i < ARRAY_LEN(parents); i++)
-		ipc_close(&srv->parents[i].ipc);
+	for (i = 0; i < SERVER_PARENTS; i++)
+		ipc_close(&srv->parents[i]);
 	while (srv->certs) {
 		struct certificate *c = srv->certs;
 
 		srv->certs = c->next;
 		free_certificate(c);
 	}
-}
-
-static void replace(struct ipc *c, int *fd)
-{
-	ipc_close(c);
-	ipc_attach(c, fd);
 }
 
 void server_attach(struct server *srv, enum channel_kind kind, struct span peer, int *fd)
@@ -70,22 +62,20 @@ void server_attach(struct server *srv, enum channel_kind kind, struct span peer,
 	if (kind == CHAN_AUTH)
 		sasl_attach(&srv->sasl, fd);
 	else if (kind == CHAN_ANVIL)
-		replace(&srv->anvil, fd);
-	for (i = 0; kind == CHAN_SESSION && i < ARRAY_LEN(parents); i++) {
+		ipc_attach(&srv->anvil, fd);
+	for (i = 0; kind == CHAN_SESSION && i < SERVER_PARENTS; i++) {
 		if (span_eqz(peer, parents[i]))
-			replace(&srv->parents[i].ipc, fd);
+			ipc_attach(&srv->parents[i], fd);
 	}
 }
 
 struct ipc *server_parent(struct server *srv, const struct protocol *proto)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < ARRAY_LEN(parents) - 1; i++) {
-		if (strcmp(proto->parent, parents[i]) == 0)
-			break;
-	}
-	return &srv->parents[i].ipc;
+	while (strcmp(proto->parent, parents[i]) != 0)
+		BUG(++i == SERVER_PARENTS);
+	return &srv->parents[i];
 }
 
 /* ---- certificates ---- */
@@ -175,21 +165,13 @@ void server_drain(struct server *srv)
 
 void server_add(struct server *srv, struct session *s)
 {
-	s->next = srv->sessions;
-	if (s->next)
-		s->next->prev = s;
-	srv->sessions = s;
+	LIST_INSERT_HEAD(&srv->sessions, s, link);
 	srv->n_sessions++;
 }
 
 void server_remove(struct server *srv, struct session *s)
 {
-	if (s->next)
-		s->next->prev = s->prev;
-	if (s->prev)
-		s->prev->next = s->next;
-	else
-		srv->sessions = s->next;
+	LIST_REMOVE(s, link);
 	srv->n_sessions--;
 	tell_if_empty(srv);
 }

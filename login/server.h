@@ -2,6 +2,7 @@
 #ifndef LOGIN_SERVER_H
 #define LOGIN_SERVER_H
 
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "conf/cidr.h"
@@ -14,7 +15,7 @@
 #include "svc/topology.h"
 #include "tls/tls.h"
 
-#define SERVER_PARENTS 4
+#define SERVER_PARENTS 2                /* pop3d, imapd */
 
 struct session;
 
@@ -53,20 +54,15 @@ struct certificate {
 	struct tls_ctx *ctx;
 };
 
-struct parent {
-	const char *program;
-	struct ipc ipc;
-};
-
 struct server {
 	struct loop *loop;
 	struct sasl sasl;
 	struct ipc anvil;
-	struct parent parents[SERVER_PARENTS];
+	struct ipc parents[SERVER_PARENTS];     /* in the order of server.c's names */
 	struct certificate *certs;
 	struct span ticket_key;         /* as in tls_params; set before the first certificate */
 	struct listener *listeners;
-	struct session *sessions;
+	LIST_HEAD(, session) sessions;
 	uint64_t n_sessions;
 	bool is_draining;
 	void (*on_empty)(void *arg);    /* draining and the last session has ended */

@@ -8,7 +8,6 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "svc/msg_anvil.h"

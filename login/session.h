@@ -32,7 +32,7 @@ struct relay;
 enum session_phase { SESSION_OPEN, SESSION_FLUSH_FOR_TLS, SESSION_HANDSHAKE, SESSION_RELAY };
 
 struct session {
-	struct session *prev, *next;
+	LIST_ENTRY(session) link;
 	struct server *srv;
 	struct service *svc;
 	const struct protocol *proto;

@@ -15,7 +15,7 @@ struct config {
 	uint64_t generation;
 	int snapshot_fd;                /* sealed memfd with conf_dump's bytes */
 	uint64_t snapshot_size;
-	const char *libexec;            /* daemon_directory, or the place chosen when built */
+	const char *libexec;            /* daemon_directory, or where master itself lies */
 	unsigned n_workers;
 };
 
@@ -26,8 +26,8 @@ struct config *config_load(const char *dir, uint64_t generation, struct conf_err
 /* Takes NULL; sets *c to NULL. Source: config.c */
 void config_free(struct config **c);
 
-/* Path of a daemon's binary in arena a: LIBEXEC/NAME, or in a build tree LIBEXEC/NAME/NAME; NULL when there is none.
- * Source: config.c */
+/* Path of a daemon's binary in arena a: LIBEXEC/NAME, or as a build tree has it (NAME/NAME, master/NAME); NULL when there
+ * is none. Source: config.c */
 const char *config_binary(const struct config *c, const char *name, struct arena *a);
 
 /* Logs which parameters differ between the two but take effect only after a restart. Source: config.c */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "master.h"
+#include "svc/msg_admin.h"
 
 #define LOCK_TRIES 50           /* half a second */
 
@@ -105,6 +106,8 @@ void dirs_release(struct master *m)
 	if (m->lock_fd < 0)
 		return;
 	unlink(arena_printf(&m->loop.tick, "%s/master.pid", m->run_directory));
+	/* qmgr bound it before it gave up the right to remove it */
+	unlink(arena_printf(&m->loop.tick, "%s/" ADMIN_SOCKET, m->run_directory));
 	close(m->lock_fd);
 	m->lock_fd = -1;
 }

@@ -152,8 +152,7 @@ static int open_tool_sockets(struct master *m, struct err *err)
 	struct arena *a = &m->loop.tick;
 	struct listeners *l = &m->tool_sockets;
 
-	if (tool_open(m, err) < 0 ||
-	    listen_add_unix(l, arena_printf(a, "%s/queue", m->run_directory), 0600, "queue-admin", "qmgr", err) < 0)
+	if (tool_open(m, err) < 0)
 		return -1;
 	return listen_add_unix(l, arena_printf(a, "%s/sendmail", m->run_directory), 0666, "sendmail", "smtpd", err);
 }

@@ -62,7 +62,7 @@ struct master {
 	int exit_status;
 	struct config *config;
 	struct listeners listeners;     /* of the configuration */
-	struct listeners tool_sockets;  /* queue, sendmail: lent to daemons */
+	struct listeners tool_sockets;  /* sendmail: lent to smtpd, in no row of master.cf */
 	struct certs certs;
 	struct proc *procs;
 	struct proc *logger;            /* also in procs */
@@ -74,7 +74,7 @@ struct master {
 	int tool_fd;
 	uv_poll_t tool_poll;
 	uv_signal_t on_child, on_term, on_int, on_hup;
-	uv_timer_t cert_timer, stop_timer;
+	uv_timer_t cert_timer;
 };
 
 /* ---- main.c ---- */
@@ -169,6 +169,8 @@ void tool_answer_settled(struct tool *t);
 /* Makes the directories of the configuration and takes the lock of run_directory/master.pid; *was_killed_r: a master
  * ended here without removing its pid file. */
 int dirs_make(struct master *m, const struct config *c, bool *was_killed_r, struct err *err) WARN_UNUSED;
+
+/* Gives the lock back and removes pid file and qmgr's socket; harmless when dirs_make failed. */
 void dirs_release(struct master *m);
 
 /* All accounts the suite needs, each missing one an error with the command that adds it. */

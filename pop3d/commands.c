@@ -29,20 +29,20 @@ static int bad(struct session *s, const char *text)
 	return -1;
 }
 
+static size_t number_of(const struct session *s, const struct message *m)
+{
+	return (size_t)(m - s->box->v) + 1;
+}
+
 /* A failure of the disk: said to the client, told to the log, and the session goes on. */
 static int trouble(struct session *s, const struct message *m, const struct err *err)
 {
-	size_t number = (size_t)(m - s->box->v) + 1;
+	size_t number = number_of(s, m);
 
 	if (err->kind == ERR_PERM)
 		return session_putf(s, "-ERR Message %zu is gone: another session has removed it.\r\n", number);
 	log_error("pop3(%s)<%d><%s>: %s", s->start->user, (int)getpid(), s->start->session, err->msg);
 	return session_putf(s, "-ERR [SYS/TEMP] Message %zu cannot be read now.\r\n", number);
-}
-
-static size_t number_of(const struct session *s, const struct message *m)
-{
-	return (size_t)(m - s->box->v) + 1;
 }
 
 static int sum(struct session *s, uint64_t *n_r, uint64_t *bytes_r, struct message **bad_r, struct err *err)

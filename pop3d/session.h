@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 
-#include "base/err.h"
 #include "conf/params.h"
 #include "io/stream.h"
 #include "pop3d/maildrop.h"

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proto/delay.h"
 #include "qmgr/agents.h"
 #include "qmgr/bounce.h"
 #include "qmgr/route.h"
@@ -13,14 +14,9 @@
 #define DEATHS_MAX 2
 #define LOADED_CHUNK 768                        /* an ordinary deferred message; thousands come due at once */
 
-static struct span id_key(const uint64_t *id)
-{
-	return (struct span){ (const char *)id, sizeof(*id) };
-}
-
 struct active *active_find(const struct qmgr *q, uint64_t id)
 {
-	return htab_get(&q->active, id_key(&id));
+	return htab_get(&q->active, qmgr_id_key(&id));
 }
 
 uint64_t active_backoff_ms(const struct qmgr *q, uint32_t attempts)
@@ -80,7 +76,7 @@ static struct active *begin(struct qmgr *q, struct active *a)
 
 	a->q = q;
 	a->began_ms = clock_wall_ms();
-	htab_put(&q->active, id_key(&a->m.id), a);
+	htab_put(&q->active, qmgr_id_key(&a->m.id), a);
 	TAILQ_INSERT_TAIL(&q->actives, a, link);
 	q->n_active++;
 	if (q->n_active > q->n_peak)
@@ -131,7 +127,7 @@ struct active *active_load(struct qmgr *q, uint64_t id)
 	} else if (rc == QUEUE_ERR) {
 		queue_id_print(name, id);
 		log_error("%s: %s; it stays in the queue and is not tried", name, err.msg);
-		htab_put(&q->damaged, id_key(&id), q);
+		htab_put(&q->damaged, qmgr_id_key(&id), q);
 	}
 	arena_fini(&a->arena);
 	free(a);
@@ -166,7 +162,7 @@ static void drop(struct active *a)
 	for (i = 0; i < a->n_works; i++)
 		active_detach(a->works[i]);
 	drop_body(a);
-	htab_del(&a->q->active, id_key(&a->m.id));
+	htab_del(&a->q->active, qmgr_id_key(&a->m.id));
 	TAILQ_REMOVE(&a->q->actives, a, link);
 	a->q->n_active--;
 	free(a->works);
@@ -225,15 +221,15 @@ void active_decide(struct work *w, enum active_verdict verdict, const char *dsn,
 	struct active *a = w->a;
 	struct queue_rcpt *r = active_rcpt(w);
 	uint64_t now = clock_wall_ms();
-	char id[QUEUE_ID_LEN + 1], all[32], before[32], here[32];
+	char id[QUEUE_ID_LEN + 1], all[DELAY_TEXT], before[DELAY_TEXT], here[DELAY_TEXT];
 	bool has_orig = r->orig.n && !span_eq(r->orig, r->addr);
 
 	queue_id_print(id, a->m.id);
 	log_info("%s: to=<%.*s>, %s%.*s%srelay=none, delay=%s, delays=%s/%s/0/0, dsn=%s, status=%s (%.*s)", id,
 		 SPAN_ARG(r->addr),
 		 has_orig ? "orig_to=<" : "", SPAN_ARG(has_orig ? r->orig : SPAN_NULL), has_orig ? ">, " : "",
-		 qmgr_delay(all, now - a->m.arrival_ms), qmgr_delay(before, a->began_ms - a->m.arrival_ms),
-		 qmgr_delay(here, now - a->began_ms), dsn, words[verdict], SPAN_ARG(text));
+		 delay_format(all, now - a->m.arrival_ms), delay_format(before, a->began_ms - a->m.arrival_ms),
+		 delay_format(here, now - a->began_ms), dsn, words[verdict], SPAN_ARG(text));
 	active_result(w, verdict, span_z(dsn), text, SPAN_NULL, false);
 }
 

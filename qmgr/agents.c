@@ -17,6 +17,7 @@
 #define RCPT_BYTES_MAX 12000            /* of a job's frame, beside a body of IPC_BODY_MAX */
 #define HELLO_WAIT_MS 60000
 #define GATHER_MAX 1000                 /* recipients that are looked at for one job */
+#define CREDIT_MAX 100000               /* more at once is nonsense */
 
 struct agent {
 	struct qmgr *q;
@@ -91,18 +92,26 @@ void agents_expect(struct qmgr *q, uint64_t count)
 		end_hello(q);
 }
 
+/* What an agent speaks of, which may be on disk only since this qmgr has started; NULL: it was removed meanwhile. */
+static struct active *find_or_load(struct qmgr *q, uint64_t qid)
+{
+	struct active *a = active_find(q, qid);
+
+	if (a)
+		return a;
+	a = active_load(q, qid);
+	if (a)
+		a->is_waiting_hello = !q->hello_done;
+	return a;
+}
+
 static void lend_again(struct agent *g, const struct dlv_running *r)
 {
-	struct qmgr *q = g->q;
-	struct active *a = active_find(q, r->qid);
+	struct active *a = find_or_load(g->q, r->qid);
 	struct work *w;
 
-	if (!a) {
-		a = active_load(q, r->qid);
-		if (!a)
-			return;
-		a->is_waiting_hello = !q->hello_done;
-	}
+	if (!a)
+		return;
 	w = active_work(a, (uint32_t)r->index);
 	if (!w || w->state == WORK_DONE || w->state == WORK_LENT)
 		return;
@@ -145,7 +154,7 @@ static void on_credit(void *arg, struct ipc *c, uint32_t id, const void *in, int
 	struct agent *g = arg;
 	const struct dlv_credit *m = in;
 
-	if (m->jobs > 100000 || g->credit > 100000)
+	if (m->jobs > CREDIT_MAX || g->credit > CREDIT_MAX)
 		return;
 	g->credit += m->jobs;
 	agents_pump(g->q);
@@ -211,19 +220,12 @@ static void apply(struct work *w, const struct dlv_rcpt_result *r)
 static void on_result(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct agent *g = arg;
-	struct qmgr *q = g->q;
 	const struct dlv_result *m = in;
 	const struct dlv_rcpt_result *r = m->rcpts.v;
-	struct active *a = active_find(q, m->qid);
+	struct active *a = find_or_load(g->q, m->qid);
 	size_t i;
 
-	if (!a) {
-		a = active_load(q, m->qid);
-		if (!a)
-			return;                 /* removed meanwhile */
-		a->is_waiting_hello = !q->hello_done;
-	}
-	if (a->is_finishing)
+	if (!a || a->is_finishing)
 		return;
 	a->has_late_marks |= a->is_saving;
 	for (i = 0; i < m->rcpts.n; i++) {
@@ -243,8 +245,7 @@ static bool same_job(const struct work *a, const struct work *b)
 {
 	const struct queue_rcpt *x = active_rcpt(a), *y = active_rcpt(b);
 
-	return a->transport == b->transport && span_eq(a->nexthop,
-						       b->nexthop) && a->uid == b->uid && a->gid == b->gid &&
+	return a->transport == b->transport && span_eq(a->nexthop, b->nexthop) && a->uid == b->uid && a->gid == b->gid &&
 	       span_eq(a->user, b->user) && span_eq(x->sender, y->sender) && span_eq(x->as_user, y->as_user);
 }
 

@@ -82,8 +82,7 @@ static int format(struct str *out, struct notice *n, struct dsn_notice *d)
 	struct active *a = n->a;
 
 	d->full = n->kind == DSN_FAILURE && !(a->m.flags & QUEUE_RET_HDRS) &&
-	a->m.size <= a->q->conf.bounce_size_limit &&
-		  a->m.size == n->original.n;
+		  a->m.size <= a->q->conf.bounce_size_limit && a->m.size == n->original.n;
 	if (d->full && dsn_format(out, d) == 0)
 		return 0;
 	d->full = false;
@@ -160,15 +159,15 @@ static bool is_double_bounce(const struct qmgr *q, struct span sender)
 	struct span user, domain;
 
 	span_cut(sender, '@', &user, &domain);
-	return span_eq_nocase(user, q->global.double_bounce_sender) && (domain.n == 0 ||
-									span_eq_nocase(domain, q->global.myorigin));
+	return span_eq_nocase(user, q->global.double_bounce_sender) &&
+	       (domain.n == 0 || span_eq_nocase(domain, q->global.myorigin));
 }
 
 /* Addresses without a domain get ours. */
 static char *at_home(struct active *a, const char *user)
 {
-	return strchr(user, '@') ? arena_strdup(&a->arena, user) : arena_printf(&a->arena, "%s@%s", user,
-										a->q->global.myorigin);
+	return strchr(user, '@') ? arena_strdup(&a->arena, user) :
+				   arena_printf(&a->arena, "%s@%s", user, a->q->global.myorigin);
 }
 
 /* False when nobody is told. */

@@ -54,11 +54,6 @@ struct door {
 	TAILQ_ENTRY(door) link;
 };
 
-static struct span id_key(const uint64_t *id)
-{
-	return (struct span){ (const char *)id, sizeof(*id) };
-}
-
 static void letter_free(struct letter *l)
 {
 	if (l->fd >= 0)
@@ -189,7 +184,7 @@ static void on_begin(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	const struct enq_begin *m = in;
 	struct letter *l;
 
-	if (!is_granted(d, m->qid) || htab_get(&d->letters, id_key(&m->qid))) {
+	if (!is_granted(d, m->qid) || htab_get(&d->letters, qmgr_id_key(&m->qid))) {
 		nonsense(d, "a letter under an id that is not free");
 		return;
 	}
@@ -205,12 +200,12 @@ static void on_begin(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	arena_init(&l->arena, 1024);
 	str_init(&l->body, QUEUE_INLINE_MAX);
 	fill_envelope(l, m);
-	htab_put(&d->letters, id_key(&m->qid), l);
+	htab_put(&d->letters, qmgr_id_key(&m->qid), l);
 }
 
 static struct letter *find(struct door *d, uint64_t qid)
 {
-	struct letter *l = htab_get(&d->letters, id_key(&qid));
+	struct letter *l = htab_get(&d->letters, qmgr_id_key(&qid));
 
 	if (!l)
 		nonsense(d, "a message about an unknown letter");
@@ -302,7 +297,7 @@ static void on_abort(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 
 	if (!l)
 		return;
-	htab_del(&d->letters, id_key(&m->qid));
+	htab_del(&d->letters, qmgr_id_key(&m->qid));
 	letter_drop(l);
 }
 
@@ -386,7 +381,7 @@ static void on_end(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 
 	if (!l)
 		return;
-	htab_del(&d->letters, id_key(&m->qid));
+	htab_del(&d->letters, qmgr_id_key(&m->qid));
 	d->n_ended++;
 	l->m.size = m->size;
 	if (l->is_refused || l->m.n_rcpts == 0 || (!l->m.large && l->body.n != m->size)) {

@@ -16,7 +16,7 @@ static bool same(const struct queue_rcpt *r, const struct route_new *n)
 	if (r->kind != n->kind || !span_eq(r->via, n->via))
 		return false;
 	if (n->kind == QUEUE_ADDRESS)
-		return r->addr.n == n->address.n && strncasecmp(r->addr.p, n->address.p, n->address.n) == 0;
+		return span_same_nocase(r->addr, n->address);
 	return span_eq(r->addr, n->address) && span_eq(r->as_user, n->as_user);
 }
 
@@ -144,8 +144,7 @@ static struct span chain_of(const struct queue_rcpt *parent, bool is_forward, st
 }
 
 static int check_all(const struct queue_msg *m, const struct queue_rcpt *parent, const struct ipc_list *news,
-		     size_t max,
-		     struct err *err)
+		     size_t max, struct err *err)
 {
 	const struct route_new *v = news->v;
 	size_t i;

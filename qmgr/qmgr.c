@@ -18,19 +18,6 @@ static uint64_t load_limit(const struct qmgr *q)
 	return (q->conf.qmgr_message_active_limit + 1) / 2;
 }
 
-const char *qmgr_delay(char buf[32], uint64_t ms)
-{
-	if (ms >= 9950)
-		snprintf(buf, 32, "%llu", (unsigned long long)(ms + 500) / 1000);
-	else if (ms >= 1000)
-		snprintf(buf, 32, "%.2g", (double)ms / 1000);
-	else if (ms >= 10)
-		snprintf(buf, 32, "%.2g", (double)ms / 1000);
-	else
-		snprintf(buf, 32, "%s", ms >= 5 ? "0.01" : "0");
-	return buf;
-}
-
 struct due_list {
 	struct qmgr *q;
 	uint64_t ids[LOAD_MAX];
@@ -41,7 +28,7 @@ static bool on_due(void *arg, uint64_t id, uint64_t due_ms)
 {
 	struct due_list *l = arg;
 
-	if (active_find(l->q, id) || htab_get(&l->q->damaged, (struct span){ (const char *)&id, sizeof(id) }))
+	if (active_find(l->q, id) || htab_get(&l->q->damaged, qmgr_id_key(&id)))
 		return true;
 	if (l->n == LOAD_MAX || l->q->n_active + l->n >= load_limit(l->q))
 		return false;

@@ -79,6 +79,12 @@ struct transport {
 	bool was_served;
 };
 
+/* The key of tables by queue id; id must outlive it. */
+static inline struct span qmgr_id_key(const uint64_t *id)
+{
+	return (struct span){ (const char *)id, sizeof(*id) };
+}
+
 struct qmgr {
 	struct loop *loop;
 	struct queue *queue;
@@ -127,8 +133,5 @@ void qmgr_run(struct qmgr *q);
 
 /* The end of resolve's channel; takes *fd. Source: route.c */
 void qmgr_attach_resolve(struct qmgr *q, int *fd);
-
-/* Seconds as Postfix logs them: two significant digits. Source: qmgr.c */
-const char *qmgr_delay(char buf[32], uint64_t ms);
 
 #endif

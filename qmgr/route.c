@@ -116,9 +116,8 @@ void route_ask(struct work *w)
 {
 	const struct queue_rcpt *r = active_rcpt(w);
 	struct qmgr *q = w->a->q;
-	struct route_query m = { .address = r->addr, .kind = r->kind, .sender = r->sender.n ? r->sender
-		: w->a->m.sender,
-				 .as_user = r->as_user, .is_final = r->is_final, .offset = w->news.n, .via = r->via };
+	struct route_query m = { .address = r->addr, .kind = r->kind,
+				 .sender = r->sender.n ? r->sender : w->a->m.sender, .as_user = r->as_user, .is_final = r->is_final, .offset = w->news.n, .via = r->via };
 
 	if (ipc_is_full(&q->resolve) ||
 	    ipc_call(&q->resolve, &route_query_desc, &m, NULL, &route_desc, &w->req, on_route, w,

@@ -38,7 +38,7 @@ static bool is_final(const struct step *s)
 {
 	const struct step *up = s->from;
 
-	while (up && (up->address.n != s->address.n || strncasecmp(up->address.p, s->address.p, s->address.n) != 0))
+	while (up && !span_same_nocase(up->address, s->address))
 		up = up->from;
 	return up != NULL;
 }

@@ -18,6 +18,9 @@
 #define TTL_MIN_S 30u
 #define TTL_MAX_S 3600u
 
+enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28 };     /* RFC 1035 section 3.2.2, RFC 3596 */
+enum { RCODE_NOERROR = 0, RCODE_NXDOMAIN = 3 };
+
 struct name {
 	char *address;
 	char *reverse;                  /* "" when PTR knows none */
@@ -27,13 +30,12 @@ struct name {
 };
 
 struct dns {
-	struct loop *loop;
 	struct ub_ctx *ub;
 	uv_poll_t *poll;
 	uv_timer_t *timer;
 	char *hosts;
 	uint64_t timeout_ms;
-	struct dns_req *reqs;
+	LIST_HEAD(, dns_req) reqs;
 	struct htab cache;              /* address -> struct name */
 	struct name *oldest, *newest;
 	size_t n_names, cache_max;
@@ -91,14 +93,18 @@ static void answer(struct dns_req *req, enum msg_status reverse_status, enum msg
 		out.name = out.reverse;
 	if (req->async_id)
 		ub_cancel(req->d->ub, req->async_id);
-	*req->at = req->next;
-	if (req->next)
-		req->next->at = req->at;
+	LIST_REMOVE(req, link);
 	req->reverse = NULL;
 	req->d = NULL;
 	req->fn(req->arg, &out);        /* req may be gone */
 	free(reverse);
 	free(address);
+}
+
+/* What is known so far is said; the rest may be known later. */
+static void give_up(struct dns_req *req)
+{
+	answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
 }
 
 static void on_answer(void *arg, int rc, struct ub_result *result);
@@ -108,7 +114,7 @@ static void ask(struct dns_req *req, const char *name, int type)
 	req->async_id = 0;
 	if (ub_resolve_async(req->d->ub, name, type, 1, req, on_answer, &req->async_id) != 0) {
 		req->async_id = 0;
-		answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+		give_up(req);
 	}
 }
 
@@ -124,7 +130,7 @@ static void on_ptr(struct dns_req *req, const struct ub_result *result)
 	}
 	str_fini(&name);
 	if (req->reverse) {
-		ask(req, req->reverse, req->family == AF_INET ? 1 : 28);
+		ask(req, req->reverse, req->family == AF_INET ? TYPE_A : TYPE_AAAA);
 		return;
 	}
 	remember(req->d, req, false);
@@ -149,8 +155,8 @@ static void on_answer(void *arg, int rc, struct ub_result *result)
 	uint64_t ttl;
 
 	req->async_id = 0;
-	if (rc != 0 || !result || (result->rcode != 0 && result->rcode != 3)) {
-		answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+	if (rc != 0 || !result || (result->rcode != RCODE_NOERROR && result->rcode != RCODE_NXDOMAIN)) {
+		give_up(req);
 	} else {
 		ttl = result->ttl > 0 ? (uint64_t)result->ttl : 0;
 		if (ttl < req->ttl_s)
@@ -194,12 +200,12 @@ static void on_tick(uv_timer_t *t)
 	uint64_t now = clock_mono_ms();
 	struct dns_req *req, *next;
 
-	for (req = d->reqs; req; req = next) {
-		next = req->next;
+	for (req = LIST_FIRST(&d->reqs); req; req = next) {
+		next = LIST_NEXT(req, link);
 		if (now >= req->deadline_ms)
-			answer(req, req->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+			give_up(req);
 	}
-	if (!d->reqs)
+	if (LIST_EMPTY(&d->reqs))
 		uv_timer_stop(t);
 }
 
@@ -208,12 +214,10 @@ void dns_ptr(struct dns *d, struct dns_req *req, struct span address, dns_fn *fn
 	const struct name *known = htab_get(&d->cache, address);
 	char question[80];
 
-	*req = (struct dns_req){ .d = d, .next = d->reqs, .at = &d->reqs, .fn = fn, .arg = arg, .ttl_s = TTL_MAX_S,
+	*req = (struct dns_req){ .d = d, .fn = fn, .arg = arg, .ttl_s = TTL_MAX_S,
 				 .address = { xstrndup(address.p, address.n), address.n },
 				 .deadline_ms = clock_mono_ms() + d->timeout_ms };
-	if (req->next)
-		req->next->at = &req->next;
-	d->reqs = req;
+	LIST_INSERT_HEAD(&d->reqs, req, link);
 	if (known && known->until_ms > clock_mono_ms()) {
 		req->reverse = known->reverse[0] ? xstrdup(known->reverse) : NULL;
 		answer(req, req->reverse ? MSG_OK : MSG_NO, known->is_verified ? MSG_OK : MSG_NO);
@@ -233,7 +237,7 @@ void dns_ptr(struct dns *d, struct dns_req *req, struct span address, dns_fn *fn
 	if (!uv_is_active((uv_handle_t *)d->timer))
 		uv_timer_start(d->timer, on_tick, TICK_MS, TICK_MS);
 	dns_text_reverse(question, req->ip, req->family);
-	ask(req, question, 12);
+	ask(req, question, TYPE_PTR);
 }
 
 /* ---- the resolver ---- */
@@ -290,7 +294,6 @@ int dns_open(struct dns **d_r, struct loop *loop, const struct dns_options *opt,
 		return -1;
 	}
 	d = xnew(struct dns);
-	d->loop = loop;
 	d->ub = ub;
 	d->hosts = xstrdup(opt->hosts);
 	d->timeout_ms = opt->timeout_ms;
@@ -315,8 +318,8 @@ void dns_close(struct dns *d)
 {
 	if (!d)
 		return;
-	while (d->reqs)
-		answer(d->reqs, d->reqs->reverse ? MSG_OK : MSG_TEMP, MSG_TEMP);
+	while (!LIST_EMPTY(&d->reqs))
+		give_up(LIST_FIRST(&d->reqs));
 	uv_close((uv_handle_t *)d->poll, free_handle);
 	uv_close((uv_handle_t *)d->timer, free_handle);
 	ub_ctx_delete(d->ub);

@@ -2,6 +2,8 @@
 #ifndef RESOLVE_DNS_H
 #define RESOLVE_DNS_H
 
+#include <sys/queue.h>
+
 #include "conf/conf.h"
 #include "io/loop.h"
 #include "svc/msg_resolve.h"
@@ -21,7 +23,7 @@ typedef void dns_fn(void *arg, const struct ptr_name *name);
 /* Embedded in its owner, at a fixed address until fn was called. */
 struct dns_req {
 	struct dns *d;
-	struct dns_req *next, **at;
+	LIST_ENTRY(dns_req) link;
 	dns_fn *fn;
 	void *arg;
 	int async_id;                           /* of the question that is out, 0: none */

@@ -106,11 +106,6 @@ struct tree {
 	size_t x_cap;
 };
 
-static bool same_key(const struct lookup *a, const struct lookup *b)
-{
-	return a->key.n == b->key.n && strncasecmp(a->key.p, b->key.p, a->key.n) == 0;
-}
-
 static void add_leaf(struct tree *t, struct node *at, struct span asked)
 {
 	if (at->is_leaf)
@@ -138,7 +133,7 @@ static enum map_rc limit(const struct tree *t, struct err *err, const char *what
 
 static bool is_below_itself(const struct node *parent, const struct lookup *l)
 {
-	while ((parent = parent->parent) != NULL && !same_key(&parent->l, l))
+	while ((parent = parent->parent) != NULL && !span_same_nocase(parent->l.key, l->key))
 		;
 	return parent != NULL;
 }
@@ -149,7 +144,7 @@ static enum map_rc add_child(struct tree *t, struct node *parent, const struct l
 {
 	if (l->wire.n > t->r->resolve.virtual_alias_address_length_limit)
 		return limit(t, err, "too long an address");
-	if (same_key(l, &parent->l)) {
+	if (span_same_nocase(l->key, parent->l.key)) {
 		add_leaf(t, parent, asked);
 		return MAP_FOUND;
 	}
@@ -241,6 +236,16 @@ static int find_owner(struct expand *x, const struct rules *r, const struct look
 	return rc == MAP_FOUND ? 0 : -1;
 }
 
+/* The transport that returns the letter for a member that may not be there, NULL for one that may. */
+static const char *restricted(const struct rules *r, uint64_t kind)
+{
+	if (kind == RCPT_COMMAND && !conf_list_has(&r->local.allow_mail_to_commands, SPAN_LIT("alias")))
+		return ROUTE_NO_COMMAND;
+	if (kind == RCPT_FILE && !conf_list_has(&r->local.allow_mail_to_files, SPAN_LIT("alias")))
+		return ROUTE_NO_FILE;
+	return NULL;
+}
+
 enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct lookup *l, struct arena *a,
 			 struct err *err)
 {
@@ -261,18 +266,15 @@ enum map_rc expand_alias(struct expand *x, const struct rules *r, const struct l
 	owner = maps_owner(hit.table, a);
 	for (i = 0; i < w.n; i++) {
 		struct route_new n = { w.v[i].text, kinds[w.v[i].kind], span_z(owner) };
+		const char *via = restricted(r, n.kind);
 		struct lookup to;
 
-		if ((n.kind == RCPT_COMMAND && !conf_list_has(&r->local.allow_mail_to_commands, SPAN_LIT("alias"))) ||
-		    (n.kind == RCPT_FILE && !conf_list_has(&r->local.allow_mail_to_files, SPAN_LIT("alias")))) {
+		if (via) {
 			log_warn("alias %.*s: mail to commands or files is not allowed here (allow_mail_to_commands, "
 				 "allow_mail_to_files)", SPAN_ARG(l->local));
 			/* the sender hears of this one, and the others get the letter */
 			n_restricted++;
-			n = (struct route_new){ .address = l->wire, .kind = RCPT_ADDRESS,
-						.via = n.kind == RCPT_FILE ? SPAN_LIT("error:5.7.1 mail to file is restricted") :
-						       SPAN_LIT("error:5.7.1 mail to command is restricted") };
-			x->v[x->n++] = n;
+			x->v[x->n++] = (struct route_new){ .address = l->wire, .kind = RCPT_ADDRESS, .via = span_z(via) };
 			continue;
 		}
 		if (n.kind == RCPT_ADDRESS) {

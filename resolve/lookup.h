@@ -8,7 +8,7 @@
 struct lookup {
 	struct span local;              /* without quotes, as written */
 	struct span domain;
-	struct span base, ext; /* local without and the extension; ext empty and has_ext false if there is none */
+	struct span base, ext;          /* local without the extension, and that; empty and has_ext false: there is none */
 	bool has_ext;
 	struct span key;                /* local@domain */
 	struct span wire;               /* the same, quoted where it must be: the final form of the address */

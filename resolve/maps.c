@@ -70,18 +70,9 @@ struct maps_table *maps_find(const struct maps *m, struct span type_name)
 /* A type is a word in front of a colon that is followed by something: an IPv6 address and "smtp:" are none. */
 bool maps_is_table(struct span word)
 {
-	static const char *const types[] = { "lmdb", "hash", "btree", "texthash", "inline", "static", "pcre", "regexp",
-					     "cidr", "unionmap", "fail", "unix", "users", "proxy" };
 	struct span type, name;
-	size_t i;
 
-	if (!span_cut(word, ':', &type, &name) || name.n == 0)
-		return false;
-	for (i = 0; i < ARRAY_LEN(types); i++) {
-		if (span_eqz(type, types[i]))
-			return true;
-	}
-	return false;
+	return span_cut(word, ':', &type, &name) && name.n > 0 && (map_is_type(type) || span_eqz(type, "proxy"));
 }
 
 struct maps_list maps_list(struct maps *m, const struct conf_list *names, struct arena *a)

@@ -14,7 +14,7 @@
 struct peer {
 	struct ipc ipc;
 	struct service *s;
-	struct peer *next;
+	LIST_ENTRY(peer) link;
 };
 
 /* A client name that is being searched. peer NULL: whoever asked is gone. */
@@ -22,7 +22,7 @@ struct search {
 	struct dns_req req;
 	struct peer *peer;
 	uint32_t id;
-	struct search *next, **at;
+	LIST_ENTRY(search) link;
 };
 
 struct service {
@@ -30,8 +30,8 @@ struct service {
 	struct rules *rules;
 	struct dns *dns;
 	struct full full;
-	struct peer *peers;
-	struct search *searches;
+	LIST_HEAD(, peer) peers;
+	LIST_HEAD(, search) searches;
 };
 
 /* What a question needs is given back with its answer, so a burst in one turn stays small. */
@@ -151,9 +151,7 @@ static void on_map(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 
 static void search_free(struct search *x)
 {
-	*x->at = x->next;
-	if (x->next)
-		x->next->at = x->at;
+	LIST_REMOVE(x, link);
 	free(x);
 }
 
@@ -175,11 +173,7 @@ static void on_ptr(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 
 	x->peer = p;
 	x->id = id;
-	x->next = s->searches;
-	x->at = &s->searches;
-	if (x->next)
-		x->next->at = &x->next;
-	s->searches = x;
+	LIST_INSERT_HEAD(&s->searches, x, link);
 	dns_ptr(s->dns, &x->req, q->address, on_name, x);
 }
 
@@ -187,18 +181,16 @@ static void on_ptr(void *arg, struct ipc *c, uint32_t id, const void *in, int *f
 
 static void on_lost(void *arg, struct ipc *c, const struct err *why)
 {
-	struct peer *p = arg, **at = &p->s->peers;
+	struct peer *p = arg;
 	struct search *x;
 
 	if (why->kind != ERR_NONE)
 		log_error("channel to a client of resolve: %s", why->msg);
-	for (x = p->s->searches; x; x = x->next) {
+	LIST_FOREACH(x, &p->s->searches, link) {
 		if (x->peer == p)
 			x->peer = NULL;
 	}
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
+	LIST_REMOVE(p, link);
 	free(p);
 }
 
@@ -217,8 +209,7 @@ void service_attach(struct service *s, struct span name, int *fd)
 	struct peer *p = xnew(struct peer);
 
 	p->s = s;
-	p->next = s->peers;
-	s->peers = p;
+	LIST_INSERT_HEAD(&s->peers, p, link);
 	ipc_init(&p->ipc, s->loop, &ops, p);
 	ipc_attach(&p->ipc, fd);
 	p->ipc.phase = span_eqz(name, "qmgr") ? PHASE_QMGR : PHASE_OTHER;
@@ -248,10 +239,10 @@ void service_change(struct service *s, struct rules *r, struct dns *dns)
 void service_free(struct service *s)
 {
 	dns_close(s->dns);
-	while (s->peers) {
-		struct peer *p = s->peers;
+	while (!LIST_EMPTY(&s->peers)) {
+		struct peer *p = LIST_FIRST(&s->peers);
 
-		s->peers = p->next;
+		LIST_REMOVE(p, link);
 		ipc_close(&p->ipc);
 		free(p);
 	}

@@ -40,7 +40,7 @@ void cmd_data(struct session *s, struct span args);             /* Source: cmd_d
 void cmd_bdat(struct session *s, struct span args);
 void cmd_rset(struct session *s, struct span args);             /* Source: cmd.c */
 void cmd_noop(struct session *s, struct span args);
-void cmd_vrfy(struct session *s, struct span args);
+void cmd_vrfy(struct session *s, struct span args);             /* Source: cmd_rcpt.c */
 void cmd_help(struct session *s, struct span args);
 void cmd_quit(struct session *s, struct span args);
 

@@ -61,7 +61,6 @@ enum io_rc cmd_starttls_step(struct session *s)
 static void established(struct session *s)
 {
 	struct tls_info info;
-	bool first = s->svc->conf.smtpd_tls_wrappermode;
 
 	tls_info(&s->io, &info);
 	s->tls = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", info.protocol, info.cipher, info.bits,
@@ -78,7 +77,7 @@ static void established(struct session *s)
 	if (s->svc->conf.smtpd_tls_req_ccert && s->svc->tls_enforced && !s->ccert) {
 		session_reply(s, 421, "4.7.1", "%s Error: TLS client certificate required", s->svc->global.myhostname);
 		session_close(s);
-	} else if (first) {
+	} else if (s->svc->conf.smtpd_tls_wrappermode) {
 		connect_greet(s);
 	} else {
 		tls_acknowledge(&s->io);

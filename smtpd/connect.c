@@ -7,8 +7,6 @@
 #include "svc/msg_anvil.h"
 #include "svc/msg_resolve.h"
 
-static void name_client(struct session *s);
-
 static void set_namaddr(struct session *s)
 {
 	s->namaddr = s->svc->conf.smtpd_client_port_logging ?
@@ -88,7 +86,7 @@ static void on_name(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	session_run(s);
 }
 
-static void name_client(struct session *s)
+void connect_begin(struct session *s)
 {
 	struct ptr_query q = { span_z(s->client_addr) };
 
@@ -100,11 +98,6 @@ static void name_client(struct session *s)
 		return;
 	}
 	connected(s);
-}
-
-void connect_begin(struct session *s)
-{
-	name_client(s);
 }
 
 static void greet_done(struct session *s, const char *reply)

@@ -11,7 +11,6 @@
 #include "io/write_all.h"
 #include "proto/date.h"
 #include "proto/received.h"
-#include "smtpd/cmd.h"
 #include "smtpd/session.h"
 #include "smtpd/txn.h"
 #include "svc/msg_queue.h"

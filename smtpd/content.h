@@ -49,8 +49,8 @@ void content_spill(struct content *c);
 /* The message is complete: ends line and header. Source: content.c */
 void content_finish(struct content *c);
 
-/* Gives the message to qmgr; done(s, reply) comes with the commit's answer ("250 2.0.0 Ok: queued as ..." or 45x), now
- * or later with the session pending. Source: content.c */
+/* Gives the message to qmgr, with the session pending until the commit's answer, and tells the client: "250 2.0.0 Ok:
+ * queued as ..." or 45x; at once when it cannot be kept. Source: content.c */
 void content_submit(struct content *c);
 
 #endif

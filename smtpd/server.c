@@ -32,8 +32,8 @@ static void on_drained(void *arg, struct ipc *c)
 	struct server *srv = arg;
 	struct session *s, *next;
 
-	for (s = srv->sessions; s; s = next) {
-		next = s->next;
+	for (s = LIST_FIRST(&srv->sessions); s; s = next) {
+		next = LIST_NEXT(s, link);
 		session_run(s);
 	}
 }
@@ -59,8 +59,8 @@ void server_fini(struct server *srv)
 	size_t i;
 
 	srv->on_empty = NULL;
-	while (srv->sessions)
-		session_destroy(srv->sessions);
+	while (!LIST_EMPTY(&srv->sessions))
+		session_destroy(LIST_FIRST(&srv->sessions));
 	for (i = 0; i < ARRAY_LEN(all); i++)
 		ipc_close(all[i]);
 	sasl_fini(&srv->sasl);
@@ -91,31 +91,27 @@ int server_take_id(struct server *srv, uint64_t *id_r)
 	return 0;
 }
 
+static void tell_if_empty(struct server *srv)
+{
+	if (srv->is_draining && srv->n_sessions == 0 && srv->on_empty)
+		srv->on_empty(srv->on_empty_arg);
+}
+
 void server_add(struct server *srv, struct session *s)
 {
-	s->next = srv->sessions;
-	if (s->next)
-		s->next->prev = s;
-	srv->sessions = s;
+	LIST_INSERT_HEAD(&srv->sessions, s, link);
 	srv->n_sessions++;
 }
 
 void server_remove(struct server *srv, struct session *s)
 {
-	if (s->next)
-		s->next->prev = s->prev;
-	if (s->prev)
-		s->prev->next = s->next;
-	else
-		srv->sessions = s->next;
+	LIST_REMOVE(s, link);
 	srv->n_sessions--;
-	if (srv->is_draining && srv->n_sessions == 0 && srv->on_empty)
-		srv->on_empty(srv->on_empty_arg);
+	tell_if_empty(srv);
 }
 
 void server_drain(struct server *srv)
 {
 	srv->is_draining = true;
-	if (srv->n_sessions == 0 && srv->on_empty)
-		srv->on_empty(srv->on_empty_arg);
+	tell_if_empty(srv);
 }

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
-#include "base/arena.h"
 #include "io/ipc.h"
 #include "io/loop.h"
 #include "svc/sasl.h"
@@ -23,7 +23,7 @@ struct server {
 	struct sasl sasl;                       /* the way to auth */
 	uint64_t id_next, id_left, id_block;    /* queue ids granted by qmgr */
 	bool id_wanted;
-	struct session *sessions;
+	LIST_HEAD(, session) sessions;
 	size_t n_sessions;
 	bool is_draining;
 	bool is_stopping;               /* the whole suite ends: sessions are told so at their next command */

@@ -250,8 +250,7 @@ void session_reject(struct session *s, const char *rcpt, const char *reply)
 /* ---- waiting ---- */
 
 int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, const void *in,
-	const struct ipc_desc *reply,
-	ipc_reply_fn *fn)
+	const struct ipc_desc *reply, ipc_reply_fn *fn)
 {
 	if (ipc_call(c, d, in, NULL, reply, &s->req, fn, s, SERVER_CALL_MS) < 0)
 		return -1;

@@ -31,7 +31,7 @@ enum session_mode { SESSION_CONNECT, SESSION_COMMAND, SESSION_AUTH, SESSION_CONT
 struct session {
 	struct server *srv;
 	struct service *svc;
-	struct session *next, *prev;
+	LIST_ENTRY(session) link;
 	struct stream io;
 	uv_poll_t *poll;
 	uv_timer_t *timer;
@@ -62,11 +62,19 @@ struct session {
 	uint8_t mode;                   /* enum session_mode */
 	int8_t verb;                    /* counter of the command under way, -1 for none */
 	uint8_t name_status, reverse_status;    /* enum msg_status */
-	bool pending, sleeping, closing, lost, readable;
+	bool pending;                   /* a call is out */
+	bool sleeping, slept;           /* of the command under way, for smtpd_error_sleep_time */
+	bool closing;                   /* when the output has left */
+	bool lost;                      /* the client has gone: nothing is sent any more */
+	bool readable;                  /* poll said so, and nothing was read since */
 	bool failed;                    /* the command under way got a 4xx or 5xx */
-	bool slept;
 	bool is_denied;                 /* the greeting was a refusal */
-	bool esmtp, is_local, is_trusted, is_exempt, in_anvil, skip_line, skip_auth, rearm;
+	bool esmtp;                     /* EHLO */
+	bool is_local;                  /* of this machine */
+	bool is_trusted, is_exempt;     /* mynetworks; smtpd_client_event_limit_exceptions */
+	bool in_anvil;                  /* which counts a connection of ours */
+	bool skip_line, skip_auth;      /* the rest of a line that is too long; it was a response of AUTH */
+	bool rearm;                     /* the timer begins anew */
 	uint32_t total[SESSION_COUNTERS], done[SESSION_COUNTERS];
 };
 
@@ -98,8 +106,7 @@ void session_close(struct session *s);
 /* One call to another daemon; fn must call session_resume first and session_run last. -1: the peer is away, nothing is
  * pending, the caller answers 4xx. Source: session.c */
 int session_call(struct session *s, struct ipc *c, const struct ipc_desc *d, const void *in,
-	const struct ipc_desc *reply,
-	ipc_reply_fn *fn) WARN_UNUSED;
+	const struct ipc_desc *reply, ipc_reply_fn *fn) WARN_UNUSED;
 void session_resume(struct session *s);
 
 /* Nothing happens for ms; then session_run goes on, or after(s) first when it is not NULL. Source: session.c */

@@ -9,7 +9,6 @@
 #include "base/htab.h"
 #include "base/span.h"
 #include "base/str.h"
-#include "io/ipc.h"
 #include "proto/smtp.h"
 #include "store/queue.h"
 

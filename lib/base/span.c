@@ -33,6 +33,17 @@ bool span_eq_nocase(struct span a, const char *z)
 	return a.n == strlen(z) && span_starts_nocase(a, z);
 }
 
+bool span_same_nocase(struct span a, struct span b)
+{
+	size_t i = 0;
+
+	if (a.n != b.n)
+		return false;
+	while (i < a.n && lower(a.p[i]) == lower(b.p[i]))
+		i++;
+	return i == a.n;
+}
+
 bool span_starts(struct span a, const char *z)
 {
 	size_t n = strlen(z);

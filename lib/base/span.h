@@ -26,6 +26,7 @@ static inline struct span span_z(const char *z)
 bool span_eq(struct span a, struct span b);
 bool span_eqz(struct span a, const char *z);
 bool span_eq_nocase(struct span a, const char *z);
+bool span_same_nocase(struct span a, struct span b);
 bool span_starts(struct span a, const char *z);
 bool span_starts_nocase(struct span a, const char *z);
 bool span_ends_nocase(struct span a, const char *z);

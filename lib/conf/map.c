@@ -34,26 +34,46 @@ void map_register(const struct map_type *t)
 	registered[i] = t;
 }
 
-static const struct map_type *find_type(struct span name, struct nearest *near)
+static const struct map_type *find_type(struct span name)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(aliases); i++) {
 		if (span_eqz(name, aliases[i][0]))
 			name = span_z(aliases[i][1]);
-		nearest_offer(near, aliases[i][0]);
 	}
 	for (i = 0; i < ARRAY_LEN(builtin); i++) {
 		if (span_eqz(name, builtin[i]->name))
 			return builtin[i];
-		nearest_offer(near, builtin[i]->name);
 	}
 	for (i = 0; i < REGISTERED_MAX && registered[i]; i++) {
 		if (span_eqz(name, registered[i]->name))
 			return registered[i];
-		nearest_offer(near, registered[i]->name);
 	}
 	return NULL;
+}
+
+static int unknown_type(const char *want, struct err *err)
+{
+	struct str hint = STR_INIT(200);
+	struct nearest near;
+	size_t i;
+
+	nearest_init(&near, want);
+	for (i = 0; i < ARRAY_LEN(aliases); i++)
+		nearest_offer(&near, aliases[i][0]);
+	for (i = 0; i < ARRAY_LEN(builtin); i++)
+		nearest_offer(&near, builtin[i]->name);
+	for (i = 0; i < REGISTERED_MAX && registered[i]; i++)
+		nearest_offer(&near, registered[i]->name);
+	err_set(err, ERR_CONF, "unknown table type '%s'%s", want, nearest_hint(&near, &hint));
+	str_fini(&hint);
+	return -1;
+}
+
+bool map_is_type(struct span name)
+{
+	return find_type(name) != NULL;
 }
 
 /* Postfix's other types. */
@@ -83,9 +103,7 @@ bool map_is_indexed(const char *type_name)
 
 int map_open(struct map **m_r, const char *type_name, struct err *err)
 {
-	struct str hint = STR_INIT(200);
 	const struct map_type *type;
-	struct nearest near;
 	struct span name, rest;
 	char want[64];
 	struct map *m;
@@ -94,17 +112,13 @@ int map_open(struct map **m_r, const char *type_name, struct err *err)
 		return err_set(err, ERR_CONF, "table '%s' has no type (write type:name, as in lmdb:%s)", type_name,
 			       type_name);
 	snprintf(want, sizeof(want), "%.*s", SPAN_ARG(name));
-	nearest_init(&near, want);
-	type = find_type(name, &near);
+	type = find_type(name);
 	if (!type && is_foreign(name))
 		return err_set(err, ERR_CONF,
 			       "table type '%s' is not built in; put its rows into a file for lmdb: (surat map) or "
 			       "texthash:", want);
-	if (!type) {
-		err_set(err, ERR_CONF, "unknown table type '%s'%s", want, nearest_hint(&near, &hint));
-		str_fini(&hint);
-		return -1;
-	}
+	if (!type)
+		return unknown_type(want, err);
 	m = xnew(struct map);
 	m->type = type;
 	m->name = xstrdup(type_name);

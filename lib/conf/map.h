@@ -48,6 +48,9 @@ unsigned map_flags(const struct map *m);
 /* Takes NULL; sets *m to NULL. Source: map.c */
 void map_close(struct map **m);
 
+/* True for the name of a type, as it stands before the colon; "proxy" is none. Source: map.c */
+bool map_is_type(struct span name);
+
 /* "lmdb" or "hash" or "btree" in front: a table that must be built. Source: map.c */
 bool map_is_indexed(const char *type_name);
 

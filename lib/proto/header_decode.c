@@ -65,7 +65,7 @@ static int flush(struct decoder *d)
 /* True when the word's charset is open now; what another one had is written. */
 static bool use_charset(struct decoder *d, struct span name, int *rc)
 {
-	if (d->name.n == name.n && strncasecmp(d->name.p, name.p, name.n) == 0)
+	if (span_same_nocase(d->name, name))
 		return true;
 	*rc = flush(d);
 	if (d->name.n)

@@ -73,7 +73,7 @@ static bool is_named(const char *setting, struct span field)
 	struct span rest = span_z(setting), word;
 
 	while (span_word(&rest, " ", &word)) {
-		if (span_eqz(word, "*") || (word.n == field.n && strncasecmp(word.p, field.p, word.n) == 0))
+		if (span_eqz(word, "*") || span_same_nocase(word, field))
 			return true;
 	}
 	return false;

@@ -31,7 +31,7 @@ static bool is_keyword(struct span name)
 static int lookup(const struct keywords *k, struct span name)
 {
 	for (int i = 0; i < INDEX_KEYWORDS; i++)
-		if (name.n && k->name[i].n == name.n && strncasecmp(k->name[i].p, name.p, name.n) == 0)
+		if (name.n && span_same_nocase(k->name[i], name))
 			return i;
 	return -1;
 }

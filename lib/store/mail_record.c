@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "proto/date.h"
 #include "proto/header_decode.h"
 #include "proto/imap_envelope.h"

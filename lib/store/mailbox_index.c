@@ -1,6 +1,7 @@
 #include "store/mailbox_priv.h"
 
-uint64_t mailbox_index_modseq(struct disk *d)
+/* One for all changes of this transaction. */
+static uint64_t modseq_of(struct disk *d)
 {
 	if (!d->modseq)
 		d->modseq = d->f.modseq = index_folder_next_modseq(&d->f);
@@ -32,7 +33,7 @@ int mailbox_index_add(struct disk *d, struct index_msg *m, struct span name, str
 {
 	struct index_folder *f = &d->f;
 
-	m->modseq = mailbox_index_modseq(d);
+	m->modseq = modseq_of(d);
 	f->n++;
 	count_flags(d, m->flags, 1);
 	count_known(d, m, 1);
@@ -64,8 +65,8 @@ int mailbox_index_del(struct disk *d, const struct index_msg *m, struct err *err
 		d->is_unseen_unsure = true;
 	else if (m->uid < f->first_unseen_uid)
 		f->first_unseen--;
-	f->gone_modseq = mailbox_index_modseq(d);
-	if (mail_store_idx(d->store, index_gone_add(d->t, f, mailbox_index_modseq(d), m->uid, err)) < 0)
+	f->gone_modseq = modseq_of(d);
+	if (mail_store_idx(d->store, index_gone_add(d->t, f, modseq_of(d), m->uid, err)) < 0)
 		return -1;
 	return mail_store_idx(d->store, index_msg_del(d->t, f->id, m->uid, err));
 }
@@ -92,7 +93,7 @@ int mailbox_index_flags(struct disk *d, struct index_msg *m, uint32_t flags, str
 	count_flags(d, was, -1);
 	count_flags(d, flags, 1);
 	m->flags = flags;
-	m->modseq = f->flags_modseq = mailbox_index_modseq(d);
+	m->modseq = f->flags_modseq = modseq_of(d);
 	if (mail_store_idx(d->store, index_msg_put(d->t, f->id, m, err)) < 0)
 		return -1;
 	if (!((was ^ flags) & INDEX_SEEN))

@@ -98,9 +98,6 @@ void mailbox_disk_end(struct disk *d);
 
 /* ---- mailbox_index.c: the records of messages and the numbers of their folder ---- */
 
-/* The modseq of this transaction's changes. Source: mailbox_index.c */
-uint64_t mailbox_index_modseq(struct disk *d);
-
 /* m->uid is above all; m->modseq is set. Source: mailbox_index.c */
 int mailbox_index_add(struct disk *d, struct index_msg *m, struct span name, struct err *err) WARN_UNUSED;
 int mailbox_index_del(struct disk *d, const struct index_msg *m, struct err *err) WARN_UNUSED;

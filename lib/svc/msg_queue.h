@@ -1,7 +1,8 @@
 /* msg_queue.h: smtpd hands letters to qmgr over a channel of its own, so a verdict never waits behind a body
  *
- * qmgr -> smtpd   enq_grant                       a block of queue ids, at attach and when the last one runs low
- * smtpd -> qmgr   enq_begin (a call: answered with enq_result after the commit, or early with a refusal)
+ * qmgr -> smtpd   enq_grant                       a block of queue ids, at attach and for each enq_want
+ * smtpd -> qmgr   enq_want                        the last block runs low
+ *                 enq_begin (a call: answered with enq_result after the commit, or early with a refusal)
  *                 enq_rcpts …                      until all recipients are told
  *                 enq_body …                       up to IPC_BODY_MAX bytes in all; or
  *                 enq_large (a call: answered with enq_large_fd and a write-only descriptor)
@@ -18,7 +19,6 @@ enum msg_queue { MSG_ENQ_GRANT = 0x300, MSG_ENQ_WANT, MSG_ENQ_BEGIN, MSG_ENQ_RCP
 		 MSG_ENQ_LARGE_FD, MSG_ENQ_END, MSG_ENQ_ABORT, MSG_ENQ_RESULT };
 
 enum rcpt_kind { RCPT_ADDRESS, RCPT_COMMAND, RCPT_FILE, RCPT_INCLUDE };
-
 
 enum env_flags { ENV_8BITMIME = 1, ENV_SMTPUTF8 = 2, ENV_RET_FULL = 4, ENV_RET_HDRS = 8, ENV_AUTHENTICATED = 16,
 		 ENV_HOLD = 32, ENV_LOCAL_ORIGIN = 64 };

@@ -5,8 +5,8 @@
 
 #include "io/ipc.h"
 
-enum msg_resolve { MSG_RCPT_CHECK = 0x200, MSG_RCPT_VERDICT, MSG_MAP_GET, MSG_MAP_VALUE, MSG_PTR_GET, MSG_PTR_NAME,
-		   MSG_ROUTE_GET, MSG_ROUTE, MSG_ROUTE_FULL };
+enum msg_resolve { MSG_RCPT_CHECK = 0x200, MSG_RCPT_VERDICT, MSG_MAP_QUERY, MSG_MAP_VALUE, MSG_PTR_QUERY, MSG_PTR_NAME,
+		   MSG_ROUTE_QUERY, MSG_ROUTE, MSG_ROUTE_FULL };
 
 enum msg_status { MSG_OK, MSG_NO, MSG_TEMP };           /* yes; a definite no; not now */
 
@@ -25,14 +25,14 @@ IPC_STRUCT(rcpt_verdict, RCPT_VERDICT_FIELDS)
  * tables that the configuration names. One of patterns is asked for the first key only. */
 #define MAP_KEY_FIELDS(S, U64, STR, LIST) STR(S, key)
 IPC_STRUCT(map_key, MAP_KEY_FIELDS)
-#define MAP_GET_FIELDS(S, U64, STR, LIST) STR(S, map) LIST(S, keys, map_key)
-IPC_STRUCT(map_query, MAP_GET_FIELDS)
+#define MAP_QUERY_FIELDS(S, U64, STR, LIST) STR(S, map) LIST(S, keys, map_key)
+IPC_STRUCT(map_query, MAP_QUERY_FIELDS)
 #define MAP_VALUE_FIELDS(S, U64, STR, LIST) U64(S, status) STR(S, value) STR(S, text)
 IPC_STRUCT(map_value, MAP_VALUE_FIELDS)
 
 /* Client name: name is verified (its addresses contain addr), reverse is what PTR said; "" when there is none. */
-#define PTR_GET_FIELDS(S, U64, STR, LIST) STR(S, address)
-IPC_STRUCT(ptr_query, PTR_GET_FIELDS)
+#define PTR_QUERY_FIELDS(S, U64, STR, LIST) STR(S, address)
+IPC_STRUCT(ptr_query, PTR_QUERY_FIELDS)
 #define PTR_NAME_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, reverse_status) STR(S, name) STR(S, reverse)
 IPC_STRUCT(ptr_name, PTR_NAME_FIELDS)
 
@@ -42,14 +42,18 @@ IPC_STRUCT(ptr_name, PTR_NAME_FIELDS)
  * "transport:nexthop", in place of the one of its class. */
 enum route_action { ROUTE_DELIVER, ROUTE_EXPAND, ROUTE_REJECT, ROUTE_DEFER };
 
-#define ROUTE_GET_FIELDS(S, U64, STR, LIST)                                                                      \
+#define ROUTE_QUERY_FIELDS(S, U64, STR, LIST)                                                                      \
 	STR(S, address) U64(S, kind) STR(S, sender) STR(S, as_user) U64(S, is_final) U64(S, offset) STR(S, via)
-IPC_STRUCT(route_query, ROUTE_GET_FIELDS)
+IPC_STRUCT(route_query, ROUTE_QUERY_FIELDS)
 
 /* A recipient that takes the place of the one that was asked for. via: the transport it goes to whatever tables say
  * (mailbox_transport, fallback_transport), or empty. */
 #define ROUTE_NEW_FIELDS(S, U64, STR, LIST) STR(S, address) U64(S, kind) STR(S, as_user) STR(S, via)
 IPC_STRUCT(route_new, ROUTE_NEW_FIELDS)
+
+/* via of a member that allow_mail_to_commands or allow_mail_to_files forbids: the sender gets the letter back. */
+#define ROUTE_NO_COMMAND "error:5.7.1 mail to command is restricted"
+#define ROUTE_NO_FILE "error:5.7.1 mail to file is restricted"
 
 /* As many of all, a list of struct route_new, from there on as a frame holds; at least one. Source: msg_resolve.c */
 struct ipc_list msg_resolve_part(const struct ipc_list *all, size_t from);

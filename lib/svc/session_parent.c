@@ -7,11 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/params.h"
-#include "svc/daemon_log.h"
 #include "svc/msg_auth.h"
 #include "svc/msg_resolve.h"
 #include "svc/msg_session.h"

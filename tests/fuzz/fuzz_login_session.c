@@ -58,8 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	client_close(&c);
 	rig_spin(g);
 	/* who waits for an answer of auth is not read from, so its end is not seen */
-	while (g->auth_is_mute && g->srv.sessions)
-		session_destroy(g->srv.sessions);
+	while (g->auth_is_mute && !LIST_EMPTY(&g->srv.sessions))
+		session_destroy(LIST_FIRST(&g->srv.sessions));
 	rig_spin(g);
 	BUG(g->srv.n_sessions != 0);
 	if (g->child >= 0)

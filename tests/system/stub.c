@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/params.h"
 #include "svc/daemon.h"
+#include "svc/msg_admin.h"
 
 struct listen;
 
@@ -23,6 +26,7 @@ struct sub {
 	char channels[256];
 	char certs[256];
 	char *conf_name;
+	int queue_fd;                   /* of qmgr; -1: none, or served */
 };
 
 struct client {
@@ -101,6 +105,24 @@ static int read_name(struct sub *s, struct err *err)
 	return rc;
 }
 
+/* qmgr binds its own socket while it may. */
+static int bind_queue(struct daemon *d, struct err *err)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sub *s = d->state;
+
+	if (snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/" ADMIN_SOCKET, d->run_directory) >= (int)sizeof(sa.sun_path))
+		return err_set(err, ERR_CONF, "%s is too long", d->run_directory);
+	unlink(sa.sun_path);
+	s->queue_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (bind(s->queue_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(sa.sun_path, 0666) < 0 ||
+	    listen(s->queue_fd, 64) < 0)
+		return err_sys(err, "listen on %s", sa.sun_path);
+	return 0;
+}
+
+static int on_listen(struct daemon *d, const struct ctl_listen *m, int *fd, struct err *err);
+
 static int on_init(struct daemon *d, struct err *err)
 {
 	struct sub *s = d->state;
@@ -113,13 +135,18 @@ static int on_init(struct daemon *d, struct err *err)
 		return err_set(err, ERR_CONF, "%s was told to fail", d->program);
 	d->sandbox.may = SB_ACCEPT;
 	d->sandbox.chroot = arena_printf(&d->arena, "%s/empty", d->run_directory);
+	if (strcmp(d->program, "qmgr") == 0 && bind_queue(d, err) < 0)
+		return -1;
 	return read_name(s, err);
 }
 
 static int on_start(struct daemon *d, struct err *err)
 {
+	const struct ctl_listen none = { 0 };
+	struct sub *s = d->state;
+
 	log_info("stub is up");
-	return 0;
+	return on_listen(d, &none, &s->queue_fd, err);
 }
 
 static void on_channel(struct daemon *d, enum channel_kind kind, bool is_server, struct span peer, int *fd)
@@ -145,7 +172,7 @@ static int on_listen(struct daemon *d, const struct ctl_listen *m, int *fd, stru
 	s->listens = l;
 	l->fd = *fd;
 	*fd = -1;
-	l->overrides = xstrndup(m->overrides.p, m->overrides.n);
+	l->overrides = xstrndup(m->overrides.p ? m->overrides.p : "", m->overrides.n);
 	while ((nl = strchr(l->overrides, '\n')))
 		*nl = ';';
 	uv_poll_init(&d->loop.uv, &l->poll, l->fd);
@@ -188,7 +215,7 @@ static uint64_t on_sessions(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	static struct sub s;
+	static struct sub s = { .queue_fd = -1 };
 	static const struct daemon_ops ops = { .name = "stub", .init = on_init, .start = on_start,
 					       .channel = on_channel,
 					       .listen = on_listen, .cert = on_cert, .reload = on_reload,

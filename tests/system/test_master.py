@@ -77,7 +77,7 @@ def test_channels_and_overrides(suite):
 
 def test_named_sockets(suite):
     modes = {name: (suite.dir / "run" / name).stat().st_mode & 0o777 for name in ("queue", "sendmail", "master")}
-    assert modes == {"queue": 0o600, "sendmail": 0o666, "master": 0o600}
+    assert modes == {"queue": 0o666, "sendmail": 0o666, "master": 0o600}
     for name, program in (("queue", "qmgr"), ("sendmail", "smtpd")):
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(str(suite.dir / "run" / name))

@@ -209,6 +209,7 @@ static void span_compares(void **state)
 		CHECK(rows[i].label, span_eq(a, z) == rows[i].eq);
 		CHECK(rows[i].label, span_eqz(a, rows[i].z) == rows[i].eq);
 		CHECK(rows[i].label, span_eq_nocase(a, rows[i].z) == rows[i].eq_nocase);
+		CHECK(rows[i].label, span_same_nocase(a, z) == rows[i].eq_nocase);
 		CHECK(rows[i].label, span_starts(a, rows[i].z) == rows[i].starts);
 		CHECK(rows[i].label, span_starts_nocase(a, rows[i].z) == rows[i].starts_nocase);
 		CHECK(rows[i].label, span_ends_nocase(a, rows[i].z) == rows[i].ends_nocase);

@@ -268,6 +268,7 @@ static void test_odd_keys(void **state)
 	assert_int_equal(map_flags(m), 0);
 	map_close(&m);
 	map_close(&m);
+	assert_true(map_is_type(SPAN_LIT("hash")) && map_is_type(SPAN_LIT("inline")) && !map_is_type(SPAN_LIT("inlin")));
 	assert_true(map_is_indexed("hash:/x") && map_is_indexed("proxy:btree:/x") && !map_is_indexed("texthash:/x"));
 	str_fini(&value);
 }
@@ -294,8 +295,10 @@ static void test_register(void **state)
 	struct map *m = NULL;
 	struct err err;
 
+	assert_false(map_is_type(SPAN_LIT("own")));
 	map_register(&own);
 	map_register(&own);
+	assert_true(map_is_type(SPAN_LIT("own")));
 	assert_int_equal(map_open(&m, "own:", &err), 0);
 	assert_int_equal(map_flags(m), MAP_IS_PATTERN);
 	assert_int_equal(map_get(m, SPAN_LIT("a"), &value, &err), MAP_FOUND);

@@ -74,7 +74,7 @@ static void test_output_is_gathered(void **state)
 	assert_int_equal(session_putf(&s, "%s", line), 0);
 	assert_int_equal(recv(peer, buf, sizeof(buf), MSG_DONTWAIT), 80005);
 	assert_memory_equal(buf, "smallxxx", 8);
-	assert_int_equal(s.out_bytes, 80005);
+	assert_int_equal(s.counts.out_bytes, 80005);
 	session_fini(&s);
 	close(peer);
 	free(line);
@@ -95,7 +95,7 @@ static void test_wait(void **state)
 	assert_int_equal(send(peer, "DONE", 4, 0), 4);
 	assert_int_equal(session_wait(&s, true, 1000), WAIT_INPUT);
 	assert_int_equal(stream_peek(&s.io).n, 4);
-	assert_int_equal(s.in_bytes, 4);
+	assert_int_equal(s.counts.in_bytes, 4);
 	close(peer);
 	assert_int_equal(session_wait(&s, true, 1000), WAIT_END);
 	assert_string_equal(s.reason, "Connection closed");

@@ -122,7 +122,7 @@ static int teardown(void **state)
 
 	workers_fini(&g->ws);
 	spin(g);
-	assert_null(g->ws.list);
+	assert_true(LIST_EMPTY(&g->ws.list));
 	session_parent_fini(&g->p);
 	notify_fini(&g->n);
 	spin(g);

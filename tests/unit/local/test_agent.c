@@ -696,21 +696,6 @@ static void test_mail_spool(void **state)
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news, more);
 }
 
-static void test_delay_format(void **state)
-{
-	static const struct {
-		uint64_t ms;
-		const char *want;
-	} rows[] = { { 0, "0" },      { 3, "0.01" },   { 25, "0.02" },	{ 99, "0.09" },	  { 123, "0.12" },
-		     { 1234, "1.2" }, { 9999, "9.9" }, { 12345, "12" }, { 123456, "123" } };
-	char buf[24];
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		job_print_delay(buf, sizeof(buf), rows[i].ms);
-		assert_string_equal(buf, rows[i].want);
-	}
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, stop_agent)
 #define TS(f, s) cmocka_unit_test_setup_teardown(f, s, stop_agent)
 
@@ -747,7 +732,6 @@ int main(void)
 		TS(test_many_full, setup_quota),
 		TS(test_luser_relay, setup_luser),
 		TS(test_mail_spool, setup_spool),
-		cmocka_unit_test(test_delay_format),
 	};
 
 	if (geteuid() != 0) {
