@@ -46,6 +46,8 @@ static void helo_done(struct session *s, const char *reply)
 
 	if (reply) {
 		session_reject(s, NULL, reply);
+		free(s->helo);          /* else refusing it would hinder nobody */
+		s->helo = NULL;
 	} else if (s->esmtp) {
 		put_extensions(s, &text);
 		session_reply(s, 250, NULL, "%s", text.p);
