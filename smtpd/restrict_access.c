@@ -105,7 +105,8 @@ static enum restrict_rc change(struct restrict_run *r, enum access_action action
 	if (!t)
 		return RESTRICT_RC_DUNNO;
 	if (action == ACCESS_HOLD) {
-		note(r, "hold", "HOLD", text);
+		if (!t->hold)
+			note(r, "hold", "HOLD", text);
 		t->hold = true;
 	} else if (action == ACCESS_DISCARD) {
 		note(r, "discard", "DISCARD", text);
@@ -115,6 +116,7 @@ static enum restrict_rc change(struct restrict_run *r, enum access_action action
 		note(r, "redirect", "REDIRECT", text);
 		t->redirect = arena_span(&t->arena, text);
 	} else if (action == ACCESS_BCC && span_chr(text, '@') > 0) {
+		note(r, "bcc", "BCC", text);
 		bcc = arena_new(&t->arena, struct txn_rcpt);
 		bcc->address = arena_span(&t->arena, text);
 		bcc->next = t->bcc;
