@@ -125,8 +125,9 @@ static const struct row {
 	{ "smtpd_reject_footer = \\c; from $client_address:${client_port}", "", "FOO\n", REPLY,
 	  "500 5.5.2 Error: command not recognized; from 192.0.2.1:4321\r\n" },
 	{ "smtpd_reject_footer = at $localtime", "", "FOO\n", REPLY, "\r\n500 5.5.2 at " },
-	{ "smtpd_reject_footer = $helo_name $sender_domain ${recipient_name}@$recipient_domain $client_name", "",
-	  "HELO a\\nb\nMAIL FROM:<x@y.example>\nRCPT TO:<nobody@example.com>\n", REPLY, "550 5.1.1 a_nb y.example nobody@example.com " },
+	{ "smtpd_reject_footer = $helo_name $sender_name $sender_domain ${recipient_name}@$recipient_domain $client_name", "",
+	  "HELO a\\nb\nMAIL FROM:<\"x\\\\\\\"n\"@y.example>\nRCPT TO:<nobody@example.com>\n", REPLY,
+	  "550 5.1.1 a?nb \"x___\"n\" y.example nobody@example.com client.example" },
 	{ "smtpd_reject_footer = $ccert", "", "FOO\n", LOG, "smtpd_reject_footer: " },
 	/* ---- codes ---- */
 	{ "access_map_reject_code = 559", SENDERS, RCPT, REPLY, "559 5.7.1 " },
