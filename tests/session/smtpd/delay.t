@@ -28,10 +28,19 @@ C: MAIL FROM:<a@b.example>
 S: 503 5.5.1 Error: send HELO/EHLO first
 C: HELO c.example
 S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
 C: EHLO a..b
 S: 501 5.5.2 *
-C: MAIL FROM:<a@b.example>
-S: 503 5.5.1 Error: send HELO/EHLO first
+C: RCPT TO:<tito@example.com>
+S: 250 *
+C: RCPT TO:<nobody@example.com>
+S: 550 *
+@log ?*: reject: RCPT from *proto=SMTP helo=<c.example>
+C: HELO c.example
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 503 5.5.1 Error: need MAIL command
 C: HELO c.example
 S: 250 *
 C: MAIL FROM:<a@evil.example>
