@@ -163,16 +163,16 @@ static enum restrict_rc act(struct restrict_run *r)
 	case ACCESS_REJECT:
 		return refuse(r, conf->access_map_reject_code, text, "Access denied");
 	case ACCESS_DEFER:
-		return refuse(r, conf->access_map_defer_code, text, "Try again later");
+		return refuse(r, conf->access_map_defer_code, text, "Access denied");
 	case ACCESS_REPLY:
 		if (span_word(&text, " \t", &code) && span_u64(code, 599, &number) == 0)
 			return refuse(r, number, span_trim(text), "Access denied");
 		return RESTRICT_RC_DUNNO;
 	case ACCESS_DEFER_IF_PERMIT:
-		refuse(r, 450, text, "Try again later");
+		refuse(r, 450, text, "Service unavailable");
 		return restrict_run_defer_if(r, true);
 	case ACCESS_DEFER_IF_REJECT:
-		refuse(r, 450, text, "Try again later");
+		refuse(r, 450, text, "Service unavailable");
 		return restrict_run_defer_if(r, false);
 	case ACCESS_WARN:
 		note(r, "warn", "WARN", text);

@@ -42,7 +42,7 @@ S: 250 *
 C: MAIL FROM:<a@dip.example>
 S: 250 *
 C: RCPT TO:<tito@example.com>
-S: 450 4.7.1 <a@dip.example>: Sender address rejected: Try again later
+S: 450 4.7.1 <a@dip.example>: Sender address rejected: Service unavailable
 C: RCPT TO:<x@other.example>
 S: 554 5.7.1 *
 C: RSET
