@@ -105,7 +105,7 @@ static void run(struct session *s, const struct cmd *c, struct span args)
 {
 	if (is_improper(s, c))
 		return;
-	if ((c->flags & CMD_JUNK) && ++s->junk > s->svc->conf.smtpd_junk_command_limit)
+	if ((c->flags & CMD_JUNK) && s->junk++ > s->svc->conf.smtpd_junk_command_limit)
 		s->errors++;
 	if (s->srv->is_stopping && !s->txn && c->fn != cmd_quit) {
 		session_reply(s, 421, "4.3.2", "%s Service restarts, come again", s->svc->global.myhostname);

@@ -40,13 +40,32 @@ static void put_extensions(struct session *s, struct str *out)
 	BUG(rc != 0);
 }
 
+/* RFC 5321 section 4.1.4: HELO and EHLO end a transaction like RSET; a refused one leaves all as it was. */
+static void settle(struct session *s, bool is_refused)
+{
+	char *gone = is_refused ? s->helo : s->helo_before;
+
+	if (is_refused) {
+		s->helo = s->helo_before;
+		s->esmtp = s->esmtp_before;
+	} else {
+		session_reset(s);
+	}
+	free(gone);
+	s->helo_before = NULL;
+}
+
 static void helo_done(struct session *s, const char *reply)
 {
 	struct str text = STR_INIT(4000);
 
 	if (reply) {
 		session_reject(s, NULL, reply);
-	} else if (s->esmtp) {
+		settle(s, true);
+		return;
+	}
+	settle(s, false);
+	if (s->esmtp) {
 		put_extensions(s, &text);
 		session_reply(s, 250, NULL, "%s", text.p);
 	} else {
@@ -64,7 +83,6 @@ static void neutralize(char *name)
 	}
 }
 
-/* RFC 5321 section 4.1.4: HELO and EHLO end a transaction like RSET. */
 static void begin(struct session *s, struct span args, bool esmtp, const char *syntax)
 {
 	struct span name;
@@ -73,8 +91,8 @@ static void begin(struct session *s, struct span args, bool esmtp, const char *s
 		session_reply(s, 501, NULL, "Syntax: %s", syntax);
 		return;
 	}
-	session_reset(s);
-	free(s->helo);
+	s->helo_before = s->helo;
+	s->esmtp_before = s->esmtp;
 	s->helo = xstrndup(name.p, name.n);
 	neutralize(s->helo);
 	s->esmtp = esmtp;

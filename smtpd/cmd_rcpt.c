@@ -82,7 +82,8 @@ static void on_verdict(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 		try->class = v->class;
 		try->dsn = arena_strndup(&s->txn->arena, v->dsn.p ? v->dsn.p : "", v->dsn.n);
 		try->text = arena_strndup(&s->txn->arena, v->text.p ? v->text.p : "", v->text.n);
-		if (v->status == MSG_NO && ask_our_postmaster(s))
+		if (v->status == MSG_NO && (v->class != ADDR_OTHER || try->is_bare) &&
+		    ask_our_postmaster(s))
 			return;
 	}
 	/* RFC 5321 section 4.5.1: the way to the postmaster stays open to those who are locked out */

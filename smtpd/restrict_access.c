@@ -105,7 +105,8 @@ static enum restrict_rc change(struct restrict_run *r, enum access_action action
 	if (!t)
 		return RESTRICT_RC_DUNNO;
 	if (action == ACCESS_HOLD) {
-		note(r, "hold", "HOLD", text);
+		if (!t->hold)
+			note(r, "hold", "HOLD", text);
 		t->hold = true;
 	} else if (action == ACCESS_DISCARD) {
 		note(r, "discard", "DISCARD", text);
@@ -115,6 +116,7 @@ static enum restrict_rc change(struct restrict_run *r, enum access_action action
 		note(r, "redirect", "REDIRECT", text);
 		t->redirect = arena_span(&t->arena, text);
 	} else if (action == ACCESS_BCC && span_chr(text, '@') > 0) {
+		note(r, "bcc", "BCC", text);
 		bcc = arena_new(&t->arena, struct txn_rcpt);
 		bcc->address = arena_span(&t->arena, text);
 		bcc->next = t->bcc;
@@ -161,16 +163,16 @@ static enum restrict_rc act(struct restrict_run *r)
 	case ACCESS_REJECT:
 		return refuse(r, conf->access_map_reject_code, text, "Access denied");
 	case ACCESS_DEFER:
-		return refuse(r, conf->access_map_defer_code, text, "Try again later");
+		return refuse(r, conf->access_map_defer_code, text, "Access denied");
 	case ACCESS_REPLY:
 		if (span_word(&text, " \t", &code) && span_u64(code, 599, &number) == 0)
 			return refuse(r, number, span_trim(text), "Access denied");
 		return RESTRICT_RC_DUNNO;
 	case ACCESS_DEFER_IF_PERMIT:
-		refuse(r, 450, text, "Try again later");
+		refuse(r, 450, text, "Service unavailable");
 		return restrict_run_defer_if(r, true);
 	case ACCESS_DEFER_IF_REJECT:
-		refuse(r, 450, text, "Try again later");
+		refuse(r, 450, text, "Service unavailable");
 		return restrict_run_defer_if(r, false);
 	case ACCESS_WARN:
 		note(r, "warn", "WARN", text);

@@ -149,10 +149,11 @@ void session_forget(struct session *s)
 {
 	session_reset(s);
 	free(s->helo);
+	free(s->helo_before);
 	free(s->defer_helo);
 	free(s->sasl_user);
 	free(s->sasl_method);
-	s->helo = s->defer_helo = s->sasl_user = s->sasl_method = NULL;
+	s->helo = s->helo_before = s->defer_helo = s->sasl_user = s->sasl_method = NULL;
 	s->esmtp = false;
 }
 

@@ -45,7 +45,7 @@ struct session {
 	const char *ident;              /* "smtp:192.0.2.1", for anvil */
 	const char *tls;                /* "TLSv1.3 with cipher X (256/256 bits)", NULL in clear */
 	const char *ccert;              /* fingerprint of a trusted client certificate, or NULL */
-	char *helo;                     /* malloc; NULL before HELO */
+	char *helo, *helo_before;       /* malloc; NULL before HELO; that of the last HELO while one is examined */
 	char *defer_client, *defer_helo; /* malloc; DEFER_IF_PERMIT of their restrictions, or NULL */
 	char *sasl_user, *sasl_method;  /* malloc; NULL before AUTH */
 	char *held_initial;             /* malloc; first response of AUTH while anvil is asked */
@@ -69,7 +69,7 @@ struct session {
 	bool readable;                  /* poll said so, and nothing was read since */
 	bool failed;                    /* the command under way got a 4xx or 5xx */
 	bool is_denied;                 /* the greeting was a refusal */
-	bool esmtp;                     /* EHLO */
+	bool esmtp, esmtp_before;       /* EHLO; what it was when the HELO under way began */
 	bool is_local;                  /* of this machine */
 	bool is_trusted, is_exempt;     /* mynetworks; smtpd_client_event_limit_exceptions */
 	bool in_anvil;                  /* which counts a connection of ours */

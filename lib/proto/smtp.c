@@ -39,8 +39,8 @@ int smtp_xtext_decode(struct str *out, struct span in)
 			if (hi < 0 || lo < 0 || c == '\r' || c == '\n' || c == '\0')
 				return -1;
 			i += 2;
-		} else if (c <= ' ' || c >= 127 || c == '=') {
-			return -1;
+		} else if (c <= ' ' || c >= 127) {
+			return -1;              /* a bare "=", as in SRS0=x=y, is forbidden too, but harmless and sent */
 		}
 		if (str_addc(out, (char)c) < 0)
 			return -1;
@@ -149,10 +149,12 @@ static int notify_value(struct span value, unsigned *out_r)
 		more = span_cut(value, ',', &word, &value);
 		for (i = 0; i < ARRAY_LEN(words) && !span_eq_nocase(word, words[i].name); i++)
 			;
-		if (i == ARRAY_LEN(words))
+		if (i == ARRAY_LEN(words) && word.n)
 			return -1;
-		*out_r |= words[i].bit;
+		*out_r |= word.n ? words[i].bit : 0;   /* an empty element of "1#" counts for nothing */
 	}
+	if (*out_r == 0)
+		return -1;
 	return (*out_r & SMTP_NOTIFY_NEVER) && *out_r != SMTP_NOTIFY_NEVER ? -1 : 0;
 }
 

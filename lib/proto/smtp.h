@@ -58,8 +58,8 @@ int smtp_parse_rcpt(struct arena *a, struct span args, unsigned extensions, unsi
 /* "1000 LAST" (RFC 3030). -1 as above. Source: smtp.c */
 int smtp_parse_bdat(struct span args, uint64_t *size_r, bool *last_r, struct err *err) WARN_UNUSED;
 
-/* Appends what xtext (RFC 3461 section 4) stands for; -1 on a bad "+" sequence, a byte outside "!".."~", CR, LF or NUL,
- * or the limit. Source: smtp.c */
+/* Appends what xtext (RFC 3461 section 4) stands for, "=" also bare; -1 on a bad "+" sequence, a byte outside "!".."~",
+ * CR, LF or NUL, or the limit. Source: smtp.c */
 int smtp_xtext_decode(struct str *out, struct span in) WARN_UNUSED;
 
 /* Appends a reply; each "\n" in text starts a further line ("250-a\r\n250 b\r\n"); dsn "" or NULL for none. Bytes that

@@ -42,7 +42,7 @@ S: 250 *
 C: MAIL FROM:<a@dip.example>
 S: 250 *
 C: RCPT TO:<tito@example.com>
-S: 450 4.7.1 <a@dip.example>: Sender address rejected: Try again later
+S: 450 4.7.1 <a@dip.example>: Sender address rejected: Service unavailable
 C: RCPT TO:<x@other.example>
 S: 554 5.7.1 *
 C: RSET
@@ -68,6 +68,9 @@ S: 250 *
 C: RCPT TO:<tito@example.com>
 S: 250 *
 @log NOQUEUE: hold: RCPT from client.example?192.0.2.1?: <a@hold.example>: Sender address triggers HOLD action; from=<a@hold.example> to=<tito@example.com> proto=SMTP helo=<c.example>
+C: RCPT TO:<carla@example.com>
+S: *
+@nolog *hold: RCPT *to=<carla@example.com>*
 C: DATA
 S: 354 *
 C: .
@@ -101,6 +104,7 @@ C: MAIL FROM:<a@bcc.example>
 S: 250 *
 C: RCPT TO:<tito@example.com>
 S: 250 *
+@log NOQUEUE: bcc: RCPT from *: <a@bcc.example>: Sender address triggers BCC action: iqbal@example.com; *
 C: DATA
 S: 354 *
 C: .

@@ -1,4 +1,5 @@
 @conf smtpd_delay_reject = no
+@conf smtpd_helo_required = yes
 @conf smtpd_error_sleep_time = 0
 @conf smtpd_client_restrictions = check_client_access inline:{192.0.2.66=REJECT, 192.0.2.67=421 not now, 192.0.2.68=DEFER_IF_PERMIT client}
 @conf smtpd_helo_restrictions = reject_invalid_helo_hostname, check_helo_access inline:{soon.example=DEFER_IF_PERMIT helo}
@@ -22,6 +23,24 @@ S: 421 4.7.1 <client.example?192.0.2.67?>: Client host rejected: not now
 S: 220 *
 C: HELO a..b
 S: 501 5.5.2 *
+@log NOQUEUE: reject: HELO from client.example?192.0.2.1?: 501 5.5.2 <a..b>: *helo=<a..b>
+C: MAIL FROM:<a@b.example>
+S: 503 5.5.1 Error: send HELO/EHLO first
+C: HELO c.example
+S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: EHLO a..b
+S: 501 5.5.2 *
+C: RCPT TO:<tito@example.com>
+S: 250 *
+C: RCPT TO:<nobody@example.com>
+S: 550 *
+@log ?*: reject: RCPT from *proto=SMTP helo=<c.example>
+C: HELO c.example
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 503 5.5.1 Error: need MAIL command
 C: HELO c.example
 S: 250 *
 C: MAIL FROM:<a@evil.example>

@@ -65,6 +65,8 @@ static void on_rcpt_check(void *arg, struct ipc *c, uint32_t id, const void *in,
 		v.dsn = SPAN_LIT("5.1.1");
 		v.text = SPAN_LIT("User unknown in local recipient table");
 	}
+	if (span_ends_nocase(m->address, "@1.2.3.4"))
+		v = (struct rcpt_verdict){ .status = MSG_NO, .dsn = SPAN_LIT("5.1.3") };
 	for (i = 0; i < ARRAY_LEN(others); i++) {
 		if (span_ends_nocase(m->address, others[i].domain))
 			v = (struct rcpt_verdict){ .status = MSG_NO, .class = others[i].class, .dsn = SPAN_LIT("5.1.1") };

@@ -33,6 +33,8 @@ S: 221 *
 @conf smtpd_junk_command_limit = 2
 @conf smtpd_soft_error_limit = 10
 S: 220 *
+C: HELO c.example
+S: 250 *
 C: NOOP
 S: 250 *
 C: NOOP

@@ -36,6 +36,8 @@ C: RCPT TO:<Postmaster@EXAMPLE.com>
 S: 250 2.1.5 Ok
 C: RCPT TO:<Postmaster@virtual.example>
 S: 250 2.1.5 Ok
+C: RCPT TO:<postmaster@1.2.3.4>
+S: 554 5.7.1 <postmaster@1.2.3.4>: Relay access denied
 C: RCPT TO:<root@virtual.example>
 S: 550 5.1.1 <root@virtual.example>: *
 C: RCPT TO:<temp@example.com>

@@ -155,4 +155,4 @@ S: 250 *
 C: RCPT TO:<tito@example.com>
 S: 450 4.7.0 <tito@example.com>: Recipient address rejected: defer_if_permit requested
 C: RCPT TO:<iqbal@example.com>
-S: 450 4.7.1 <iqbal@example.com>: Recipient address rejected: Try again later
+S: 450 4.7.1 <iqbal@example.com>: Recipient address rejected: Access denied

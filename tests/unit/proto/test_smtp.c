@@ -53,6 +53,7 @@ static const struct {
 	{ "envid 8 bit", "FROM:<a@b> ENVID=a+E9", "501 5.5.4 Bad ENVID parameter syntax" },
 	{ "envid blank", "FROM:<a@b> ENVID=a+20b", "a@b size=0 body=0 ret=0 utf8=0 envid=a b auth=-" },
 	{ "envid lower", "FROM:<a@b> ENVID=a+4a", "a@b size=0 body=0 ret=0 utf8=0 envid=aJ auth=-" },
+	{ "envid bare =", "FROM:<a@b> ENVID=a=b", "a@b size=0 body=0 ret=0 utf8=0 envid=a=b auth=-" },
 	{ "envid no hex", "FROM:<a@b> ENVID=a+4g", "501 5.5.4 Bad ENVID parameter syntax" },
 };
 
@@ -113,6 +114,9 @@ static void test_rcpt(void **state)
 		{ "never", "TO:<a@b> NOTIFY=NEVER", "a@b 1 " },
 		{ "never and more", "TO:<a@b> NOTIFY=NEVER,DELAY", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
 		{ "empty notify", "TO:<a@b> NOTIFY=", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
+		{ "notify empty words", "TO:<a@b> NOTIFY=,DELAY,", "a@b 8 " },
+		{ "notify commas", "TO:<a@b> NOTIFY=,", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
+		{ "orcpt bare =", "TO:<a@b> ORCPT=rfc822;SRS0=x=y@b", "a@b 0 rfc822;SRS0=x=y@b" },
 		{ "notify word twice", "TO:<a@b> NOTIFY=DELAY,DELAY", "a@b 8 " },
 		{ "notify twice", "TO:<a@b> NOTIFY=DELAY NOTIFY=DELAY", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
 		{ "orcpt no type", "TO:<a@b> ORCPT=x@b", "501 5.5.4 Error: Bad ORCPT parameter syntax" },
