@@ -207,9 +207,9 @@ static enum queue_state about(enum dsn_kind kind)
 }
 
 /* A command or file goes by the address that names it. */
-static struct span name_of(const struct active *a, const struct queue_rcpt *r)
+static struct span name_of(struct active *a, const struct queue_rcpt *r)
 {
-	struct span holder = expand_holder(&a->m, r);
+	struct span holder = expand_holder(&a->m, r, a->q->global.myorigin, &a->arena);
 
 	return holder.n ? holder : queue_rcpt_name(r);
 }

@@ -692,7 +692,7 @@ static void test_mail_spool(void **state)
 	assert_non_null(text);
 	assert_ptr_equal(strstr(text, "From sender@example.org  "), text);
 	assert_non_null(strstr(text, "\n>From here on\nbody\n\n"));
-	put_file("tito/.forward", "\\\\tito, a@example.org", TITO, 0644);
+	put_file("tito/.forward", "\\tito, a@example.org", TITO, 0644);
 	at = strlen(q.log);
 	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
 	assert_non_null(strstr(q.log + at, "status=sent (delivered to mailbox)"));
