@@ -62,13 +62,13 @@ static uint64_t since(uint64_t from, uint64_t to)
 	return from && to > from ? to - from : 0;
 }
 
-static void log_result(const struct job *j, const struct dlv_rcpt *r, const struct dlv_rcpt_result *res)
+static void log_line(const struct job *j, const struct dlv_rcpt *r, const struct dlv_rcpt_result *res, struct span text)
 {
 	static const char *const names[] = { "sent", "deferred", "bounced", "sent" };
 	struct span to = r->kind == RCPT_ADDRESS ? r->address : r->holder.n ? r->holder : r->orig;
 	uint64_t now = clock_wall_ms();
-	const char *orig = "", *text;
-	char d[4][DELAY_TEXT], *scratch = NULL;
+	const char *orig = "";
+	char d[4][DELAY_TEXT];
 	struct arena a = { 0 };
 
 	delay_format(d[0], since(j->m->arrival_ms, now));
@@ -77,13 +77,23 @@ static void log_result(const struct job *j, const struct dlv_rcpt *r, const stru
 	delay_format(d[3], since(j->received_ms, now));
 	if (r->orig.n && !span_same_nocase(r->orig, to))
 		orig = arena_printf(&a, " orig_to=<%.*s>,", SPAN_ARG(r->orig));
-	scratch = arena_strndup(&a, res->text.p, res->text.n);
-	text = res->status == DLV_EXPANDED && !span_starts(res->text, "passed to ") ?
-		arena_printf(&a, "forwarded as %s", j->qid) : scratch;
-	log_info("%s: to=<%.*s>,%s relay=%.*s, delay=%s, delays=%s/%s/0/%s, dsn=%.*s, status=%s (%s)", j->qid,
+	log_info("%s: to=<%.*s>,%s relay=%.*s, delay=%s, delays=%s/%s/0/%s, dsn=%.*s, status=%s (%.*s)", j->qid,
 		 SPAN_ARG(to), orig, SPAN_ARG(j->m->transport), d[0], d[1], d[2], d[3], SPAN_ARG(res->dsn),
-		 names[res->status], text);
+		 names[res->status], SPAN_ARG(text));
 	arena_fini(&a);
+}
+
+/* As Postfix does it: a line for the user's own copy, and one for those that go on to others. */
+static void log_result(const struct job *j, const struct dlv_rcpt *r, const struct dlv_rcpt_result *res)
+{
+	bool goes_on = res->status == DLV_EXPANDED && !span_starts(res->text, "passed to ");
+	char text[64];
+
+	if (!goes_on || span_starts(res->text, "delivered to "))
+		log_line(j, r, res, res->text);
+	snprintf(text, sizeof(text), "forwarded as %s", j->qid);
+	if (goes_on)
+		log_line(j, r, res, span_z(text));
 }
 
 struct ipc_list job_copy_news(struct arena *a, struct ipc_list from)

@@ -252,13 +252,15 @@ static bool same_job(const struct work *a, const struct work *b)
 static struct dlv_rcpt describe(const struct work *w)
 {
 	const struct queue_rcpt *r = active_rcpt(w);
+	struct active *a = w->a;
 
 	return (struct dlv_rcpt){
 		.index = r->no, .address = w->address.n ? w->address : r->addr, .orig = r->orig, .kind = r->kind,
 		.as_user = r->as_user, .user = w->user, .extension = w->extension, .uid = w->uid, .gid = w->gid,
 		.maildir = w->maildir, .quota = w->quota, .is_final = r->is_final, .delivered_to = r->delivered_to,
 		.orcpt = r->orcpt, .notify = r->notify, .is_passed = r->via.n > 0,
-		.holder = r->kind == QUEUE_ADDRESS ? SPAN_NULL : expand_holder(&w->a->m, r),
+		.holder = r->kind == QUEUE_ADDRESS ? SPAN_NULL :
+			  expand_holder(&a->m, r, a->q->global.myorigin, &a->arena),
 	};
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "proto/dsn.h"
+#include "qmgr/expand.h"
 
 #define ORIGINAL_MAX ((size_t)40000)    /* what fits a notice that lives in the database */
 #define HEADER_MAX ((size_t)8000)
@@ -131,7 +132,7 @@ static size_t write_one(struct notice *n, struct dsn_rcpt *rcpts, size_t count)
 		.from_domain = span_z(q->global.myorigin), .to = n->to,
 		.envid = a->m.envid, .now_ms = clock_wall_ms(), .arrival_ms = a->m.arrival_ms,
 		.until_ms = a->m.arrival_ms + q->conf.maximal_queue_lifetime_ms,
-		.utf8 = a->m.flags & QUEUE_SMTPUTF8, .lf = true,
+		.utf8 = a->m.flags & QUEUE_SMTPUTF8, .lf = true, .is_copy = n->from[0] != '\0',
 		.original = str_span(&n->original), .rcpts = rcpts,
 	};
 
@@ -204,6 +205,14 @@ static enum queue_state about(enum dsn_kind kind)
 	return kind == DSN_FAILURE ? QUEUE_FAILED : kind == DSN_DELAY ? QUEUE_WAITING : QUEUE_SENT;
 }
 
+/* A command or file goes by the address that names it. */
+static struct span name_of(struct active *a, const struct queue_rcpt *r)
+{
+	struct span holder = expand_holder(&a->m, r, a->q->global.myorigin, &a->arena);
+
+	return holder.n ? holder : queue_rcpt_name(r);
+}
+
 /* All recipients of that kind whose sender is that of the first one left; 0 when none is left. seen: told or silent
  * already. */
 static size_t gather(struct notice *n, bool *seen, struct span *sender_r)
@@ -224,7 +233,7 @@ static size_t gather(struct notice *n, bool *seen, struct span *sender_r)
 			continue;
 		*sender_r = sender_of(a, r);
 		n->rcpts[n->n++] = (struct dsn_rcpt){
-			.action = action_of(n->kind, r), .addr = queue_rcpt_name(r), .orcpt = r->orcpt, .orig = r->orig, .status = r->dsn,
+			.action = action_of(n->kind, r), .addr = name_of(a, r), .orcpt = r->orcpt, .orig = r->orig, .status = r->dsn,
 			.text = span_sub(r->text, 0, TEXT_MAX), .mta = r->mta, .last_ms = a->began_ms,
 		};
 	}

@@ -49,7 +49,7 @@ static bool is_ancestor(const struct queue_msg *m, size_t at, const struct route
 	}
 }
 
-struct span expand_holder(const struct queue_msg *m, const struct queue_rcpt *r)
+struct span expand_holder(const struct queue_msg *m, const struct queue_rcpt *r, const char *origin, struct arena *a)
 {
 	const struct queue_rcpt *up;
 
@@ -59,7 +59,8 @@ struct span expand_holder(const struct queue_msg *m, const struct queue_rcpt *r)
 			return SPAN_NULL;
 		r = up;
 	}
-	return r->addr;
+	return span_chr(r->addr, '@') >= 0 ? r->addr :
+	       span_z(arena_printf(a, "%.*s@%s", SPAN_ARG(r->addr), origin));
 }
 
 /* Equal for what same() calls the same: no part holds a line end. */

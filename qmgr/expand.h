@@ -17,8 +17,8 @@
 int expand_rcpt(struct queue_msg *m, size_t parent_at, const struct ipc_list *news, bool has_sender, struct span sender,
 		bool is_forward, size_t max, struct arena *a, struct err *err) WARN_UNUSED;
 
-/* The address that r is: its own, or that whose alias or .forward led to the command, file or list. Into m; empty when
- * the record has it no more. Source: expand.c */
-struct span expand_holder(const struct queue_msg *m, const struct queue_rcpt *r);
+/* The address that r is: its own, or that whose alias or .forward led to the command, file or list, completed with
+ * origin. Into m or the arena; empty when the record has it no more. Source: expand.c */
+struct span expand_holder(const struct queue_msg *m, const struct queue_rcpt *r, const char *origin, struct arena *a);
 
 #endif

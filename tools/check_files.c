@@ -4,62 +4,39 @@
 
 #include "base/log.h"
 #include "conf/map.h"
-#include "conf/map_source.h"
 #include "conf/param.h"
 #include "conf/params.h"
-#include "conf/source.h"
 #include "svc/topology.h"
 #include "tools/check.h"
 
-/* Lines of a text table that are no entries: a daemon skips them. */
-static void check_text(const char *where, const char *path, struct conf_errors *errors)
-{
-	struct str key = STR_INIT(SOURCE_MAX);
-	struct conf_errors found = { 0 };
-	struct source src;
-	struct span value;
-	struct err err;
-	size_t i;
-
-	if (source_open(&src, path, SOURCE_MAX, &err) == 0)
-		while (map_source_next(&src, MAP_SYNTAX_TABLE, &key, &value, &found))
-			;
-	for (i = 0; i < found.n; i++)
-		conf_error(errors, "%s: %s", where, found.v[i] + (conf_is_warning(found.v[i]) ? strlen(CONF_WARNING) : 0));
-	conf_errors_fini(&found);
-	source_fini(&src);
-	str_fini(&key);
-}
-
-struct wrong_rules {
+/* What a daemon would skip with a warning in the log, when it reads the table. */
+struct skipped {
 	const char *where;
 	struct conf_errors *errors;
 };
 
-static void note_rule(void *arg, enum log_level level, const char *line)
+static void note_skipped(void *arg, enum log_level level, const char *line)
 {
-	struct wrong_rules *w = arg;
+	struct skipped *s = arg;
 
-	conf_error(w->errors, "%s: %s", w->where, line + (conf_is_warning(line) ? strlen(CONF_WARNING) : 0));
+	conf_error(s->errors, "%s: %s", s->where, line + (conf_is_warning(line) ? strlen(CONF_WARNING) : 0));
 }
 
 static void check_table(const char *where, const char *type_name, struct htab *seen, struct conf_errors *errors)
 {
-	struct wrong_rules w = { where, errors };
+	struct skipped s = { where, errors };
 	struct map *m = NULL;
 	struct err err;
 	int rc;
 
 	if (htab_put(seen, span_z(type_name), seen))
 		return;
-	log_set_sink(note_rule, &w);
+	log_set_sink(note_skipped, &s);
 	rc = map_open(&m, type_name, &err);
 	log_set_sink(NULL, NULL);
 	if (rc < 0)
 		conf_error(errors, "%s%s: %s", err.kind == ERR_CONF && !strstr(err.msg, "does not exist") ? "" :
 			   "warning: ", where, err.msg);
-	else if (strncmp(type_name, "texthash:", 9) == 0)
-		check_text(where, type_name + 9, errors);
 	map_close(&m);
 }
 

@@ -1,7 +1,9 @@
 #include <getopt.h>
 #include <stdlib.h>
 
+#include "base/htab.h"
 #include "base/mem.h"
+#include "conf/macro.h"
 #include "conf/mastercf.h"
 #include "conf/nearest.h"
 #include "conf/param.h"
@@ -13,7 +15,7 @@
 static const char usage[] =
 	"usage: surat config [-dnxhj] [NAME...]     show parameters (-d defaults, -n set in main.cf, -x expanded,\n"
 	"                                           -h values only, -j JSON)\n"
-	"       surat config -e NAME=VALUE...       set parameters in main.cf\n"
+	"       surat config [-e] NAME=VALUE...     set parameters in main.cf\n"
 	"       surat config -X NAME...             take parameters out of main.cf (-# leaves them as comments)\n"
 	"       surat config -M [-j] [SERVICE...]   show the services of master.cf\n";
 
@@ -166,12 +168,21 @@ static void print_service(FILE *f, const struct mastercf_service *s)
 			fprintf(f, "    -o %s=%s\n", s->overrides[i].name, s->overrides[i].value);
 }
 
+/* "smtp", or as in postconf "smtp/inet" */
+static bool is_named(const char *name, const struct mastercf_service *s)
+{
+	size_t n = strlen(s->name);
+
+	return strncmp(name, s->name, n) == 0 &&
+	       (!name[n] || (name[n] == '/' && strcmp(name + n + 1, type_names[s->type]) == 0));
+}
+
 static bool is_wanted(char **names, const struct mastercf_service *s)
 {
 	if (!*names)
 		return true;
 	for (; *names; names++)
-		if (strcmp(*names, s->name) == 0)
+		if (is_named(*names, s))
 			return true;
 	return false;
 }
@@ -182,7 +193,7 @@ static int name_missing(struct tool *t, const struct mastercf *m, char **names)
 	size_t i;
 
 	for (; *names; names++) {
-		for (i = 0; i < m->n && strcmp(*names, m->v[i].name) != 0; i++)
+		for (i = 0; i < m->n && !is_named(*names, &m->v[i]); i++)
 			continue;
 		if (i == m->n)
 			rc = tool_fail(t, "config", "%s: there is no service '%s'", m->file, *names);
@@ -305,6 +316,54 @@ static int edit_one(struct tool *t, const struct options *o, struct conf *layer,
 	return status;
 }
 
+static void add_name(void *arg, struct span name)
+{
+	htab_put(arg, name, arg);
+}
+
+/* Names to which main.cf, master.cf or one of args refers. */
+static void collect_names(struct htab *names, const struct conf *c, struct span main_cf, const char *config_dir, char **args)
+{
+	struct str path = STR_INIT(4096), text = STR_INIT(1 << 20);
+	struct span name, classes, word;
+	struct err err;
+
+	macro_names(main_cf, add_name, names);
+	if (str_addf(&path, "%s/master.cf", config_dir) == 0 && source_slurp(&text, path.p, &err) == 0)
+		macro_names(str_span(&text), add_name, names);
+	if (conf_expand_name(&text, c, "smtpd_restriction_classes", &err) == 0)
+		for (classes = str_span(&text); macro_word(&classes, &word);)
+			add_name(names, word);
+	for (; *args; args++) {
+		macro_names(span_z(*args), add_name, names);
+		if (span_cut(span_z(*args), '=', &name, &classes) && span_eqz(span_trim(name), "smtpd_restriction_classes"))
+			while (macro_word(&classes, &word))
+				add_name(names, word);
+	}
+	str_fini(&path);
+	str_fini(&text);
+}
+
+/* Names of the postmaster's own are known before the values that refer to them are looked at. */
+static void define_names(struct conf *c, struct span main_cf, const char *config_dir, char **args)
+{
+	struct htab names = { 0 };
+	struct arena a = { 0 };
+	struct span name, value;
+	const char *z;
+
+	collect_names(&names, c, main_cf, config_dir, args);
+	for (; *args; args++) {
+		if (!span_cut(span_z(*args), '=', &name, &value) || !htab_get(&names, span_trim(name)))
+			continue;
+		z = arena_strndup(&a, span_trim(name).p, span_trim(name).n);
+		if (!conf_raw(c, z))
+			conf_define(c, z, arena_strndup(&a, span_trim(value).p, span_trim(value).n));
+	}
+	htab_fini(&names);
+	arena_fini(&a);
+}
+
 static int edit(struct tool *t, const struct options *o, char **args)
 {
 	struct conf_errors errors = { 0 };
@@ -320,6 +379,8 @@ static int edit(struct tool *t, const struct options *o, char **args)
 		status = tool_fail(t, "config", "the name of the configuration directory is too long");
 	else if (source_slurp(&text, path.p, &err) < 0)
 		status = tool_fail(t, "config", "%s", err.msg);
+	if (status == TOOL_OK && o->edit)
+		define_names(&c, str_span(&text), t->config_dir, args);
 	for (; *args && status == TOOL_OK; args++)
 		status = edit_one(t, o, &layer, &text, *args);
 	if (status == TOOL_OK && o->edit)
@@ -362,6 +423,9 @@ int cmd_config(struct tool *t, int argc, char **argv)
 		fputs(usage, t->err);
 		return TOOL_USAGE;
 	}
+	/* as postconf: an argument with "=" is an edit */
+	if (!o.services && !o.remove && !o.comment && *argv && strchr(*argv, '='))
+		o.edit = true;
 	if (o.edit || o.remove || o.comment)
 		return edit(t, &o, argv);
 	return o.services ? show_services(t, &o, argv) : show(t, &o, argv);

@@ -10,7 +10,7 @@
 
 static const char usage[] =
 	"usage: surat map [-a] [TYPE:]FILE...      build FILE.lmdb from FILE (-a: lines 'key: value', as in aliases)\n"
-	"       surat map -q KEY [-j] TYPE:NAME    ask a table; KEY - reads keys from standard input\n"
+	"       surat map -q KEY [-j] TYPE:NAME... ask tables until one has it; KEY - reads keys from standard input\n"
 	"       surat map -s [-j] [TYPE:]FILE      show all entries of a built table\n";
 
 /* "hash:/x" and "/x" both mean the file /x. */
@@ -126,7 +126,7 @@ static int ask(struct tool *t, struct map *m, const char *key, bool is_json, boo
 	return rc == MAP_FOUND ? TOOL_OK : TOOL_FAILED;
 }
 
-/* Postfix's postmap: status 0 when any key was found. */
+/* As postmap: status 0 when any key was found. */
 static int query(struct tool *t, const char *key, const char *name, bool is_json)
 {
 	struct map *m = NULL;
@@ -148,6 +148,18 @@ static int query(struct tool *t, const char *key, const char *name, bool is_json
 		free(line);
 	}
 	map_close(&m);
+	return status;
+}
+
+/* The first table that has the key; keys of standard input are asked of one table. */
+static int query_all(struct tool *t, const char *key, char **names, bool is_json)
+{
+	int status = TOOL_FAILED;
+
+	if (strcmp(key, "-") == 0 && names[1])
+		return tool_fail(t, "map", "keys of standard input are asked of one table");
+	for (; *names && status != TOOL_OK; names++)
+		status = query(t, key, *names, is_json);
 	return status;
 }
 
@@ -182,13 +194,13 @@ static int show(struct tool *t, const char *name, bool is_json)
 
 int cmd_map(struct tool *t, int argc, char **argv)
 {
-	bool is_aliases = false, is_json = false, shows = false;
+	bool is_aliases = false, is_json = false, shows = false, is_wrong = false;
 	const char *key = NULL;
 	int opt;
 
 	optind = 0;
 	opterr = 0;
-	while ((opt = getopt(argc, argv, "aq:sj")) != -1) {
+	while ((opt = getopt(argc, argv, "aq:sjnNouv")) != -1) {
 		if (opt == 'a')
 			is_aliases = true;
 		else if (opt == 'q')
@@ -197,15 +209,15 @@ int cmd_map(struct tool *t, int argc, char **argv)
 			shows = true;
 		else if (opt == 'j')
 			is_json = true;
-		else
-			optind = argc;
+		else if (opt == '?')
+			is_wrong = true;        /* -n, -N, -o, -u and -v are postmap's and change nothing here */
 	}
-	if (optind >= argc || (shows && key) || ((shows || key) && optind + 1 != argc)) {
+	if (is_wrong || optind >= argc || (shows && key) || (shows && optind + 1 != argc)) {
 		fputs(usage, t->err);
 		return TOOL_USAGE;
 	}
 	if (key)
-		return query(t, key, argv[optind], is_json);
+		return query_all(t, key, argv + optind, is_json);
 	if (shows)
 		return show(t, argv[optind], is_json);
 	return build_all(t, argv + optind, is_aliases);

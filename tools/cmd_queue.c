@@ -168,7 +168,7 @@ static void print_json_row(struct listing *l, const struct queue_msg *m, bool is
 
 	queue_id_print(id, m->id);
 	fprintf(out, "{\"queue_name\": \"%s\", \"queue_id\": \"%s\", \"arrival_time\": %llu, \"message_size\": %llu, "
-		"\"next_attempt\": %llu, \"sender\": ", m->held ? "hold" : is_active ? "active" : "deferred", id,
+		"\"forced_expire\": false, \"next_attempt\": %llu, \"sender\": ", m->held ? "hold" : is_active ? "active" : "deferred", id,
 		(unsigned long long)m->arrival_ms / 1000, (unsigned long long)m->size,
 		(unsigned long long)m->due_ms / 1000);
 	put_json(out, m->sender);
@@ -434,7 +434,7 @@ static int do_act(struct tool *t, struct ipc *c, enum adm_what what, const char 
 		rc = tool_fail(t, "queue", "%.*s", SPAN_ARG(in->text));
 	else if (in->count == 0 && id)
 		rc = tool_fail(t, "queue", "%s: there is no such message, or nothing to do for it", arg);
-	else
+	else if (!t->is_quiet)
 		fprintf(t->err, "%llu message%s %s\n", (unsigned long long)in->count, in->count == 1 ? "" : "s",
 			words[what]);
 	arena_fini(&a);

@@ -13,6 +13,7 @@ struct tool {
 	const char *config_dir;         /* -c, else MAIL_CONFIG, else /etc/surat */
 	FILE *out;                      /* stdout and stderr; tests read them */
 	FILE *err;
+	bool is_quiet;                  /* says nothing of what went well, for sendmail -q */
 };
 
 enum tool_status { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };

@@ -23,6 +23,7 @@ struct options {
 	bool takes_rcpts, ignores_dots;
 	const char *full_name;
 	const char *config_dir;
+	const char *queue_id;           /* of -qI, or NULL */
 	struct sendmail_envelope env;
 };
 
@@ -92,7 +93,10 @@ static int take_option(struct options *o, int opt, char *arg)
 	case 'R': return take_ret(o, arg);
 	case 'V': o->env.envid = arg; return 0;
 	case 'I': o->mode = MODE_ALIASES; return 0;
-	case 'q': o->mode = MODE_FLUSH; return 0;
+	case 'q':
+		o->mode = MODE_FLUSH;
+		o->queue_id = arg && arg[0] == 'I' ? arg + 1 : NULL;
+		return 0;
 	case '?': return usage("wrong options");
 	default: return 0;      /* options of old sendmail that change nothing here */
 	}
@@ -238,7 +242,7 @@ static int speak_smtp(const char *socket_path)
 static int run_tool(struct options *o, int (*fn)(struct tool *, int, char **), const char *z0, const char *z1)
 {
 	char *argv[] = { (char *)"queue", (char *)z0, (char *)z1, NULL };
-	struct tool t = { o->config_dir, stdout, stderr };
+	struct tool t = { o->config_dir, stdout, stderr, o->mode == MODE_FLUSH };
 
 	return fn(&t, z0 ? z1 ? 3 : 2 : 1, argv);
 }
@@ -297,7 +301,7 @@ int main(int argc, char **argv)
 		o.mode = MODE_ALIASES;
 	switch (o.mode) {
 	case MODE_MAILQ: return run_tool(&o, cmd_queue, "list", NULL);
-	case MODE_FLUSH: return run_tool(&o, cmd_queue, "retry", "ALL");
+	case MODE_FLUSH: return run_tool(&o, cmd_queue, "retry", o.queue_id ? o.queue_id : "ALL");
 	case MODE_ALIASES: return run_tool(&o, cmd_newaliases, NULL, NULL);
 	default: return with_configuration(&o, argc - optind, argv + optind);
 	}

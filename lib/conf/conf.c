@@ -215,17 +215,34 @@ static void set_mydomain(struct conf *c)
 	str_fini(&host);
 }
 
+/* A host name of one label takes mydomain, where main.cf has it. */
+static void set_myhostname(struct conf *c)
+{
+	struct str domain = STR_INIT(1024), full = STR_INIT(1300);
+	const struct conf_value *v = conf_find(c, "mydomain");
+	char host[256] = "localhost";
+	struct err err;
+
+	if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
+		snprintf(host, sizeof(host), "localhost");
+	if (!v || conf_expand(&domain, c, v->value, &err) < 0 || !is_host_name(str_span(&domain)))
+		(void)!(str_reset(&domain), str_addz(&domain, "localdomain"));
+	if (str_addf(&full, strchr(host, '.') ? "%s" : "%s.%s", host, domain.p) == 0)
+		put(c, SPAN_LIT("myhostname"), str_span(&full), NULL, 0);
+	str_fini(&domain);
+	str_fini(&full);
+}
+
 static void set_host_defaults(struct conf *c)
 {
-	char host[256] = "localhost", full[300];
-
-	if (!conf_find(c, "myhostname")) {
-		if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
-			snprintf(host, sizeof(host), "localhost");
-		snprintf(full, sizeof(full), "%s%s", host, strchr(host, '.') ? "" : ".localdomain");
-		put(c, SPAN_LIT("myhostname"), span_z(full), NULL, 0);
-	}
+	if (!conf_find(c, "myhostname"))
+		set_myhostname(c);
 	set_mydomain(c);
+}
+
+void conf_define(struct conf *c, const char *name, const char *value)
+{
+	put(c, span_z(name), span_z(value), "command line", 1);
 }
 
 int conf_set(struct conf *c, const char *name, const char *value, const char *file, unsigned line, struct err *err)

@@ -70,6 +70,9 @@ void conf_overlay(struct conf *c, const struct conf *base);
 int conf_set(struct conf *c, const char *name, const char *value, const char *file, unsigned line, struct err *err)
 	WARN_UNUSED;
 
+/* Sets a name of the postmaster's own, to which other values refer as $name. Source: conf.c */
+void conf_define(struct conf *c, const char *name, const char *value);
+
 /* Reads every value of this layer against the parameter table (at the bottom: every parameter) and adds what is wrong
  * to errors; -1 when anything is. Source: conf.c */
 int conf_check(const struct conf *c, struct conf_errors *errors);

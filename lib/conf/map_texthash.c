@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include "base/htab.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "conf/map_source.h"
 #include "conf/map_types.h"
@@ -25,11 +26,14 @@ static int load(struct texthash *t, struct err *err)
 	struct texthash fresh = { 0 };
 	struct span value;
 	struct source src;
+	size_t i;
 	int rc = source_open(&src, t->path, SOURCE_MAX, err);
 
 	while (rc == 0 && map_source_next(&src, MAP_SYNTAX_TABLE, &key, &value, &warnings))
 		if (!htab_get(&fresh.entries, str_span(&key)))
 			htab_put(&fresh.entries, str_span(&key), arena_strndup(&fresh.arena, value.p, value.n));
+	for (i = 0; i < warnings.n; i++)
+		log_warn("%s", warnings.v[i] + strlen(CONF_WARNING));
 	if (rc == 0) {
 		forget(t);
 		t->entries = fresh.entries;

@@ -134,10 +134,10 @@ static void put_header(struct out *o, const struct dsn_notice *n)
 	put_clean(o, span_sub(n->from_domain, 0, 255));
 	put(o, ">\r\nTo: <");
 	put_clean(o, span_sub(n->to, 0, 600));
-	put(o, ">\r\nSubject: %s\r\n", subjects[n->kind]);
+	put(o, ">\r\nSubject: %s\r\n", n->is_copy ? "Postmaster Copy: Undelivered Mail" : subjects[n->kind]);
 	put_date(o, "Date", n->now_ms);
 	put(o, "Message-ID: <%.*s>\r\n", SPAN_ARG(n->message_id));
-	put(o, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
+	put(o, "Auto-Submitted: auto-%s\r\nMIME-Version: 1.0\r\n", n->is_copy ? "generated" : "replied");
 	put(o, "Content-Type: multipart/report; report-type=%s;\r\n\tboundary=\"%.*s\"\r\n",
 	    n->utf8 ? "global-delivery-status" : "delivery-status", SPAN_ARG(n->boundary));
 	if (words_are_8bit(n) || original_is_8bit(n))
@@ -156,8 +156,11 @@ static void put_words(struct out *o, const struct dsn_notice *n)
 	put(o, "This is the mail system at host %.*s.\r\n\r\n", SPAN_ARG(n->hostname));
 	switch (n->kind) {
 	case DSN_FAILURE:
-		put(o, "Your message could not be delivered to one or more recipients. It is\r\nattached below.\r\n\r\n"
-		       "If you ask the postmaster for help, please include this problem report.\r\n");
+		if (n->is_copy)
+			put(o, "A message whose sender cannot be told could not be delivered.\r\n");
+		else
+			put(o, "Your message could not be delivered to one or more recipients. It is\r\nattached below.\r\n\r\n"
+			       "If you ask the postmaster for help, please include this problem report.\r\n");
 		break;
 	case DSN_DELAY:
 		put(o, "Your message has not been delivered yet to one or more recipients. You do\r\n"

@@ -37,6 +37,7 @@ struct dsn_notice {
 	uint64_t now_ms, arrival_ms;
 	uint64_t until_ms;              /* DSN_DELAY: when we shall give up */
 	bool utf8;                      /* the original needed SMTPUTF8 */
+	bool is_copy;                   /* for the postmaster, of a failure that its sender does not hear of */
 	/* lines end by LF, as in the queue and in a Maildir, and so do those of original */
 	bool lf;
 	bool full;                      /* return the whole original; else its header */

@@ -14,7 +14,8 @@ BROKEN, NOBODY = "broken@example.com", "nobody@example.com"     # a list of one 
 
 @pytest.fixture(scope="module")
 def suite():
-    settings = {"virtual_alias_maps": f"inline:{{ {{{BROKEN} = {IQBAL}, {NOBODY}}} }}"}
+    settings = {"virtual_alias_maps": f"inline:{{ {{{BROKEN} = {IQBAL}, {NOBODY}}} }}", "mydestination": "localhost",
+                "alias_maps": 'inline:{ outer=robot@localhost, {robot = "|exit 67"} }'}
     with Instance(users=USERS, settings=settings) as i:
         i.wait_ready()
         yield i
@@ -84,6 +85,14 @@ def test_notice(suite, name, mail, rcpt, to, action, whole):
     assert per_rcpt["Status"].startswith("2." if action == "delivered" else "5.")
     if "ORCPT" in rcpt:
         assert per_rcpt["Original-Recipient"].replace(" ", "") == "rfc822;Other+x@example.com"
+
+
+def test_command_of_a_nested_alias(suite):
+    """The notice names the alias whose command it was, and what that came of."""
+    m = send(suite, "", "outer@localhost", "")
+    text, status, _ = wait_for("a notice", lambda: notices(suite, m))[0].iter_parts()
+    assert "<robot@localhost> (expanded from <outer@localhost>):" in text.get_content().replace("\n    (", " (")
+    assert status.get_payload()[1]["Final-Recipient"] == "rfc822; robot@localhost"
 
 
 def test_no_notice_for_the_null_sender(suite):

@@ -175,7 +175,11 @@ def test_elsewhere_is_accepted_and_waits(suite):
         for user in (None, OTHER):
             done = sendmail(suite, *args, name=name, user=user)
             assert done.returncode == 0 and b"x@elsewhere.example" in done.stdout and b"Request" in done.stdout, (name, user, done)
-    assert sendmail(suite, "-q", user=OTHER).returncode == 0
+    done = sendmail(suite, "-q", user=OTHER)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")        # cron would mail it
+    queue_id = re.search(rb"^(\w+)", sendmail(suite, "-bp").stdout.splitlines()[1])[1].decode()
+    assert sendmail(suite, f"-qI{queue_id}").returncode == 0
+    assert sendmail(suite, "-qI1M813BNBD0000").returncode != 0
     if OTHER:
         surat = ["setpriv", "--reuid", "nobody", "--clear-groups", BUILD / "tools/surat", "queue"]
         for command in (["delete", "ALL"], ["hold", "ALL"], ["show", "1M813BNBD0000"]):

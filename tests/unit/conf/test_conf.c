@@ -1,5 +1,7 @@
 #include "cm.h"
 
+#include <unistd.h>
+
 #include "conf/conf.h"
 #include "conf/params.h"
 #include "tmpdir.h"
@@ -158,6 +160,30 @@ static void test_origin_and_snapshot(void **state)
 	tmpdir_remove(&t);
 }
 
+/* As in Postfix a host of one label is in mydomain, where main.cf has that. */
+static void test_host_in_domain(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "mydomain = ex.org\n", "ex.org" }, { "own = ex.net\nmydomain = $own\n", "ex.net" },
+		{ "mydomain = $mydomain\n", "localdomain" }, { "", "localdomain" },
+	};
+	char host[256] = "", want[300];
+	size_t i;
+
+	assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct conf_errors errors = { 0 };
+		struct conf c;
+
+		print_message("# %s\n", rows[i][0]);
+		snprintf(want, sizeof(want), strchr(host, '.') ? "%s" : "%s.%s", host, rows[i][1]);
+		assert_int_equal(conf_parse(&c, "main.cf", span_z(rows[i][0]), &errors), 0);
+		expect(&c, "myhostname", want);
+		conf_fini(&c);
+		conf_errors_fini(&errors);
+	}
+}
+
 /* Names that Postfix knows without anybody setting them. */
 static void test_facts(void **state)
 {
@@ -277,6 +303,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_missing_file),
 	cmocka_unit_test(test_debian),
 	cmocka_unit_test(test_origin_and_snapshot),
+	cmocka_unit_test(test_host_in_domain),
 	cmocka_unit_test(test_facts),
 	cmocka_unit_test(test_overlay),
 	cmocka_unit_test(test_host_names),

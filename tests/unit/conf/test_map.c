@@ -178,6 +178,8 @@ static const struct {
 	{ "pcre:", "/a/ $1x\n", "names a pair of parentheses" },
 	{ "pcre:", "if /(/\n/a/ wrong\nendif\n", "table:1: in pattern '('" },
 	{ "pcre:", "if !/(/\n/a/ wrong\nendif\n", "table:1: in pattern '('" },
+	{ "texthash:", "a ok\nb\n", "table:2: this line is not of the form 'key value'" },
+	{ "texthash:", "a ok\nb: x\n", "table:2: 'b:' ends with a colon" },
 	{ "pcre:", "if /b/\n/a/ wrong\nendif x\n", "table:3: unexpected text behind endif" },
 };
 

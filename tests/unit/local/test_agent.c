@@ -678,6 +678,7 @@ static void test_mail_spool(void **state)
 	struct conf *old = q.d.conf;
 	char more[200];
 	const char *text = "";
+	size_t at;
 
 	make_dir("spool", 0);
 	assert_int_equal(chmod(in_root("spool"), 01777), 0);
@@ -691,6 +692,11 @@ static void test_mail_spool(void **state)
 	assert_non_null(text);
 	assert_ptr_equal(strstr(text, "From sender@example.org  "), text);
 	assert_non_null(strstr(text, "\n>From here on\nbody\n\n"));
+	put_file("tito/.forward", "\\tito, a@example.org", TITO, 0644);
+	at = strlen(q.log);
+	ask_one((struct ask){ .rcpts = { to_user("tito", "") } });
+	assert_non_null(strstr(q.log + at, "status=sent (delivered to mailbox)"));
+	assert_non_null(strstr(q.log + at, "status=sent (forwarded as "));
 	put_file("tito/.forward", "iqbal@example.org, ~/copy\n", TITO, 0644);
 	snprintf(more, sizeof(more), "0::iqbal@example.org;2:tito:%s/tito/copy;", root);
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news, more);

@@ -94,6 +94,20 @@ static void failure(void **state)
 	free(p.text);
 }
 
+static void copy_for_the_postmaster(void **state)
+{
+	const struct dsn_rcpt r = { .action = DSN_ACT_FAILED, .addr = SPAN_LIT("a@b"), .status = SPAN_LIT("5.1.1") };
+	struct dsn_notice n = notice(&r, 1);
+	struct parts p;
+
+	n.is_copy = true;
+	p = split(&n);
+	has(p.header, "Subject: Postmaster Copy: Undelivered Mail\r\n");
+	has(p.header, "Auto-Submitted: auto-generated\r\n");
+	assert_null(strstr(p.words, "Your message"));
+	free(p.text);
+}
+
 static void kinds(void **state)
 {
 	static const struct { enum dsn_kind kind; enum dsn_action action; const char *status, *subject,
@@ -234,7 +248,7 @@ static void status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(failure), cmocka_unit_test(kinds), cmocka_unit_test(injection),
+		cmocka_unit_test(failure), cmocka_unit_test(kinds), cmocka_unit_test(copy_for_the_postmaster), cmocka_unit_test(injection),
 		cmocka_unit_test(long_words_fold),
 		cmocka_unit_test(eight_bit), cmocka_unit_test(line_ends_of_the_queue),
 		cmocka_unit_test(limit_leaves_nothing), cmocka_unit_test(status),

@@ -74,10 +74,12 @@ static void holders(void **state)
 	assert_int_equal(expand(&m, 0, to, 1, NULL, false, &a, &err), 0);
 	assert_int_equal(expand_rcpt(&m, 1, &list, false, SPAN_NULL, false, 100, &a, &err), 0);
 	assert_int_equal(expand_rcpt(&m, 2, &command, false, SPAN_NULL, false, 100, &a, &err), 0);
-	assert_true(span_eqz(expand_holder(&m, &m.rcpts[0]), "l@x"));
-	assert_true(span_eqz(expand_holder(&m, &m.rcpts[3]), "robot@x"));
+	assert_true(span_eqz(expand_holder(&m, &m.rcpts[0], "h", &a), "l@x"));
+	assert_true(span_eqz(expand_holder(&m, &m.rcpts[3], "h", &a), "robot@x"));
+	m.rcpts[1].addr = SPAN_LIT("robot");
+	assert_true(span_eqz(expand_holder(&m, &m.rcpts[3], "h", &a), "robot@h"));
 	m.rcpts[2].parent = 77;
-	assert_int_equal(expand_holder(&m, &m.rcpts[3]).n, 0);
+	assert_int_equal(expand_holder(&m, &m.rcpts[3], "h", &a).n, 0);
 	arena_fini(&a);
 }
 

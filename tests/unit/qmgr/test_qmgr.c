@@ -797,6 +797,7 @@ static void postmaster_hears_of_lost_notices(void **state)
 	UNTIL(r, r->local.n == 1);
 	assert_string_equal(r->local.jobs[0].sender, "double-bounce@x");
 	assert_string_equal(r->local.jobs[0].rcpts, "postmaster@x");
+	assert_non_null(strstr(r->local.jobs[0].body, "Subject: Postmaster Copy: Undelivered Mail\n"));
 }
 
 int main(void)

@@ -227,6 +227,7 @@ static void json(void **state)
 		assert_string_equal(json_string_value(json_object_get(o, "queue_id")), f->ids[i]);
 		assert_string_equal(json_string_value(json_object_get(o, "queue_name")), queues[i]);
 		assert_int_equal(json_array_size(json_object_get(o, "recipients")), 1);
+		assert_true(json_is_false(json_object_get(o, "forced_expire")));
 		json_decref(o);
 		i++;
 	}

@@ -145,6 +145,16 @@ static void test_config_edits(void **state)
 	expect(&r, "config|-e|smtpd_timeout=soon", TOOL_FAILED, "", "'soon' is not a time");
 	expect(&r, "config|-e|smtpd_tiemout=1s", TOOL_FAILED, "", "did you mean 'smtpd_timeout'?");
 	expect(&r, "config|-e|smtpd_recipient_restrictions=permit_everything", TOOL_FAILED, "", "permit_everything");
+	expect(&r, "config|smtpd_timeout=9m", TOOL_OK, "", "");
+	expect(&r, "config|smtpd_timeout", TOOL_OK, "smtpd_timeout = 9m\n", "");
+	expect(&r, "config|-e|own=a.org|mydestination=$own, b|other=x", TOOL_FAILED, "", "unknown parameter 'other'");
+	expect(&r, "config|-e|mydestination=$own, b", TOOL_FAILED, "", "'$own' is not a known name");
+	expect(&r, "config|-e|mydestination=$own, b|own=a.org", TOOL_OK, "", "");
+	expect(&r, "config|-e|own=c.org", TOOL_OK, "", "");
+	expect(&r, "config|-x|mydestination", TOOL_OK, "mydestination = c.org, b\n", "");
+	expect(&r, "config|-e|smtpd_restriction_classes=mine|mine=reject", TOOL_OK, "", "");
+	expect(&r, "config|-X|smtpd_restriction_classes|mine|mydestination|own", TOOL_OK, "", "");
+	expect(&r, "config|-e|smtpd_timeout = 7m|mydestination=a, b", TOOL_OK, "", "");
 	expect(&r, "config|-e|biff = no", TOOL_OK, "", "'biff' has no effect");
 	expect(&r, "config|biff", TOOL_OK, "biff = no\n", "");
 	expect(&r, "config|-X|biff", TOOL_OK, "", "");
@@ -155,6 +165,8 @@ static void test_config_edits(void **state)
 	expect(&r, "config|smtpd_timeout", TOOL_OK, "smtpd_timeout = 7m\n", "");
 	expect(&r, "config|-X|smtpd_timeout", TOOL_OK, "", "");
 	expect(&r, "config|-M|smtp", TOOL_OK, "smtp ", "");
+	expect(&r, "config|-M|smtp/inet", TOOL_OK, "smtp ", "");
+	expect(&r, "config|-M|smtp/unix", TOOL_FAILED, "", "there is no service 'smtp/unix'");
 	expect(&r, "config|-M|nosuch", TOOL_FAILED, "", "/master.cf: there is no service 'nosuch'");
 	expect(&r, "config|smtpd_timeout|-c|/nowhere", TOOL_FAILED, "", "cannot read /nowhere/main.cf: No such file");
 	expect(&r, "config|-d|smtpd_timeout|-c|/nowhere", TOOL_OK, "smtpd_timeout = 300s\n", "");
@@ -175,6 +187,10 @@ static void test_map(void **state)
 	expect(&r, "map|hash:@/virtual", TOOL_OK, "virtual.lmdb: 2 entries\n", "");
 	expect(&r, "map|-q|C|hash:@/virtual", TOOL_OK, "d\n", "");
 	expect(&r, "map|-q|nobody|@/virtual", TOOL_FAILED, "", "");
+	expect(&r, "map|-q|c|@/virtual|static:y", TOOL_OK, "d\n", "");
+	expect(&r, "map|-vq|nobody|@/virtual|static:y", TOOL_OK, "y\n", "");
+	expect(&r, "map|-q|-|@/virtual|static:y", TOOL_FAILED, "", "one table");
+	expect(&r, "map|-fq|c|@/virtual", TOOL_USAGE, "", "usage: ");
 	expect(&r, "map|-q|x|-j|static:y", TOOL_OK, "{\"key\":\"x\",\"value\":\"y\"}\n", "");
 	expect(&r, "map|-q|x|fail:y", TOOL_FAILED, "", "surat map: fail:y: this table always fails");
 	expect(&r, "map|-s|@/virtual", TOOL_OK, "a@x\tb\nc\td\n", "");
