@@ -283,12 +283,19 @@ static void finish_check(struct exchange *x, enum passdb_rc rc, struct work_answ
 	}
 }
 
-/* In the form of passdb_check's lines, which fail2ban's filter for Dovecot knows; it wants letters before "(". */
-static void log_digest_failure(struct exchange *x)
+static bool is_plaintext(const struct exchange *x)
 {
+	return strcmp(x->mech, "PLAIN") == 0 || strcmp(x->mech, "LOGIN") == 0;
+}
+
+/* In the form of passdb_check's lines, which fail2ban's filter for Dovecot knows; it wants letters before "(". */
+static void log_sasl_failure(struct exchange *x)
+{
+	/* of PLAIN and LOGIN: broken ones, and those who would act for another; nobody was looked up */
+	const char *why = is_plaintext(x) ? "invalid credentials" : x->is_found ? "Password mismatch" : "unknown user";
+
 	if (x->chain->settings->auth.auth_verbose && x->names.full)
-		log_info("sasl(%s,%s): %s", x->names.full, x->who,
-			 x->is_found ? "Password mismatch" : "unknown user");
+		log_info("sasl(%s,%s): %s", x->names.full, x->who, why);
 }
 
 static void take_result(struct exchange *x, int rc, const char *out, unsigned n, struct work_answer *out_r)
@@ -307,7 +314,7 @@ static void take_result(struct exchange *x, int rc, const char *out, unsigned n,
 	} else if (rc == SASL_NOMEM || rc == SASL_UNAVAIL) {
 		refuse(out_r, WORK_TEMP, "Temporary authentication failure");
 	} else {
-		log_digest_failure(x);
+		log_sasl_failure(x);
 		refuse_login(x, out_r);
 	}
 }

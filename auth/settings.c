@@ -108,6 +108,15 @@ static int check_format(const struct settings *s, struct err *err)
 		       s->auth.auth_username_format);
 }
 
+static int check_home(const struct settings *s, struct err *err)
+{
+	struct str path = STR_INIT(ACCOUNT_PATH_MAX);
+	int rc = mail_location_vars(&path, span_z(s->home), SPAN_LIT("user@example.com"), NULL, err);
+
+	str_fini(&path);
+	return rc < 0 ? err_wrap(err, "mail_home") : 0;
+}
+
 int settings_read(struct settings *out_r, const struct conf *c, bool is_root, struct err *err)
 {
 	struct settings *s = out_r;
@@ -125,7 +134,10 @@ int settings_read(struct settings *out_r, const struct conf *c, bool is_root, st
 		s->home = arena_printf(&s->arena, "%s/%%d/%%n", s->global.virtual_mailbox_base);
 	if (!s->home[0])
 		s->home = "/var/mail/vhosts/%d/%n";
-	return 0;
+	if (check_home(s, err) == 0)
+		return 0;
+	settings_fini(s);
+	return -1;
 }
 
 void settings_fini(struct settings *s)

@@ -214,8 +214,7 @@ static void say_end(const struct session *s)
 	struct str line = STR_INIT(2000);
 
 	add_name(s, &line);
-	(void)!str_addf(&line, "%s%s ", s->state == SESSION_LOGOUT ? "" : "Disconnected: ",
-			s->reason ? s->reason : "Connection closed");
+	(void)!str_addf(&line, "Disconnected: %s ", s->reason ? s->reason : "Connection closed");
 	session_add_statistics(s, &line);
 	log_info("%s", line.p);
 	str_fini(&line);

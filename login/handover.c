@@ -20,11 +20,11 @@ static void serve(struct session *s, const struct session_started *m, int *fd)
 	session_end(s, "Login");
 }
 
-static void given_up(struct session *s)
+static void given_up(struct session *s, const char *reason)
 {
 	s->proto->refuse(s, REFUSE_FAILED);
 	s->obstacle = "internal failure, 1 successful auths";
-	session_end(s, "Disconnected: Internal login failure");
+	session_end(s, reason);
 }
 
 static void on_started(void *arg, enum ipc_rc rc, const void *reply, int *fd)
@@ -35,10 +35,13 @@ static void on_started(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	session_resume(s);
 	if (rc == IPC_OK && m->status == MSG_OK && (!s->is_tls || *fd >= 0)) {
 		serve(s, m, fd);
+	} else if (rc == IPC_OK && m->status == SESSION_FULL) {
+		s->proto->refuse(s, REFUSE_FULL);
+		given_up(s, "Disconnected: Maximum number of connections from user+IP exceeded (mail_max_userip_connections)");
 	} else {
 		s->proto->failed(s, rc == IPC_OK && m->status == MSG_NO ? AUTH_REFUSED : AUTH_TEMP,
 				 rc == IPC_OK ? m->text : SPAN_NULL);
-		given_up(s);
+		given_up(s, "Disconnected: Internal login failure");
 	}
 	session_run(s);
 }
@@ -79,5 +82,5 @@ void handover_start(struct session *s, struct span ticket)
 	if (fd >= 0)
 		close(fd);
 	s->proto->failed(s, AUTH_TEMP, SPAN_NULL);
-	given_up(s);
+	given_up(s, "Disconnected: Internal login failure");
 }

@@ -316,6 +316,7 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_NO_MECHANISM] = "NO Unsupported authentication mechanism.",
 		[REFUSE_BAD_BASE64] = "BAD Invalid base64 data in authentication response.",
 		[REFUSE_CANCELLED] = "BAD Authentication aborted by client.",
+		[REFUSE_FULL] = "NO [LIMIT] Maximum number of connections from user+IP exceeded (mail_max_userip_connections)",
 		[REFUSE_FAILED] = "* BYE Disconnected.",
 	};
 

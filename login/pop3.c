@@ -207,6 +207,7 @@ static void refuse(struct session *s, enum refusal why)
 		[REFUSE_NO_MECHANISM] = "Unsupported authentication mechanism.",
 		[REFUSE_BAD_BASE64] = "Invalid base64 data in authentication response.",
 		[REFUSE_CANCELLED] = "Authentication aborted by client.",
+		[REFUSE_FULL] = "[IN-USE] Maximum number of connections from user+IP exceeded (mail_max_userip_connections)",
 		[REFUSE_FAILED] = NULL, /* RFC 1939 has no last word */
 	};
 

@@ -11,7 +11,7 @@ struct session;
 
 /* Why a session is refused or ends early; the protocol finds the words. */
 enum refusal { REFUSE_LINE_TOO_LONG, REFUSE_TIMEOUT, REFUSE_TOO_MANY_BAD, REFUSE_TOO_MANY_CONNECTIONS, REFUSE_PLAINTEXT,
-	       REFUSE_NO_MECHANISM, REFUSE_BAD_BASE64, REFUSE_CANCELLED, REFUSE_FAILED };
+	       REFUSE_NO_MECHANISM, REFUSE_BAD_BASE64, REFUSE_CANCELLED, REFUSE_FULL, REFUSE_FAILED };
 
 struct protocol {
 	const char *name;               /* service for auth, tickets and ALPN: "pop3" */

@@ -4,12 +4,70 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int add_var(struct str *out, char c, struct span name, const char *home, struct err *err)
+/* Dovecot's %[[-offset.]width][L|U]x, with a letter or a name in braces. */
+struct var {
+	char what;
+	bool is_upper, is_from_end;
+	size_t offset, width;           /* width 0: all */
+};
+
+static size_t read_digits(struct span t, size_t *i)
+{
+	size_t v = 0;
+
+	for (; *i < t.n && t.p[*i] >= '0' && t.p[*i] <= '9' && v <= ACCOUNT_PATH_MAX; ++*i)
+		v = v * 10 + (size_t)(t.p[*i] - '0');
+	return v;
+}
+
+static char long_name(struct span name)
+{
+	static const struct {
+		const char *name;
+		char what;
+	} names[] = { { "user", 'u' }, { "username", 'n' }, { "domain", 'd' }, { "home", 'h' } };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		if (span_eqz(name, names[i].name))
+			return names[i].what;
+	}
+	return '{';
+}
+
+/* Reads what stands behind a '%' at *i, and moves behind it. */
+static int read_var(struct var *v, struct span t, size_t *i, struct err *err)
+{
+	ptrdiff_t brace;
+
+	*v = (struct var){ .is_from_end = *i < t.n && t.p[*i] == '-' };
+	*i += v->is_from_end;
+	v->width = read_digits(t, i);
+	if (*i < t.n && t.p[*i] == '.') {
+		++*i;
+		v->offset = v->width;
+		v->width = read_digits(t, i);
+	}
+	for (; *i < t.n && (t.p[*i] == 'L' || t.p[*i] == 'U'); ++*i)
+		v->is_upper = t.p[*i] == 'U';
+	if (*i >= t.n)
+		return err_set(err, ERR_CONF, "\"%.*s\" ends in an open %%", SPAN_ARG(t));
+	v->what = t.p[(*i)++];
+	brace = v->what == '{' ? span_chr(span_from(t, *i), '}') : -1;
+	if (brace >= 0) {
+		v->what = long_name(span_sub(t, *i, (size_t)brace));
+		*i += (size_t)brace + 1;
+	}
+	return 0;
+}
+
+static int add_var(struct str *out, const struct var *var, struct span name, const char *home, struct err *err)
 {
 	struct span local, domain, v;
+	size_t i, from;
 
 	account_name_split(name, &local, &domain);
-	switch (c) {
+	switch (var->what) {
 	case 'u':
 		v = name;
 		break;
@@ -28,34 +86,38 @@ static int add_var(struct str *out, char c, struct span name, const char *home, 
 		v = span_z(home);
 		break;
 	default:
-		return err_set(err, ERR_CONF, "unknown variable %%%c", c);
+		return err_set(err, ERR_CONF, "unknown variable %%%c: %%u, %%n, %%d and %%h are known", var->what);
 	}
-	return str_add_span(out, v) < 0 ? err_set(err, ERR_CONF, "the expanded value is too long") : 0;
+	from = !var->is_from_end ? var->offset : v.n > var->offset ? v.n - var->offset : 0;
+	v = span_sub(v, from, var->width ? var->width : v.n);
+	for (i = 0; i < v.n; i++) {
+		bool is_lower = v.p[i] >= 'a' && v.p[i] <= 'z';
+
+		if (str_addc(out, var->is_upper && is_lower ? (char)(v.p[i] - 32) : v.p[i]) < 0)
+			return err_set(err, ERR_CONF, "the expanded value is too long");
+	}
+	return 0;
 }
 
 int mail_location_vars(struct str *out, struct span template, struct span name, const char *home, struct err *err)
 {
+	struct var var = { .what = 'h' };
 	size_t i = 0;
 
 	if (span_eqz(template, "~") || span_starts(template, "~/")) {
-		if (add_var(out, 'h', name, home, err) < 0)
+		if (add_var(out, &var, name, home, err) < 0)
 			return -1;
 		i = 1;
 	}
-	for (; i < template.n; i++) {
-		char c = template.p[i];
+	while (i < template.n) {
+		char c = template.p[i++];
 
 		if (c != '%') {
 			if (str_addc(out, c) < 0)
 				return err_set(err, ERR_CONF, "the expanded value is too long");
-			continue;
-		}
-		if (++i < template.n && template.p[i] == 'L')
-			i++;
-		if (i >= template.n)
-			return err_set(err, ERR_CONF, "\"%.*s\" ends in an open %%", SPAN_ARG(template));
-		if (add_var(out, template.p[i], name, home, err) < 0)
+		} else if (read_var(&var, template, &i, err) < 0 || add_var(out, &var, name, home, err) < 0) {
 			return -1;
+		}
 	}
 	return 0;
 }
@@ -115,7 +177,8 @@ int mail_location_expand(struct mail_location *out_r, const struct account *a, c
 		} else if (span_starts(part, "INDEX=")) {
 			if (expand_path(&out_r->index, span_from(part, strlen("INDEX=")), a, arena, err) < 0)
 				return err_wrap(err, "INDEX of %s", a->name);
-		} else if (!span_eqz(part, "LAYOUT=Maildir++")) {
+		} else if (!span_eqz(part, "LAYOUT=Maildir++") && !span_starts(part, "VOLATILEDIR=") &&
+			   !span_starts(part, "LISTINDEX=")) {
 			return err_set(err, ERR_CONF, "mail location of %s: unknown option \"%.*s\"", a->name,
 				       SPAN_ARG(part));
 		}

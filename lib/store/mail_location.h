@@ -15,8 +15,9 @@ struct mail_location {
 };
 
 /* Appends template with %u (whole name), %n (before @), %d (after @, may be empty), %h (home), %% and a leading ~/
- * expanded; %L before a letter is accepted (names are lower case already). -1 ERR_CONF for another variable, or for
- * %h and ~ when home is NULL. name must be folded: then no value brings '/' or ".." of its own.
+ * expanded; %{user}, %{username}, %{domain} and %{home} are the same. Before the letter or brace may stand an offset and
+ * a width as in %1n, %2.1n and %-2.2n, and L or U for case. -1 ERR_CONF for another variable, or for %h and ~ when home is
+ * NULL. name must be folded: then no value brings '/' or a whole ".." of its own; the caller checks the path.
  * Source: mail_location.c */
 int mail_location_vars(struct str *out, struct span template, struct span name, const char *home, struct err *err)
 	WARN_UNUSED;

@@ -17,7 +17,9 @@ enum msg_session { MSG_SESSION_START = 0x700, MSG_SESSION_STARTED };
 	STR(S, tag) STR(S, capa) STR(S, input)
 IPC_STRUCT(session_start, SESSION_START_FIELDS)
 
-/* status: enum msg_status. MSG_OK: the child answers the client from here on (it says +OK itself). */
+#define SESSION_FULL 3u         /* as MSG_TEMP: the user has as many sessions from there as mail_max_userip_connections allows */
+
+/* status: enum msg_status or SESSION_FULL. MSG_OK: the child answers the client from here on (it says +OK itself). */
 #define SESSION_STARTED_FIELDS(S, U64, STR, LIST) U64(S, status) U64(S, pid) STR(S, text)
 IPC_STRUCT(session_started, SESSION_STARTED_FIELDS)
 

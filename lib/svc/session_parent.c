@@ -52,7 +52,7 @@ static void end_request(struct session_request *r)
 	free(r);
 }
 
-static void answer(struct session_request *r, enum msg_status status, pid_t pid, struct span text, int *fd)
+static void answer(struct session_request *r, uint64_t status, pid_t pid, struct span text, int *fd)
 {
 	struct session_started m = { .status = status, .pid = pid > 0 ? (uint64_t)pid : 0, .text = text };
 
@@ -62,7 +62,7 @@ static void answer(struct session_request *r, enum msg_status status, pid_t pid,
 		close(*fd);
 }
 
-static void refuse(struct session_request *r, enum msg_status status, struct span text)
+static void refuse(struct session_request *r, uint64_t status, struct span text)
 {
 	struct session_parent *p = r->p;
 
@@ -135,7 +135,7 @@ static void on_user(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 		return;
 	}
 	if (u->status != MSG_OK) {
-		refuse(r, (enum msg_status)u->status, u->text);
+		refuse(r, u->status, u->text);
 		return;
 	}
 	if (p->is_root && (u->uid == 0 || u->uid > UINT32_MAX - 1 || u->gid > UINT32_MAX - 1)) {
@@ -147,8 +147,7 @@ static void on_user(void *arg, enum ipc_rc rc, const void *reply, int *fd)
 	if (session_parent_is_full(p, &r->start)) {
 		log_info("%s(%s)<%s>: too many connections from %s (mail_max_userip_connections=%llu)", p->kind->service,
 			 r->start.user, r->start.session, r->start.remote, (unsigned long long)p->max_per_user);
-		refuse(r, MSG_TEMP, SPAN_LIT("Maximum number of connections from user+IP exceeded "
-					     "(mail_max_userip_connections)"));
+		refuse(r, SESSION_FULL, SPAN_NULL);
 		return;
 	}
 	start_session(r);

@@ -25,9 +25,11 @@ STRANGER = "127.0.0.2"          # not the server's address, so not a secured cli
 def suite():
     """Also with a user whose password is there in clear, which CRAM-MD5 needs."""
     i = Instance(users=USERS, settings={"disable_plaintext_auth": "yes", "login_max_failures": "3", "imap_id_log": "*", "max_idle": "0",
+                                        "auth_verbose": "yes",
                                         "auth_mechanisms": "plain login cram-md5 scram-sha-256"})
     passwd = i.etc / "passwd-file"
-    passwd.write_text(f"{KUNO}:{{PLAIN}}sandi\n")
+    passwd.write_text(f"{KUNO}:{{PLAIN}}sandi\nbound@example.com:{{PLAIN}}sandi::::::allow_nets=127.0.0.2,10.0.0.0/8\n"
+                      "locked@example.com:!{PLAIN}sandi::::::\nfaulty@example.com:{PLAIN}sandi:5000:::::\n")
     if IS_ROOT:
         os.chown(passwd, pwd.getpwnam("_surat-auth").pw_uid, -1)
     passwd.chmod(0o600)
@@ -218,6 +220,30 @@ def test_wrong_passwords(suite):
     assert "salah" not in suite.log_text()
 
 
+@pytest.mark.parametrize("name,source,want,line", [
+    ("bound", "127.0.0.2", "OK ", "Login: user=<bound@example.com>"),
+    ("bound", "127.0.0.5", "NO [AUTHENTICATIONFAILED]", "sasl(bound@example.com,127.0.0.5): allow_nets check failed"),
+    ("locked", "127.0.0.5", "NO [AUTHENTICATIONFAILED]", "passwd-file(locked@example.com,127.0.0.5): Password mismatch"),
+    ("faulty", "127.0.0.5", "NO [UNAVAILABLE]", ":4: user faulty@example.com: a uid and a gid go together"),
+])
+def test_lines_of_a_passwd_file(suite, name, source, want, line):
+    since = len(suite.log_text())
+    with Imap(suite, source=source) as w:
+        w.tagged("STARTTLS")
+        w.starttls(trusting())
+        assert w.tagged(f"LOGIN {name}@example.com sandi")[0].startswith(want)
+    suite.wait_log(line, since=since)
+
+
+def test_another_identity(suite):
+    """Nobody may act for somebody else (RFC 4616), for himself everybody may."""
+    since = len(suite.log_text())
+    with Imap(suite) as w:
+        assert w.tagged("AUTHENTICATE PLAIN " + b64(f"{IQBAL}\0{TITO}\0{USERS[TITO]}"))[0].startswith("NO [AUTHENTICATIONFAILED]")
+        suite.wait_log(f"sasl({TITO},127.0.0.1): invalid credentials", since=since)
+        assert w.tagged("AUTHENTICATE PLAIN " + b64(f"tito\0{TITO}\0{USERS[TITO]}"))[0].startswith("OK ")
+
+
 def test_privacy(suite):
     with Imap(suite, source=STRANGER) as w:
         for line in (f"LOGIN tito {USERS[TITO]}", "AUTHENTICATE PLAIN " + b64(f"\0{TITO}\0{USERS[TITO]}")):
@@ -345,8 +371,9 @@ def test_limit_per_user_and_address(suite):
             assert w.tagged(f"LOGIN iqbal {USERS[IQBAL]}")[0].startswith("OK "), k
         w = stack.enter_context(Imap(suite, "imaps"))
         got, _ = w.tagged(f"LOGIN iqbal {USERS[IQBAL]}")
-        assert got.startswith("NO [UNAVAILABLE]") and "mail_max_userip_connections" in got
+        assert got.startswith("NO [LIMIT]") and "mail_max_userip_connections" in got
         assert w.rest() == b"* BYE Disconnected.\r\n"
+        suite.wait_log("Disconnected: Maximum number of connections from user+IP exceeded (mail_max_userip_connections) (internal failure, ")
         other = stack.enter_context(Imap(suite, "imaps", STRANGER))
         assert other.tagged(f"LOGIN iqbal {USERS[IQBAL]}")[0].startswith("OK ")
         # a limit of each protocol: POP3 counts for itself

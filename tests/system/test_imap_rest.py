@@ -202,7 +202,7 @@ def test_one_session_in_the_log(suite):
             w.tagged("NOOP")
             rest(suite)
         w.tagged("LOGOUT")
-    wait_for("the end is in the log", lambda: f"<{session}>: Logged out" in suite.log_text()[since:])
+    wait_for("the end is in the log", lambda: f"<{session}>: Disconnected: Logged out" in suite.log_text()[since:])
     lines = [x for x in suite.log_text()[since:].splitlines() if f"<{session}>" in x]
     assert len(lines) == 2, lines
     # a, blank, three NOOPs and a LOGOUT with their ends

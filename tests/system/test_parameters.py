@@ -115,7 +115,7 @@ def test_mailbox(suite):
     assert re.search(rb"STORAGE \d+ 1024", quota) and re.search(rb"MESSAGE \d+ 40", quota)       # quota_storage, quota_messages
     m.append("INBOX", None, None, b"Subject: x\r\n\r\none\r\ntwo\r\n")
     m.logout()
-    suite.wait_log(": Logged out bye ")                                             # imap_logout_format
+    suite.wait_log(": Disconnected: Logged out bye ")                               # imap_logout_format
     p = poplib.POP3("127.0.0.1", suite.port("pop3"))
     assert b"Hello from example.com" in p.getwelcome()
     p.user(TITO)

@@ -39,4 +39,4 @@ C: a12 LOGOUT
 S: * BYE <*>
 S: a12 OK <*>
 @eof
-@log >: Logged out in=
+@log >: Disconnected: Logged out in=

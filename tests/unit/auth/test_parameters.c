@@ -140,6 +140,12 @@ static void test_refused(void **state)
 	assert_string_equal(err.msg, "auth_username_format: '%Lu@x' is none of %u, %Lu, %n and %Ln");
 	conf_fini(&c);
 	conf_errors_fini(&errors);
+	c = (struct conf){ .dir = "/etc/surat" };
+	assert_int_equal(conf_parse(&c, "main.cf", SPAN_LIT("mail_home = /v/%q\n"), &errors), 0);
+	assert_int_equal(settings_read(&s, &c, true, &err), -1);
+	assert_string_equal(err.msg, "mail_home: unknown variable %q: %u, %n, %d and %h are known");
+	conf_fini(&c);
+	conf_errors_fini(&errors);
 }
 
 int main(void)
