@@ -4,8 +4,8 @@
 
 #include "local/pool.h"
 
-/* Letters that may be under way at once. */
-#define AGENT_CREDITS 64
+/* Letters that may be under way at once; qmgr lends half of them to one user at most. */
+#define AGENT_CREDITS 128
 
 /* Caller's memory at a fixed address, zeroed. */
 struct agent {

@@ -407,12 +407,25 @@ static void fail_work(struct pool *p, const struct pool_work *w, const char *tex
 	}
 }
 
+/* A user's commands get a process while they have fewer than are free: half of all at most, so that others find one. */
+static bool has_share(const struct pool *p, const struct target *t)
+{
+	uint64_t busy = 0, own = 0;
+
+	for (const struct pool_worker *w = p->workers; w; w = w->next) {
+		busy += w->items != NULL;
+		own += w->is_command && strcmp(w->key, t->key) == 0;
+	}
+	return t->what != CHILD_COMMAND || own == 0 || own + busy < p->settings->local.local_process_limit;
+}
+
 void pool_submit(struct pool *p, struct pool_work *w)
 {
 	struct pool_worker *to = w->target.what == CHILD_COMMAND ? NULL : find_worker(p, w->target.key);
 	struct err err = ERR_INIT;
 
-	if (!to && p->n_workers >= p->settings->local.local_process_limit && !evict_idle(p)) {
+	if (!has_share(p, &w->target) ||
+	    (!to && p->n_workers >= p->settings->local.local_process_limit && !evict_idle(p))) {
 		w->next = NULL;
 		*p->waiting_end = w;
 		p->waiting_end = &w->next;

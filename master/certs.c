@@ -36,8 +36,10 @@ static int read_files(struct cert *c, struct err *err)
 
 		rc = fd < 0 ? -1 : 0;
 		if (fd >= 0) {
-			if (c->fd >= 0)
-				close(c->fd);
+			if (c->before_fd >= 0)
+				close(c->before_fd);
+			c->before_fd = c->fd;
+			c->before_size = c->size;
 			c->fd = fd;
 			c->size = pem.n;
 		}
@@ -57,7 +59,7 @@ static void add(struct certs *cs, const char *program, const char *name, const c
 	cs->v = xrealloc(cs->v, (cs->n + 1) * sizeof(*cs->v));
 	c = &cs->v[cs->n++];
 	*c = (struct cert){ .program = program, .name = name, .service = arena_strdup(&cs->arena, service), .overrides = "",
-			    .fd = -1 };
+			    .fd = -1, .before_fd = -1 };
 	c->files = arena_alloc(&cs->arena, n * sizeof(*c->files));
 	for (i = 0; i < n; i++) {
 		const char *path = plain_path(paths[i]);
@@ -105,18 +107,6 @@ static bool overrides_certs(const struct mastercf_service *s)
 	return false;
 }
 
-/* What is too long for it listen.c refuses. */
-static const char *override_lines(struct arena *a, const struct mastercf_service *s)
-{
-	struct str text = STR_INIT(48u << 10);
-	const char *lines;
-
-	(void)!mastercf_add_options(s, &text);
-	lines = arena_strndup(a, text.p, text.n);
-	str_fini(&text);
-	return lines;
-}
-
 static void add_service(struct certs *cs, const struct config *c, const struct mastercf_service *s,
 			struct conf_errors *errors)
 {
@@ -135,7 +125,7 @@ static void add_service(struct certs *cs, const struct config *c, const struct m
 	else if (err.kind != ERR_NONE)
 		conf_error(errors, "%s", err.msg);
 	for (; before < cs->n; before++)
-		cs->v[before].overrides = override_lines(&cs->arena, s);
+		cs->v[before].overrides = config_options(s, &cs->arena);
 	conf_fini(&layer);
 }
 
@@ -164,6 +154,8 @@ void certs_fini(struct certs *cs)
 	for (i = 0; i < cs->n; i++) {
 		if (cs->v[i].fd >= 0)
 			close(cs->v[i].fd);
+		if (cs->v[i].before_fd >= 0)
+			close(cs->v[i].before_fd);
 	}
 	free(cs->v);
 	arena_fini(&cs->arena);
@@ -211,4 +203,23 @@ void certs_poll(struct certs *cs, void (*changed)(void *arg, const struct cert *
 				changed(arg, c);
 		}
 	}
+}
+
+const struct cert *certs_take_back(struct certs *cs, const char *program, struct span name, struct span service)
+{
+	size_t i;
+
+	for (i = 0; i < cs->n; i++) {
+		struct cert *c = &cs->v[i];
+
+		if (strcmp(c->program, program) != 0 || !span_eqz(name, c->name) || !span_eqz(service, c->service) ||
+		    c->before_fd < 0)
+			continue;
+		close(c->fd);
+		c->fd = c->before_fd;
+		c->size = c->before_size;
+		c->before_fd = -1;
+		return c;
+	}
+	return NULL;
 }

@@ -21,6 +21,8 @@ struct cert {
 	bool is_changing;               /* the last look found other times; the next quiet one reads */
 	int fd;                         /* sealed memfd */
 	uint64_t size;
+	int before_fd;                  /* what was in use until a change; -1 */
+	uint64_t before_size;
 };
 
 /* Zeroed is empty. */
@@ -37,5 +39,9 @@ void certs_fini(struct certs *cs);
 /* Looks whether files changed and reads those that have and are quiet again; calls changed for each new one. A file
  * that cannot be read is logged and the old bytes stay. Source: certs.c */
 void certs_poll(struct certs *cs, void (*changed)(void *arg, const struct cert *c), void *arg);
+
+/* Who it is for cannot use what was read last: what was there before takes its place until the files change. NULL when
+ * there is none, or that was done already. Source: certs.c */
+const struct cert *certs_take_back(struct certs *cs, const char *program, struct span name, struct span service);
 
 #endif

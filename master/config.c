@@ -144,3 +144,14 @@ void config_warn_restart(const struct config *was, const struct config *now)
 			log_warn("%s has changed; that takes effect after \"surat stop\" and \"surat start\"", p->name);
 	}
 }
+
+const char *config_options(const struct mastercf_service *s, struct arena *a)
+{
+	struct str text = STR_INIT(48u << 10);
+	const char *lines;
+
+	(void)!mastercf_add_options(s, &text);
+	lines = arena_strndup(a, text.p, text.n);
+	str_fini(&text);
+	return lines;
+}

@@ -36,4 +36,8 @@ void config_warn_restart(const struct config *was, const struct config *now);
 /* A sealed memfd with these bytes, or -1. Source: config.c */
 int config_seal(const char *name, struct span bytes, struct err *err) WARN_UNUSED;
 
+/* What a row of master.cf sets for itself as lines "name = value", in the arena. What is too long for it listen.c
+ * refuses. Source: config.c */
+const char *config_options(const struct mastercf_service *s, struct arena *a);
+
 #endif

@@ -97,13 +97,31 @@ static int fork_binary(struct proc *p, int *ctl_r, struct err *err)
 	return 0;
 }
 
+/* What rows set for themselves may name tables; the file is not asked again, it may be in the middle of a change. */
+static int send_services(struct proc *p)
+{
+	const struct mastercf *m = &p->m->config->services;
+	struct arena *a = &p->m->loop.tick;
+	size_t i;
+
+	for (i = 0; i < m->n && strcmp(p->program->name, "resolve") == 0; i++) {
+		struct ctl_service msg = { span_z(m->v[i].name), span_z(config_options(&m->v[i], a)) };
+
+		if (m->v[i].n_overrides && ipc_send(&p->ctl, &ctl_service_desc, &msg, NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int send_snapshot(struct proc *p)
 {
 	const struct config *c = p->m->config;
 	struct ctl_conf conf = { c->snapshot_size };
 	int fd = fcntl(c->snapshot_fd, F_DUPFD_CLOEXEC, 3);
 
-	return fd < 0 ? -1 : ipc_send(&p->ctl, &ctl_conf_desc, &conf, &fd);
+	if (fd < 0 || ipc_send(&p->ctl, &ctl_conf_desc, &conf, &fd) < 0)
+		return -1;
+	return send_services(p);
 }
 
 static int send_opening(struct proc *p)
@@ -196,6 +214,23 @@ static void on_ready(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 		stop_step(m);
 }
 
+/* All workers get the old one again: what starts later must serve too. */
+static void take_back_cert(struct proc *p, const struct ctl_failed *msg)
+{
+	struct master *m = p->m;
+	const struct cert *c = certs_take_back(&m->certs, p->program->name, msg->cert, msg->service);
+	struct proc *q;
+
+	if (!c)
+		return;
+	log_error("%s: %s cannot use the new certificate: %s; the old one stays, also for processes that start later",
+		  c->name, p->program->name, p->failed);
+	for (q = m->procs; q; q = q->next) {
+		if (spawn_send_cert(q, c) < 0)
+			log_error("%s: cannot send the certificate", q->program->name);
+	}
+}
+
 static void on_failed(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	const struct ctl_failed *msg = in;
@@ -203,6 +238,8 @@ static void on_failed(void *arg, struct ipc *c, uint32_t id, const void *in, int
 
 	free(p->failed);
 	p->failed = xstrndup(msg->text.p, msg->text.n);
+	if (msg->cert.n && p->m->state == MASTER_RUNNING && !p->m->reload)
+		take_back_cert(p, msg);
 }
 
 static void on_channel_lost(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)

@@ -7,6 +7,7 @@
 #include "qmgr/agents.h"
 #include "qmgr/bounce.h"
 #include "qmgr/route.h"
+#include "qmgr/turns.h"
 
 /* bodies of fresh messages kept in memory; beyond it they are read again */
 #define BODY_BYTES_MAX ((size_t)64 << 20)
@@ -145,11 +146,7 @@ static void drop_body(struct active *a)
 void active_detach(struct work *w)
 {
 	ipc_cancel(&w->req);
-	if (w->is_queued) {
-		TAILQ_REMOVE(&w->transport->ready, w, link);
-		w->a->n_queued--;
-	}
-	w->is_queued = false;
+	turns_leave(w);
 	if (w->state == WORK_LENT && w->agent)
 		TAILQ_REMOVE(agents_lent(w->agent), w, link);
 	w->agent = NULL;

@@ -12,6 +12,7 @@
 #include "qmgr/active.h"
 #include "qmgr/expand.h"
 #include "qmgr/route.h"
+#include "qmgr/turns.h"
 #include "svc/msg_deliver.h"
 
 #define RCPT_BYTES_MAX 12000            /* of a job's frame, beside a body of IPC_BODY_MAX */
@@ -48,7 +49,7 @@ struct transport *agents_transport(struct qmgr *q, struct span name)
 		t = xnew(struct transport);
 		t->name = xstrndup(name.p, name.n);
 		t->gone_ms = clock_mono_ms();
-		TAILQ_INIT(&t->ready);
+		TAILQ_INIT(&t->turns);
 		htab_put(&q->transports, name, t);
 	}
 	return t;
@@ -353,9 +354,11 @@ static void lend(struct agent *g, struct work *first)
 	};
 	struct err err = ERR_INIT;
 
-	for (i = 0; i < n; i++)
+	turns_lend(first);
+	for (i = 1; i < n; i++)
 		active_detach(works[i]);
 	if (send_job(g, a, &job, &err) < 0) {
+		active_detach(first);
 		cannot_lend(works, n, &err);
 		return;
 	}
@@ -389,9 +392,10 @@ void agents_pump(struct qmgr *q)
 	while (htab_next(&q->transports, &pos, &name, &p)) {
 		struct transport *t = p;
 		struct agent *g;
+		struct work *w;
 
-		while (!TAILQ_EMPTY(&t->ready) && (g = find_agent(q, t)))
-			lend(g, TAILQ_FIRST(&t->ready));
+		while ((g = find_agent(q, t)) && (w = turns_next(t, g->credit)))
+			lend(g, w);
 	}
 }
 
@@ -418,18 +422,16 @@ void agents_queue(struct work *w)
 		unavailable(w);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&t->ready, w, link);
-	w->is_queued = true;
-	w->a->n_queued++;
+	turns_queue(w);
 }
 
 /* ---- loss ---- */
 
 static void defer_all(struct transport *t)
 {
-	while (!TAILQ_EMPTY(&t->ready)) {
-		struct work *w = TAILQ_FIRST(&t->ready);
+	struct work *w;
 
+	while ((w = turns_any(t))) {
 		unavailable(w);
 		active_step(w->a);
 	}
@@ -448,7 +450,7 @@ void agents_tick(struct qmgr *q)
 	while (htab_next(&q->transports, &pos, NULL, &p)) {
 		struct transport *t = p;
 
-		if (!q->hello_done || !t->gone_ms || TAILQ_EMPTY(&t->ready))
+		if (!q->hello_done || !t->gone_ms || !turns_any(t))
 			continue;
 		if (!t->was_served || now >= t->gone_ms + q->conf.transport_retry_time_ms)
 			defer_all(t);
@@ -542,6 +544,7 @@ void agents_fini(struct qmgr *q)
 	while (htab_next(&q->transports, &pos, NULL, &p)) {
 		struct transport *t = p;
 
+		htab_fini(&t->destinations);
 		free(t->name);
 		free(t);
 	}

@@ -16,6 +16,7 @@ struct active;
 struct agent;
 struct door;
 struct transport;
+struct destination;
 
 /* Of one recipient in this pass:
  *
@@ -32,7 +33,7 @@ struct work {
 	size_t at;                      /* index in a->m.rcpts */
 	size_t index;                   /* in a->works */
 	enum work_state state;          /* changed by active_enter only */
-	bool is_queued;                 /* in its transport's list */
+	bool is_queued;                 /* for an agent of its transport */
 	unsigned deaths;                /* agents that died with it */
 	struct ipc_req req;             /* ASKED */
 	struct transport *transport;
@@ -42,7 +43,8 @@ struct work {
 	uint64_t uid, gid, quota;
 	struct ipc_list news;           /* of an expansion that comes in parts, what has come; in the message's arena */
 	uint64_t news_version;
-	TAILQ_ENTRY(work) link;         /* READY: of transport->ready; LENT: of agent->lent */
+	struct destination *destination;        /* queued there; LENT: the one that counts this letter */
+	TAILQ_ENTRY(work) link;         /* READY: of its destination; LENT: of agent->lent */
 };
 TAILQ_HEAD(work_list, work);
 
@@ -54,7 +56,7 @@ struct active {
 	struct work **works;
 	size_t n_works, cap_works;
 	size_t n_in[WORK_STATES];       /* works in each state */
-	size_t n_queued;                /* READY ones in a transport's list */
+	size_t n_queued;                /* READY ones that wait for an agent */
 	size_t new_from;                /* no work below this index is NEW */
 	struct str body;                /* of a fresh small message, until it was lent */
 	bool has_body;
@@ -74,7 +76,8 @@ TAILQ_HEAD(active_list, active);
 
 struct transport {
 	char *name;
-	struct work_list ready;
+	struct htab destinations;       /* key -> struct destination */
+	TAILQ_HEAD(, destination) turns;        /* those with something queued, in the order of their turns */
 	uint64_t gone_ms;               /* since when no agent serves it; 0: one does */
 	bool was_served;
 };

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "conf/mastercf.h"
 #include "resolve/service.h"
 #include "store/users_map.h"
 #include "svc/daemon.h"
@@ -22,33 +21,24 @@ struct resolve {
 	size_t n_paths;
 };
 
-/* Rows of master.cf may name tables of their own ("-o smtpd_sender_login_maps=..."). master has judged the file; when
- * errors came into it since, a resolve that is started again does without the rows that have them. */
-static int collect_services(struct rules *r, const struct daemon *d, struct err *err)
+/* Rows of master.cf may name tables of their own ("-o smtpd_sender_login_maps=..."). */
+static int collect_services(struct rules *r, struct daemon *d, struct err *err)
 {
-	struct conf_errors errors = { 0 };
-	struct mastercf m = { 0 };
-	struct err ignored;
-	size_t i;
+	const struct daemon_service *s;
 	int rc = 0;
 
-	if (mastercf_load(&m, d->config_directory, d->conf, &errors) < 0)
-		for (i = 0; i < errors.n; i++)
-			if (!conf_is_warning(errors.v[i]))
-				log_warn("%s; tables that only such rows name are not opened", errors.v[i]);
-	for (i = 0; rc == 0 && i < m.n; i++) {
+	for (s = d->services; rc == 0 && s; s = s->next) {
 		struct conf layer;
 
-		if (mastercf_overlay(&layer, d->conf, &m, &m.v[i], &ignored) == 0 && m.v[i].n_overrides)
+		rc = daemon_overlay(d, &layer, s->overrides, err);
+		if (rc == 0)
 			rc = maps_collect(r->maps, &layer, err);
 		conf_fini(&layer);
 	}
-	mastercf_fini(&m);
-	conf_errors_fini(&errors);
 	return rc;
 }
 
-static struct rules *read_rules(const struct daemon *d, struct err *err)
+static struct rules *read_rules(struct daemon *d, struct err *err)
 {
 	const struct resolve *s = d->state;
 	struct rules *r = rules_new(d->conf, s->literals, s->n_literals, err);

@@ -69,6 +69,8 @@ static int take_conf(struct daemon *d, const struct ctl_conf *m, int fd, struct 
 	} else {
 		c->dir = d->config_directory;
 		c->refs = 1;
+		arena_reset(&d->services_arena);
+		d->services = NULL;
 		if (d->before)
 			conf_unref(&d->conf);
 		else
@@ -77,6 +79,15 @@ static int take_conf(struct daemon *d, const struct ctl_conf *m, int fd, struct 
 	}
 	conf_errors_fini(&errors);
 	return rc;
+}
+
+static void take_service(struct daemon *d, const struct ctl_service *m)
+{
+	struct daemon_service *s = arena_new(&d->services_arena, struct daemon_service);
+
+	s->overrides = arena_span(&d->services_arena, m->overrides);
+	s->next = d->services;
+	d->services = s;
 }
 
 static int take_cert(struct daemon *d, const struct ctl_cert *m, int fd, struct err *err)
@@ -113,12 +124,18 @@ int daemon_overlay(struct daemon *d, struct conf *out_r, struct span overrides, 
 
 /* ---- control channel ---- */
 
-static void tell_failed(struct daemon *d, const struct err *err)
+/* cert: the one that is refused, or NULL. */
+static void tell(struct daemon *d, const struct err *err, const struct ctl_cert *cert)
 {
-	struct ctl_failed m = { span_z(err->msg) };
+	struct ctl_failed m = { span_z(err->msg), cert ? cert->name : SPAN_NULL, cert ? cert->service : SPAN_NULL };
 
 	if (ipc_send(&d->ctl, &ctl_failed_desc, &m, NULL) < 0)
 		log_error("cannot tell master: %s", err->msg);
+}
+
+static void tell_failed(struct daemon *d, const struct err *err)
+{
+	tell(d, err, NULL);
 }
 
 static void on_conf(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
@@ -130,6 +147,11 @@ static void on_conf(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 		tell_failed(d, &err);
 }
 
+static void on_service(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
+{
+	take_service(arg, in);
+}
+
 static void on_cert(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)
 {
 	struct daemon *d = arg;
@@ -137,7 +159,7 @@ static void on_cert(void *arg, struct ipc *c, uint32_t id, const void *in, int *
 
 	if (take_cert(d, in, *fd, &err) < 0) {
 		log_error("certificate not exchanged, the old one stays: %s", err.msg);
-		tell_failed(d, &err);
+		tell(d, &err, in);
 	}
 }
 
@@ -273,7 +295,7 @@ static void on_peers(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 
 static const struct ipc_rule ctl_rules[] = {
 	{ &ctl_conf_desc, ~0u, on_conf },       { &ctl_cert_desc, ~0u, on_cert },
-	{ &ctl_channel_desc, ~0u, on_channel },
+	{ &ctl_channel_desc, ~0u, on_channel }, { &ctl_service_desc, ~0u, on_service },
 	{ &ctl_listen_desc, ~0u, on_listen },   { &ctl_reload_desc, ~0u, on_reload },
 	{ &ctl_drain_desc, ~0u, on_drain },
 	{ &ctl_status_desc, ~0u, on_status },   { &ctl_peers_desc, ~0u, on_peers },
@@ -311,7 +333,7 @@ static int take_init(struct daemon *d, struct span body, struct err *err)
 	return 0;
 }
 
-/* INIT, CONF, any CERT and LISTEN without sockets, then RELOAD ends the opening: from there on the loop serves the channel. */
+/* INIT, CONF, any SERVICE, CERT and LISTEN without sockets, then RELOAD ends the opening: from there on the loop serves the channel. */
 static int read_opening(struct daemon *d, struct ipc *c, struct err *err)
 {
 	for (;;) {
@@ -328,6 +350,11 @@ static int read_opening(struct daemon *d, struct ipc *c, struct err *err)
 		} else if (m.type == MSG_CTL_CONF) {
 			in = ipc_decode(&ctl_conf_desc, m.body, &d->arena, err);
 			rc = in ? take_conf(d, in, m.fd, err) : -1;
+		} else if (m.type == MSG_CTL_SERVICE) {
+			in = ipc_decode(&ctl_service_desc, m.body, &d->arena, err);
+			rc = in ? 0 : -1;
+			if (in)
+				take_service(d, in);
 		} else if (m.type == MSG_CTL_CERT) {
 			in = ipc_decode(&ctl_cert_desc, m.body, &d->arena, err);
 			rc = in ? take_cert(d, in, m.fd, err) : -1;

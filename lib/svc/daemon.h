@@ -69,6 +69,12 @@ struct daemon_channel {
 	int fd;                         /* its number, to know it by; -1: lost */
 };
 
+/* A row of master.cf that sets something for itself. */
+struct daemon_service {
+	struct daemon_service *next;
+	struct span overrides;
+};
+
 struct daemon {
 	const struct daemon_ops *ops;
 	void *state;
@@ -76,6 +82,8 @@ struct daemon {
 	struct ipc ctl;
 	struct arena arena;             /* for the process's life */
 	struct conf *conf;              /* current snapshot; who uses it beyond a reload takes a reference */
+	struct arena services_arena;
+	struct daemon_service *services;        /* with the snapshot, for resolve */
 	struct conf *before;            /* the one that a failed reload puts back */
 	struct sandbox sandbox;
 	struct daemon_channel channels[DAEMON_CHANNELS];

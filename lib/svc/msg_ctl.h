@@ -6,7 +6,7 @@
 
 enum msg_ctl { MSG_CTL_INIT = 0x100, MSG_CTL_CONF, MSG_CTL_CERT, MSG_CTL_CHANNEL, MSG_CTL_LISTEN, MSG_CTL_RELOAD,
 	       MSG_CTL_DRAIN, MSG_CTL_STATUS, MSG_CTL_STATUS_REPLY, MSG_CTL_READY, MSG_CTL_FAILED, MSG_CTL_PEERS,
-	       MSG_CTL_WHO, MSG_CTL_WHO_REPLY, MSG_CTL_LOST };
+	       MSG_CTL_WHO, MSG_CTL_WHO_REPLY, MSG_CTL_LOST, MSG_CTL_SERVICE };
 
 /* master -> daemon, the first two messages, before any right is given away. instance and
  * ticket_key (for daemons that serve TLS, else empty) are drawn by master at its start. */
@@ -18,6 +18,11 @@ IPC_STRUCT(ctl_init, CTL_INIT_FIELDS)
 /* master -> daemon with a sealed memfd: the snapshot of main.cf (conf_parse reads it). Again before a reload. */
 #define CTL_CONF_FIELDS(S, U64, STR, LIST) U64(S, size)
 IPC_STRUCT(ctl_conf, CTL_CONF_FIELDS)
+
+/* master -> resolve behind each CONF: what a row of master.cf sets for itself, as "name = value" lines. Rows that set
+ * nothing are left out. */
+#define CTL_SERVICE_FIELDS(S, U64, STR, LIST) STR(S, service) STR(S, overrides)
+IPC_STRUCT(ctl_service, CTL_SERVICE_FIELDS)
 
 /* master -> daemon with a sealed memfd: PEM bytes, certificate chain and key in one; name is the parameter that names
  * the files (smtpd_tls_cert_file, smtpd_tls_CAfile, ssl_cert), service the master.cf service or "", overrides its
@@ -66,8 +71,9 @@ IPC_STRUCT(ctl_who_reply, CTL_WHO_REPLY_FIELDS)
 #define CTL_LOST_FIELDS(S, U64, STR, LIST) U64(S, kind) STR(S, peer)
 IPC_STRUCT(ctl_lost, CTL_LOST_FIELDS)
 
-/* daemon -> master: the start or the reload failed, why, and what remedies it; after a failed start it exits. */
-#define CTL_FAILED_FIELDS(S, U64, STR, LIST) STR(S, text)
+/* daemon -> master: the start or the reload failed, why, and what remedies it; after a failed start it exits.
+ * cert and service: a certificate of later on is refused, name and service as in CERT. */
+#define CTL_FAILED_FIELDS(S, U64, STR, LIST) STR(S, text) STR(S, cert) STR(S, service)
 IPC_STRUCT(ctl_failed, CTL_FAILED_FIELDS)
 
 #endif

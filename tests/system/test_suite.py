@@ -253,6 +253,52 @@ def test_certificate_exchanged():
         wait_for("new sessions get the new certificate", lambda: [served_name(*p) for p in ports] == ["new.example.com"] * 3, 15)
 
 
+def test_broken_certificate_is_not_kept():
+    """Put over a good one it is refused; workers that start later have the good one too, until a new one comes."""
+    with Instance(users=USERS) as i:
+        ports = [(i.port("smtp"), True), (i.port("pop3s"), False)]
+        i.cert.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
+        for name in ("smtpd", "login"):
+            i.wait_log(f"{name} cannot use the new certificate", 15)
+            old = {p["pid"] for p in i.processes(name)}
+            for pid in old:
+                os.kill(pid, signal.SIGKILL)
+            wait_for(f"{name} is back", lambda: all(p["state"] == "ready" and p["pid"] not in old for p in i.processes(name)), 15)
+        assert [served_name(*p) for p in ports] == ["mail.example.com"] * 2
+        assert "bad command startup" not in i.log_text()
+        cert, key = make_certificate(i.etc, "new.example.com", "-new")
+        cert.replace(i.cert)
+        key.replace(i.key)
+        wait_for("a sound one is taken", lambda: [served_name(*p) for p in ports] == ["new.example.com"] * 2, 15)
+
+
+def test_resolve_knows_what_the_suite_runs_with():
+    """Its restart in the middle of an edit of master.cf opens the tables of the rows that run, not those of the file."""
+    with Instance(users=USERS) as i:
+        path = i.etc / "master.cf"
+        (i.etc / "strangers").write_text("blocked@elsewhere.example REJECT by a row's table\n")
+        table = f"check_sender_access texthash:{i.etc}/strangers, permit"
+        rows = path.read_text().split("\n")
+        at = next(n for n, row in enumerate(rows) if str(i.port("smtp")) in row)
+        rows.insert(at + 1, f"    -o {{ smtpd_sender_restrictions = {table} }}")
+        path.write_text("\n".join(rows))
+        i.surat("reload")
+
+        def answer():
+            with smtplib.SMTP("127.0.0.1", i.port("smtp"), timeout=10) as s:
+                s.ehlo()
+                s.mail("blocked@elsewhere.example")
+                return s.rcpt(IQBAL)
+        assert b"by a row's table" in answer()[1]
+        path.write_text("half an edit of\n")
+        since = len(i.log_text())
+        pid = i.processes("resolve")[0]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_for("resolve is back", lambda: [p["state"] for p in i.processes("resolve") if p["pid"] != pid] == ["ready"], 15)
+        wait_for("and answers as before", lambda: b"by a row's table" in answer()[1], 10)
+        assert "not opened" not in i.log_text()[since:]
+
+
 def test_stop_leaves_nothing_and_queue_survives():
     i = Instance(users=USERS)
     i.start()

@@ -583,6 +583,28 @@ static void test_process_limit(void **state)
 	assert_int_equal(count_in("iqbal/Maildir/new", NULL, NULL), 2);
 }
 
+static int setup_share(void **state)
+{
+	start_agent("local_process_limit = 4");
+	return 0;
+}
+
+/* One user's slow commands leave processes for others; they come to their turns all the same. */
+static void test_commands_share(void **state)
+{
+	for (int i = 0; i < 6; i++)
+		ask_send((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "tito", "sleep 0.5") } });
+	ask_send((struct ask){ .rcpts = { to_user("iqbal", "") } });
+	ask_send((struct ask){ .rcpts = { to_kind(RCPT_COMMAND, "iqbal", "true") } });
+	wait_results(2);
+	for (size_t i = 0; i < 2; i++)
+		if (q.v[i].qid < next_qid - 2)
+			fail_msg("the first answers are about letter %d", (int)(next_qid - q.v[i].qid));
+	wait_results(8);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(q.v[i].status, DLV_SENT);
+}
+
 static int setup_quota(void **state)
 {
 	start_agent("mailbox_size_limit = 500\nvirtual_mailbox_limit = 400");
@@ -733,6 +755,7 @@ int main(void)
 		T(test_idle_children_leave),
 		T(test_reload),
 		TS(test_process_limit, setup_limit),
+		TS(test_commands_share, setup_share),
 		TS(test_quota, setup_quota),
 		TS(test_full_beside_others, setup_quota),
 		TS(test_many_full, setup_quota),

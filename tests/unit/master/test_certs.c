@@ -163,11 +163,43 @@ static void test_poll(void **state)
 	world_end(&w);
 }
 
+/* What its daemon cannot use makes way for what was there, once, until the files change again. */
+static void test_take_back(void **state)
+{
+	struct world w = { 0 };
+	struct certs cs = { 0 };
+	int changed = 0;
+
+	load(&w, &cs, "ssl_cert = %s/cert\nssl_key = %s/key\n", "");
+	assert_null(certs_take_back(&cs, "login", SPAN_LIT("ssl_cert"), SPAN_NULL));
+	world_put(&w, "cert", "BROKEN");
+	certs_poll(&cs, count, &changed);
+	certs_poll(&cs, count, &changed);
+	assert_int_equal(changed, 1);
+	assert_null(certs_take_back(&cs, "login", SPAN_LIT("ssl_key"), SPAN_NULL));
+	assert_null(certs_take_back(&cs, "login", SPAN_LIT("ssl_cert"), SPAN_LIT("pop3s")));
+	assert_ptr_equal(certs_take_back(&cs, "login", SPAN_LIT("ssl_cert"), SPAN_NULL), find(&cs, "login", ""));
+	expect_bytes(find(&cs, "login", ""), "CERT\nKEY\n");
+	expect_bytes(find(&cs, "smtpd", ""), "BROKEN\nKEY\n");
+	assert_null(certs_take_back(&cs, "login", SPAN_LIT("ssl_cert"), SPAN_NULL));
+	certs_poll(&cs, count, &changed);
+	certs_poll(&cs, count, &changed);
+	assert_int_equal(changed, 1);
+	world_put(&w, "cert", "MENDED");
+	certs_poll(&cs, count, &changed);
+	certs_poll(&cs, count, &changed);
+	assert_int_equal(changed, 2);
+	expect_bytes(find(&cs, "login", ""), "MENDED\nKEY\n");
+	certs_fini(&cs);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pairs),        cmocka_unit_test(test_one_pair_for_all),
 		cmocka_unit_test(test_of_one_service), cmocka_unit_test(test_row_of_login), cmocka_unit_test(test_missing_file), cmocka_unit_test(test_poll),
+		cmocka_unit_test(test_take_back),
 	};
 
 	return cmocka_run_group_tests_name("certs", tests, NULL, NULL);
