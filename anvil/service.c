@@ -1,5 +1,7 @@
 #include "anvil/service.h"
 
+#include <sys/queue.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -9,7 +11,7 @@ struct peer {
 	struct ipc ipc;
 	struct service *s;
 	struct htab open;               /* ident -> struct opened *: for the day it is gone */
-	struct peer *next;
+	LIST_ENTRY(peer) link;
 };
 
 struct opened {
@@ -18,7 +20,7 @@ struct opened {
 
 struct service {
 	struct loop *loop;
-	struct peer *peers;
+	LIST_HEAD(, peer) peers;
 	struct counts counts;
 	uv_timer_t *timer;
 	bool was_full;
@@ -99,7 +101,7 @@ static void on_event(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 
 static void on_lost(void *arg, struct ipc *c, const struct err *why)
 {
-	struct peer *p = arg, **at = &p->s->peers;
+	struct peer *p = arg;
 	struct anvil_counts ignored;
 	struct span ident;
 	size_t pos = 0;
@@ -115,9 +117,7 @@ static void on_lost(void *arg, struct ipc *c, const struct err *why)
 		free(o);
 	}
 	htab_fini(&p->open);
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
+	LIST_REMOVE(p, link);
 	free(p);
 }
 
@@ -134,8 +134,7 @@ void service_attach(struct service *s, int *fd)
 	struct peer *p = xnew(struct peer);
 
 	p->s = s;
-	p->next = s->peers;
-	s->peers = p;
+	LIST_INSERT_HEAD(&s->peers, p, link);
 	ipc_init(&p->ipc, s->loop, &ops, p);
 	ipc_attach(&p->ipc, fd);
 }
@@ -189,9 +188,11 @@ void service_free(struct service *s)
 {
 	struct err ended = ERR_INIT;
 
-	while (s->peers) {
-		ipc_close(&s->peers->ipc);
-		on_lost(s->peers, &s->peers->ipc, &ended);
+	while (!LIST_EMPTY(&s->peers)) {
+		struct peer *p = LIST_FIRST(&s->peers);
+
+		ipc_close(&p->ipc);
+		on_lost(p, &p->ipc, &ended);
 	}
 	counts_fini(&s->counts);
 	uv_close((uv_handle_t *)s->timer, free_handle);

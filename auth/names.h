@@ -8,7 +8,7 @@
 struct names {
 	const char *full;               /* user@domain; the bare name when no realm is known */
 	const char *bare;               /* the part before @, if the domain is the default realm or in mydestination */
-	const char *unix_name;           /* the same, only without a domain or when it is in mydestination */
+	const char *unix_name;          /* the same, only without a domain or when it is in mydestination */
 };
 
 /* -1 ERR_PERM for a name that no account can have, before anything is looked up. Source: names.c */

@@ -27,6 +27,7 @@ void pam_server_free(struct pam_server *s);
  * Source: pam_server.c */
 void pam_server_attach(struct pam_server *s, int *fd);
 
+/* Questions that run or wait. Source: pam_server.c */
 uint64_t pam_server_count(const struct pam_server *s);
 
 /* In the child: asks PAM, writes the answer to fd. Source: pam_server.c */

@@ -21,6 +21,7 @@ uint64_t penalty_fail(struct penalty_table *p, struct span addr, uint64_t base_m
  * hanging up early wins no guesses. Source: penalty.c */
 uint64_t penalty_before(struct penalty_table *p, struct span addr, uint64_t base_ms);
 
+/* Forgets all. Source: penalty.c */
 void penalty_fini(struct penalty_table *p);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/htab.h"
 #include "base/log.h"
 #include "svc/daemon_log.h"
+#include "svc/msg_resolve.h"
 
 struct worker {
 	struct ipc ipc;
@@ -77,7 +78,7 @@ static void do_resume(struct worker *w, const struct ipc_msg *m, const struct wo
 	struct work_answer a = { .status = WORK_TEMP, .text = SPAN_LIT("The exchange is gone") };
 
 	if (x)
-		exchange_resume(x, r->status == 0 ? PASSDB_OK : r->status == 1 ? PASSDB_NO : PASSDB_TEMP, &a);
+		exchange_resume(x, r->status == MSG_OK ? PASSDB_OK : r->status == MSG_NO ? PASSDB_NO : PASSDB_TEMP, &a);
 	answer(w, m, r->exchange, x, &a);
 }
 

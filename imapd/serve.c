@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/params.h"
 #include "imapd/park.h"
 #include "svc/daemon_log.h"
 #include "svc/session_parent.h"
@@ -12,7 +13,7 @@
 #define FOREVER_MS (24 * 3600 * 1000u)  /* the parent closes the pair long before */
 
 /* True when the process may serve another. */
-static bool serve_one(const struct imap_start *start, struct mail_store *store, struct watch *watch, int fd)
+static bool serve_one(const struct child_start *start, struct mail_store *store, struct watch *watch, int fd)
 {
 	struct err err = ERR_INIT;
 	struct session s;
@@ -21,9 +22,9 @@ static bool serve_one(const struct imap_start *start, struct mail_store *store, 
 	session_init(&s, fd, start);
 	s.store = *store;
 	s.watch = *watch;
-	s.store.folders = start->conf->mailbox_defaults;
+	s.store.folders = s.conf->mailbox_defaults;
 	/* a session without its Drafts is better than none */
-	if (!start->state.n && folder_defaults(&s.store, start->conf->mailbox_defaults, &err) < 0)
+	if (!start->state.n && folder_defaults(&s.store, s.conf->mailbox_defaults, &err) < 0)
 		session_log_error(&s, &err);
 	session_run(&s);
 	is_parked = session_is_parked(&s);
@@ -35,7 +36,7 @@ static bool serve_one(const struct imap_start *start, struct mail_store *store, 
 }
 
 /* The Maildir and its index are still those behind the names that we were given. */
-static bool is_there(const struct imap_start *start, const struct mail_store *store)
+static bool is_there(const struct child_start *start, const struct mail_store *store)
 {
 	struct stat ours, now, index;
 
@@ -43,7 +44,7 @@ static bool is_there(const struct imap_start *start, const struct mail_store *st
 	       ours.st_dev == now.st_dev && fstat(store->index_dir, &index) == 0 && index.st_nlink > 0;
 }
 
-static int take_next(struct imap_start *start, struct mail_store *store, struct watch *watch, struct span words,
+static int take_next(struct child_start *start, struct mail_store *store, struct watch *watch, struct span words,
 		     struct arena *a, int client)
 {
 	struct err ignored = ERR_INIT;
@@ -63,7 +64,7 @@ static int take_next(struct imap_start *start, struct mail_store *store, struct 
 }
 
 /* The descriptor of the next client; -1: the process ends. */
-static int wait_for_next(struct imap_start *start, struct mail_store *store, struct watch *watch, struct arena *a)
+static int wait_for_next(struct child_start *start, struct mail_store *store, struct watch *watch, struct arena *a)
 {
 	uint64_t ms = QUIET_MS;
 	struct span words;
@@ -86,9 +87,9 @@ static int wait_for_next(struct imap_start *start, struct mail_store *store, str
 	return rc < 0 ? -1 : take_next(start, store, watch, words, a, client);
 }
 
-void serve_run(const struct imap_start *start, struct mail_store *store, int fd)
+void serve_run(const struct child_start *start, struct mail_store *store, int fd)
 {
-	struct imap_start now = *start;
+	struct child_start now = *start;
 	struct arena a = { 0 };
 	struct watch watch;
 

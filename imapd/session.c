@@ -11,14 +11,14 @@
 #include "imapd/commands.h"
 #include "imapd/park.h"
 #include "imapd/session_read.h"
-#include "imapd/start.h"
+#include "svc/child_start.h"
 
 #define OUT_MAX (128u * 1024)
 #define LITERALS_MAX 65536u             /* bytes of a command's literals together, but for the messages of APPEND */
 #define READ_AHEAD 16384u
 #define READER_MS (5 * 60 * 1000u)
 
-void session_init(struct session *s, int fd, const struct imap_start *start)
+void session_init(struct session *s, int fd, const struct child_start *start)
 {
 	const struct imapd_conf *conf = start->conf;
 	size_t line_max = (size_t)conf->imap_max_line_length;

@@ -31,7 +31,7 @@ enum session_state { SESSION_AUTHENTICATED = 1, SESSION_SELECTED = 2, SESSION_LO
 enum session_enabled { ENABLED_CONDSTORE = 1, ENABLED_QRESYNC = 2, ENABLED_REV2 = 4, ENABLED_UTF8 = 8 };
 
 struct imapd_conf;
-struct imap_start;
+struct child_start;
 
 /* Why a session ended that its client did not end: session_run says BYE. */
 #define SESSION_IDLE "Inactivity"
@@ -49,7 +49,7 @@ struct session_counts {
 /* Caller's memory; session_init first, then store, watch and what else the caller has. */
 struct session {
 	struct stream io;
-	const struct imap_start *start;
+	const struct child_start *start;
 	const struct imapd_conf *conf;
 	enum session_state state;
 	unsigned enabled;               /* enum session_enabled */
@@ -104,7 +104,7 @@ struct cmd {
 
 /* Takes fd (of the client, or of login's relay), which becomes non-blocking; fini closes all that is the
  * session's: stream, folder, arenas; not the store. Source: session.c */
-void session_init(struct session *s, int fd, const struct imap_start *start);
+void session_init(struct session *s, int fd, const struct child_start *start);
 void session_fini(struct session *s);
 
 /* Serves until the end, then logs; says the tagged answer of the login first, or goes on where start->state says. store is

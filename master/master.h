@@ -94,6 +94,7 @@ struct proc *spawn_add(struct master *m, const struct program *program, unsigned
  * beside the old ones. -1 when one could not be started. */
 int spawn_wanted(struct master *m, bool successors) WARN_UNUSED;
 
+/* A listener of c needs program, or it runs whatever c says. */
 bool spawn_is_wanted(const struct config *c, const struct program *program);
 
 /* Every program that c wants and that is not installed is an error. */
@@ -105,6 +106,7 @@ void spawn_reap(struct master *m);
 /* Asks p to finish its sessions; after limit_ms it is killed. 0: a reload, the sessions may go on for ever. */
 void spawn_drain(struct proc *p, uint64_t limit_ms);
 
+/* At once, with its children; spawn_reap follows. */
 void spawn_kill(struct proc *p);
 
 /* The account p runs under, for messages. */
@@ -142,14 +144,21 @@ void channels_lend_log(struct proc *p);
 /* tool (may be NULL) is answered when it is over. */
 void reload_begin(struct master *m, struct tool *tool);
 
-/* A successor is ready or has died. */
+/* A successor is ready: switches when all are. */
 void reload_step(struct master *m);
-const struct listeners *reload_listeners(const struct master *m);       /* those of the configuration in m->config */
+
+/* Those of the configuration in m->config. */
+const struct listeners *reload_listeners(const struct master *m);
+
+/* Back to the old configuration; nothing happens when no reload is under way. */
 void reload_failed(struct master *m, const char *why);
+
+/* tool is about to be freed. */
 void reload_forget_tool(struct master *m, const struct tool *tool);
 
 /* ---- stop.c ---- */
 
+/* Takes no new sessions and lets the others end; said twice: kills. why is for the log. */
 void stop_begin(struct master *m, const char *why);
 
 /* A process has ended: drains whoever has no client left; ends master after the last. */
@@ -157,8 +166,13 @@ void stop_step(struct master *m);
 
 /* ---- tool.c: the named socket of surat(1) ---- */
 
+/* Binds run_directory/master. */
 int tool_open(struct master *m, struct err *err) WARN_UNUSED;
+
+/* Ends all callers and removes the socket; idempotent. */
 void tool_close(struct master *m);
+
+/* The answer to a request; text is what went wrong, or "". */
 void tool_answer(struct tool *t, bool is_ok, const char *text);
 
 /* Says ok when every process has handled what it was sent until now. */

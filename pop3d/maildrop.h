@@ -41,6 +41,7 @@ int maildrop_lock(struct maildrop *d, struct err *err) WARN_UNUSED;
  * counted in n_closed. -1 ERR_SYS or ERR_TEMP. Source: maildrop.c */
 int maildrop_load(struct maildrop *d, struct err *err) WARN_UNUSED;
 
+/* Gives the lock back too; idempotent. Source: maildrop.c */
 void maildrop_close(struct maildrop *d);
 
 /* Finds the sizes of all that have none yet, at once; those that cannot be read stay unknown. Source: maildrop.c */

@@ -13,8 +13,8 @@
 #include "proto/restrict.h"
 #include "tls/tls.h"
 
-enum service_ehlo { SERVICE_EHLO_PIPELINING = 1, SERVICE_EHLO_SIZE = 2, SERVICE_EHLO_VRFY = 4,
-	SERVICE_EHLO_STARTTLS = 8,
+/* What EHLO does not announce (smtpd_discard_ehlo_keywords). */
+enum service_ehlo { SERVICE_EHLO_PIPELINING = 1, SERVICE_EHLO_SIZE = 2, SERVICE_EHLO_VRFY = 4, SERVICE_EHLO_STARTTLS = 8,
 		    SERVICE_EHLO_AUTH = 16, SERVICE_EHLO_DSN = 32, SERVICE_EHLO_8BITMIME = 64,
 		    SERVICE_EHLO_SMTPUTF8 = 128, SERVICE_EHLO_CHUNKING = 256, SERVICE_EHLO_STATUS = 512 };
 
@@ -70,11 +70,12 @@ void service_check(const char *name, const struct conf *layer, const struct serv
 /* Is that one of its commands? Source: service.c */
 bool service_has_word(const struct service_words *w, struct span verb);
 
+/* One more reference; unref takes NULL and sets it NULL. Source: service.c */
 struct service *service_ref(struct service *svc);
+void service_unref(struct service **svc);
 
 /* Gives the service its layer (a reference, taken over) and one of the snapshot below, for as long as it lives. Source:
  * service.c */
 void service_own(struct service *svc, struct conf **layer, struct conf *base);
-void service_unref(struct service **svc);       /* takes NULL; sets it NULL */
 
 #endif

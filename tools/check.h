@@ -6,8 +6,7 @@
 #include "conf/mastercf.h"
 
 /* Each adds complete sentences to errors, warnings with "warning: " in front; c is read and correct. They block on
- * files. Sources: check_net.c, check_files.c, check_mail.c,
- * check_services.c */
+ * files. Sources: check_net.c, check_files.c, check_mail.c, check_services.c */
 void check_networks(const struct conf *c, struct conf_errors *errors);
 void check_tables(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);
 void check_starts(const struct conf *c, const struct mastercf *m, struct conf_errors *errors);

@@ -23,7 +23,7 @@ int cmd_check(struct tool *t, int argc, char **argv);
 int cmd_config(struct tool *t, int argc, char **argv);
 int cmd_map(struct tool *t, int argc, char **argv);
 int cmd_user(struct tool *t, int argc, char **argv);
-int cmd_newaliases(struct tool *t, int argc, char **argv);
+int cmd_newaliases(struct tool *t, int argc, char **argv);    /* Source: cmd_map.c */
 int cmd_queue(struct tool *t, int argc, char **argv);
 int cmd_start(struct tool *t, int argc, char **argv);
 int cmd_stop(struct tool *t, int argc, char **argv);
@@ -35,16 +35,15 @@ int cmd_index(struct tool *t, int argc, char **argv);
 int cmd_log(struct tool *t, int argc, char **argv);
 int cmd_setup(struct tool *t, int argc, char **argv);
 
-/* Finds name among the subcommands and runs it; an unknown one names the nearest. Source: tool.c */
 struct tool_command {
 	const char *name;
 	int (*run)(struct tool *t, int argc, char **argv);
 	const char *help;
 };
-int tool_run(struct tool *t, const struct tool_command *table, size_t n, int argc, char **argv);
 
-/* Takes "-c DIR" and "-cDIR" in front of the first "--" out of argv; -1 when DIR is missing. Source: tool.c */
-int tool_take_config(struct tool *t, int *argc, char **argv);
+/* Takes "-c DIR" or "-cDIR" in front of the first "--" out of argv, finds argv[1] among the subcommands and runs it; an
+ * unknown one names the nearest. Source: tool.c */
+int tool_run(struct tool *t, const struct tool_command *table, size_t n, int argc, char **argv);
 
 /* Prints a message behind "surat NAME: " to t->err; returns TOOL_FAILED. Source: tool.c */
 int tool_fail(struct tool *t, const char *name, const char *fmt, ...) PRINTF(3, 4);

@@ -40,8 +40,7 @@ int master_client_open(struct ipc *c, const char *run_directory, struct err *err
 }
 
 struct tool_reply *master_client_ask(const char *run_directory, const char *command, uint64_t timeout_ms,
-				     struct arena *a,
-				     struct ipc *keep, struct err *err)
+				     struct arena *a, struct ipc *keep, struct err *err)
 {
 	struct tool_request ask = { span_z(command) };
 	struct tool_reply *reply;

@@ -10,8 +10,7 @@
  * The channel stays open when keep is not NULL (master_client_wait_end). Blocks up to timeout_ms. Source:
  * master_client.c */
 struct tool_reply *master_client_ask(const char *run_directory, const char *command, uint64_t timeout_ms,
-				     struct arena *a,
-				     struct ipc *keep, struct err *err) WARN_UNUSED;
+				     struct arena *a, struct ipc *keep, struct err *err) WARN_UNUSED;
 
 /* Opens a channel to the master for questions of its own; the caller closes it. -1 with ERR_NONE when no master runs
  * there. Source: master_client.c */

@@ -1,4 +1,4 @@
-/* surat(1): one program for everything a postmaster does; under the name newaliases it is that command. */
+/* surat(1): one program for everything a postmaster does. */
 #include <stdlib.h>
 
 #include "base/attr.h"
@@ -27,13 +27,10 @@ static const struct tool_command commands[] = {
 
 int main(int argc, char **argv)
 {
-	const char *env = getenv("MAIL_CONFIG"), *base = strrchr(argv[0], '/');
+	const char *env = getenv("MAIL_CONFIG");
 	struct tool t = { .config_dir = env && *env ? env : "/etc/surat", .out = stdout, .err = stderr };
 
 	log_set_tag("surat");
 	map_register(&users_map_type);
-	base = base ? base + 1 : argv[0];
-	if (strcmp(base, "newaliases") == 0)
-		return tool_take_config(&t, &argc, argv) < 0 ? TOOL_USAGE : cmd_newaliases(&t, argc, argv);
 	return tool_run(&t, commands, ARRAY_LEN(commands), argc, argv);
 }

@@ -32,7 +32,7 @@ json_t *tool_json_text(struct span s)
 	return j ? j : json_string("?");
 }
 
-int tool_take_config(struct tool *t, int *argc, char **argv)
+static int take_config(struct tool *t, int *argc, char **argv)
 {
 	int i, to = 1, n = *argc;
 	bool is_over = false;
@@ -106,7 +106,7 @@ int tool_run(struct tool *t, const struct tool_command *table, size_t n, int arg
 	struct nearest near;
 	size_t i;
 
-	if (tool_take_config(t, &argc, argv) < 0) {
+	if (take_config(t, &argc, argv) < 0) {
 		fprintf(t->err, "surat: a directory is missing after -c\n");
 		return TOOL_USAGE;
 	}

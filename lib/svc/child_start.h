@@ -8,13 +8,15 @@
 
 #include "base/span.h"
 #include "io/sandbox.h"
+#include "store/mail_store.h"
 
 #define CHILD_MAY (SB_OPEN | SB_CHANGE_FILES)
 
 struct child_start {
 	const char *user;               /* canonical, for logs */
 	const char *system_user;        /* for initgroups, or "" */
-	const char *home, *mail, *index;
+	const char *home, *mail;        /* absolute */
+	const char *index;              /* folder of the index, absolute; "": beside the letters; "MEMORY" */
 	uid_t uid;
 	gid_t gid;
 	uint64_t quota;                 /* bytes, 0: none */
@@ -34,5 +36,13 @@ struct child_start {
 	const char *log_tag;            /* "pop3", or "dovecot:" with syslog_name = dovecot */
 	const void *conf;               /* struct pop3d_conf, struct imapd_conf */
 };
+
+/* The first steps of a child, in this order. become: the user, when the suite runs as root; ends with the parent from then
+ * on. store: what start says of the mailbox, for mail_store_open; host must outlive it. lock_in: gives up every path but
+ * mailbox, index and the readable ones (n of them), and all calls but CHILD_MAY. -1 ERR_SYS. Source: session_child.c */
+int child_start_become(const struct child_start *start, struct err *err) WARN_UNUSED;
+struct mail_store_options child_start_store(const struct child_start *start, const char *host);
+int child_start_lock_in(const struct child_start *start, const char *const *readable, size_t n,
+			struct err *err) WARN_UNUSED;
 
 #endif

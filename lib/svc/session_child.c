@@ -1,7 +1,9 @@
 /* The child's side of session_parent.h: between the fork and the session. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -11,6 +13,7 @@
 #define CLIENT_FD 5
 #define WATCH_FD 6
 #define LAST_WORDS_S 10
+#define READABLE_MAX 4
 
 static volatile sig_atomic_t was_told_to_end, has_client;
 
@@ -29,6 +32,39 @@ static void settle_client(void)
 	has_client = 1;
 	if (was_told_to_end)
 		shutdown(CLIENT_FD, SHUT_RD);
+}
+
+int child_start_become(const struct child_start *start, struct err *err)
+{
+	if (start->changes_user &&
+	    sandbox_become(start->uid, start->gid, start->system_user[0] ? start->system_user : NULL, err) < 0)
+		return -1;
+	/* the parent is gone: so is the suite */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	umask(0077);
+	return 0;
+}
+
+struct mail_store_options child_start_store(const struct child_start *start, const char *host)
+{
+	return (struct mail_store_options){
+		.home = start->home, .mail = start->mail, .index = start->index, .host = host, .instance = start->instance,
+		.quota = { start->quota, start->quota_messages }, .is_suspect = start->had_crash,
+	};
+}
+
+int child_start_lock_in(const struct child_start *start, const char *const *readable, size_t n, struct err *err)
+{
+	struct sandbox_path paths[2 + READABLE_MAX] = { { start->mail, SB_READ | SB_WRITE } };
+	struct sandbox sb = { .may = CHILD_MAY, .calls = start->calls, .paths = paths, .n_paths = 1 };
+	size_t i;
+
+	BUG(n > READABLE_MAX);
+	if (start->index[0] == '/')
+		paths[sb.n_paths++] = (struct sandbox_path){ start->index, SB_READ | SB_WRITE };
+	for (i = 0; i < n; i++)
+		paths[sb.n_paths++] = (struct sandbox_path){ readable[i], SB_READ };
+	return start->is_sandboxed ? sandbox_apply(&sb, NULL, err) : 0;
 }
 
 /* Two descriptors to fixed numbers, whatever they are now; all others but the log's go. */

@@ -52,7 +52,7 @@ void fixture_init(struct fixture *f)
 	BUG(!mkdtemp(f->root));
 	snprintf(f->mail, sizeof(f->mail), "%s/Maildir", f->root);
 	make_maildir(f->mail);
-	f->start = (struct imap_start){ .user = "tito", .home = f->root, .mail = f->mail, .index = "", .session = "s1",
+	f->start = (struct child_start){ .user = "tito", .home = f->root, .mail = f->mail, .index = "", .session = "s1",
 					.remote = "192.0.2.1", .tag = "a0", .watch_fd = -1, .conf = &f->conf };
 }
 
@@ -147,7 +147,7 @@ static bool take_parked(const struct session *s, int parent, struct arena *a, st
 static void serve_in_parts(struct fixture *f)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
-	struct imap_start start = f->start;
+	struct child_start start = f->start;
 	struct session s = { 0 };
 	bool lives = true;
 	int pair[2];

@@ -6,13 +6,13 @@
 
 #include "conf/params.h"
 #include "imapd/session.h"
-#include "imapd/start.h"
+#include "svc/child_start.h"
 
 struct fixture {
 	char root[64], mail[80];        /* the Maildir is root/Maildir */
 	unsigned n_letters;             /* for names of files */
 	struct imapd_conf conf;
-	struct imap_start start;
+	struct child_start start;
 	uint64_t quota, quota_messages; /* of the store, bytes and count; 0: none */
 	struct arena arena;
 };

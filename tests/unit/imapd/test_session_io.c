@@ -10,10 +10,10 @@
 #include "base/mem.h"
 #include "conf/params.h"
 #include "imapd/session.h"
-#include "imapd/start.h"
+#include "svc/child_start.h"
 
 static struct imapd_conf conf = { .imap_max_line_length = 1024, .imap_idle_timeout_ms = 1000 };
-static const struct imap_start start = { .user = "tito", .session = "s", .tag = "a", .conf = &conf };
+static const struct child_start start = { .user = "tito", .session = "s", .tag = "a", .conf = &conf };
 
 static int open_session(struct session *s)
 {
