@@ -156,7 +156,7 @@ static enum restrict_rc more_restrictions(struct restrict_run *r, struct span te
 
 	if (restrict_compile(prog, &r->arena, r->s->svc->layer, "value", &words, &err) < 0)
 		return broken(r, err.msg);
-	return restrict_run_push(r, prog) < 0 ? broken(r, "nested too deep") : RESTRICT_RC_DUNNO;
+	return restrict_run_push(r, prog, r->warns) < 0 ? broken(r, "nested too deep") : RESTRICT_RC_DUNNO;
 }
 
 static enum restrict_rc act(struct restrict_run *r)
