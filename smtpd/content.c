@@ -97,6 +97,12 @@ static void on_header_end(void *arg, bool needs_blank)
 
 static const struct header_events events = { on_bytes, on_header_end };
 
+/* Whom the client wrote to. */
+static struct span wanted(const struct txn_rcpt *r)
+{
+	return r->orig.n ? r->orig : r->address;
+}
+
 static void put_received(struct content *c)
 {
 	struct session *s = c->s;
@@ -112,7 +118,7 @@ static void put_received(struct content *c)
 		.mail_name = span_z(s->svc->global.mail_name),
 		.esmtp = s->esmtp, .utf8 = t->mail.smtputf8, .is_tls = s->tls, .is_auth = s->sasl_user,
 		.id = span_z(t->id),
-		.rcpt = t->n_rcpts == 1 ? t->rcpts->orig.n ? t->rcpts->orig : t->rcpts->address : SPAN_NULL,
+		.rcpt = t->n_rcpts == 1 ? wanted(t->rcpts) : SPAN_NULL,
 		.time_s = (int64_t)(clock_wall_ms() / 1000),
 	};
 
@@ -222,7 +228,8 @@ static int send_all_rcpts(struct content *c)
 {
 	struct txn *t = c->s->txn;
 	struct enq_rcpt batch[64];
-	struct txn_rcpt redirect = { .address = t->redirect }, *r = t->redirect.n ? &redirect : t->rcpts;
+	struct txn_rcpt redirect = { .address = t->redirect, .orig = wanted(t->rcpts) };
+	struct txn_rcpt *r = t->redirect.n ? &redirect : t->rcpts;
 	size_t n = 0, bytes = 0;
 	bool bcc = false;
 
@@ -238,7 +245,7 @@ static int send_all_rcpts(struct content *c)
 			if (!r)
 				return 0;
 		}
-		batch[n++] = (struct enq_rcpt){ r->address, r->orig.n ? r->orig : r->address, r->orcpt, r->notify };
+		batch[n++] = (struct enq_rcpt){ r->address, wanted(r), r->orcpt, r->notify };
 		bytes += 2 * r->address.n + r->orcpt.n + 64;
 		r = r->next;
 	}

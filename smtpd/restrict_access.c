@@ -96,6 +96,17 @@ static void note(struct restrict_run *r, const char *kind, const char *verb, str
 		restrict_run_subject(r, about_of(r->op->code)), verb, text.n ? ": " : "", SPAN_ARG(text)));
 }
 
+/* "Name: value" on one line. */
+static bool is_field(struct span text)
+{
+	ptrdiff_t colon = span_chr(text, ':');
+	ptrdiff_t i;
+
+	for (i = 0; i < colon && text.p[i] > ' ' && text.p[i] <= '~'; i++)
+		;
+	return colon > 0 && i == colon && span_chr(text, '\n') < 0;
+}
+
 /* Actions that change the message; they need one. */
 static enum restrict_rc change(struct restrict_run *r, enum access_action action, struct span text)
 {
@@ -121,7 +132,7 @@ static enum restrict_rc change(struct restrict_run *r, enum access_action action
 		bcc->address = arena_span(&t->arena, text);
 		bcc->next = t->bcc;
 		t->bcc = bcc;
-	} else if (action == ACCESS_PREPEND && span_chr(text, ':') > 0 && span_chr(text, '\n') < 0) {
+	} else if (action == ACCESS_PREPEND && is_field(text)) {
 		(void)!str_addf(&t->prepend, "%.*s\n", SPAN_ARG(text));
 	} else {
 		log_warn("access table %s: '%.*s' is no address or header", r->map, SPAN_ARG(text));
@@ -145,7 +156,7 @@ static enum restrict_rc more_restrictions(struct restrict_run *r, struct span te
 
 	if (restrict_compile(prog, &r->arena, r->s->svc->layer, "value", &words, &err) < 0)
 		return broken(r, err.msg);
-	return restrict_run_push(r, prog) < 0 ? broken(r, "nested too deep") : RESTRICT_RC_DUNNO;
+	return restrict_run_push(r, prog, r->warns) < 0 ? broken(r, "nested too deep") : RESTRICT_RC_DUNNO;
 }
 
 static enum restrict_rc act(struct restrict_run *r)

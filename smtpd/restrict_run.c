@@ -93,18 +93,19 @@ enum restrict_rc restrict_run_defer_if(struct restrict_run *r, bool permit)
 {
 	const char **keep = permit ? &r->defer_if_permit : &r->defer_if_reject;
 
-	if (r->op->warn)
+	if (r->warns)
 		return RESTRICT_RC_REJECT;      /* which is logged, and no more */
 	if (!*keep)
 		*keep = r->reply;
 	return RESTRICT_RC_DUNNO;
 }
 
-int restrict_run_push(struct restrict_run *r, const struct restrict_prog *prog)
+int restrict_run_push(struct restrict_run *r, const struct restrict_prog *prog, bool warns)
 {
 	if (r->depth == RESTRICT_STACK)
 		return -1;
 	r->stack[r->depth].prog = prog;
+	r->stack[r->depth].warns = warns;
 	r->stack[r->depth++].pc = 0;
 	return 0;
 }
@@ -112,21 +113,26 @@ int restrict_run_push(struct restrict_run *r, const struct restrict_prog *prog)
 /* The next operation, or NULL at the end of all. */
 static const struct restrict_op *next_op(struct restrict_run *r)
 {
+	const struct restrict_op *op;
+
 	for (;;) {
 		while (r->depth) {
 			size_t top = r->depth - 1;
 
-			if (r->stack[top].pc < r->stack[top].prog->n)
-				return &r->stack[top].prog->ops[r->stack[top].pc++];
+			if (r->stack[top].pc < r->stack[top].prog->n) {
+				op = &r->stack[top].prog->ops[r->stack[top].pc++];
+				r->warns = op->warn || r->stack[top].warns;
+				return op;
+			}
 			r->depth--;
 		}
 		if (r->lists) {
 			r->list = (enum restrict_list)__builtin_ctz(r->lists);
 			r->lists &= r->lists - 1;
-			(void)!restrict_run_push(r, &r->s->svc->lists[r->list]);
+			(void)!restrict_run_push(r, &r->s->svc->lists[r->list], false);
 		} else if (r->rcpt && !r->tail_done) {
 			r->tail_done = true;
-			(void)!restrict_run_push(r, &tail);
+			(void)!restrict_run_push(r, &tail, false);
 		} else {
 			return NULL;
 		}
@@ -152,7 +158,7 @@ static bool take(struct restrict_run *r, enum restrict_rc rc)
 	if (rc == RESTRICT_RC_PERMIT) {
 		r->depth = 0;           /* the rest of this list is not asked */
 	} else if (rc == RESTRICT_RC_REJECT) {
-		if (r->op->warn) {
+		if (r->warns) {
 			session_log(r->s, "reject_warning", r->rcpt ? r->rcpt->address : NULL, r->reply);
 			return true;
 		}

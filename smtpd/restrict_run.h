@@ -29,8 +29,9 @@ struct restrict_run {
 	struct arena arena;
 	unsigned lists;                 /* bits of enum restrict_list still to run */
 	enum restrict_list list, stage_list;    /* under way; first of all */
-	struct { const struct restrict_prog *prog; size_t pc; } stack[RESTRICT_STACK];
+	struct { const struct restrict_prog *prog; size_t pc; bool warns; } stack[RESTRICT_STACK];
 	size_t depth;
+	bool warns;                     /* op, or what it stands in, is behind warn_if_reject */
 	bool tail_done, did_unlisted_rcpt, did_unlisted_sender;
 	const struct restrict_op *op;
 	const struct txn_try *rcpt;     /* NULL before RCPT, and after it with more than one */
@@ -76,8 +77,9 @@ enum restrict_rc restrict_run_lookup(struct restrict_run *r, const char *map, co
 /* Goes on after a WAIT: rc is what the check found at last. Source: restrict_run.c */
 void restrict_run_resume(struct restrict_run *r, enum restrict_rc rc);
 
-/* Runs prog (in r's arena) before the rest of the current one; -1 when nested too deep. Source: restrict_run.c */
-int restrict_run_push(struct restrict_run *r, const struct restrict_prog *prog);
+/* Runs prog (in r's arena) before the rest of the current one, all of it behind warn_if_reject when it warns; -1 when
+ * nested too deep. Source: restrict_run.c */
+int restrict_run_push(struct restrict_run *r, const struct restrict_prog *prog, bool warns);
 
 /* One check. Source: restrict_check.c */
 enum restrict_rc restrict_check_op(struct restrict_run *r, const struct restrict_op *op);

@@ -177,8 +177,11 @@ static int compile_words(struct compile *c, struct span text, int depth);
 static int compile_class(struct compile *c, const char *word, int depth)
 {
 	struct str text = STR_INIT(65536);
+	bool warn = c->warn;
+	size_t i = c->n;
 	int rc;
 
+	c->warn = false;
 	if (strchr(word, ':'))
 		rc = err_set(c->err, ERR_CONF, "%s: '%s' needs the name of its restriction in front: %s %s", c->what,
 			     word, access_of(c->what), word);
@@ -189,6 +192,8 @@ static int compile_class(struct compile *c, const char *word, int depth)
 			     word);
 	else
 		rc = compile_words(c, str_span(&text), depth + 1);
+	for (; warn && i < c->n; i++)
+		c->ops[i].warn = true;
 	str_fini(&text);
 	return rc;
 }

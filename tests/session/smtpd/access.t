@@ -1,7 +1,7 @@
 @conf smtpd_error_sleep_time = 0
 @conf smtpd_client_restrictions = check_client_access inline:{203.0.113=REJECT bad net, bad.example=550 5.7.99 go away}
 @conf smtpd_helo_restrictions = check_helo_access inline:{spam.example=REJECT}
-@conf smtpd_sender_restrictions = check_sender_access inline:{evil.example=554 no, hold.example=HOLD, redir.example=REDIRECT iqbal@example.com, <>=450 4.7.7 later, disc.example=DISCARD, pre.example=PREPEND X-Seen: yes, bcc.example=BCC iqbal@example.com, filt.example=FILTER x:y, class.example=strict, warn.example=WARN look, dip.example=DEFER_IF_PERMIT, dir.example=DEFER_IF_REJECT later, user@=REJECT, ok.example=OK, typo.example=rejct}
+@conf smtpd_sender_restrictions = check_sender_access inline:{evil.example=554 no, hold.example=HOLD, redir.example=REDIRECT iqbal@example.com, <>=450 4.7.7 later, disc.example=DISCARD, pre.example=PREPEND X-Seen: yes, badpre.example=PREPEND X Seen: no, bcc.example=BCC iqbal@example.com, filt.example=FILTER x:y, class.example=strict, warn.example=WARN look, dip.example=DEFER_IF_PERMIT, dir.example=DEFER_IF_REJECT later, user@=REJECT, ok.example=OK, typo.example=rejct}
 @conf smtpd_recipient_restrictions = check_recipient_access inline:{iqbal@example.com=DEFER busy}, warn_if_reject reject_non_fqdn_sender, warn_if_reject check_sender_access inline:{warnlater.example=DEFER_IF_PERMIT maybe}, check_sender_access inline:{dip.example=DEFER_IF_PERMIT second}
 @conf smtpd_restriction_classes = strict
 @conf strict = reject_non_fqdn_helo_hostname, permit
@@ -84,7 +84,7 @@ C: DATA
 S: 354 *
 C: .
 S: 250 2.0.0 *
-@mail * rcpt=iqbal@example.com,,0
+@mail * rcpt=iqbal@example.com,,0 orig=tito@example.com
 @mails 2
 C: MAIL FROM:<a@disc.example>
 S: 250 *
@@ -119,6 +119,16 @@ S: 354 *
 C: .
 S: 250 2.0.0 *
 @body X-Seen: yes
+C: MAIL FROM:<a@badpre.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 250 *
+@log warning: access table *: 'X Seen: no' is no address or header
+C: DATA
+S: 354 *
+C: .
+S: 250 2.0.0 *
+@nobody X Seen*
 C: MAIL FROM:<a@warn.example>
 S: 250 *
 C: RCPT TO:<tito@example.com>

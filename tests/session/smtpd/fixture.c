@@ -200,9 +200,12 @@ static void on_rcpts(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 	struct fixture *f = arg;
 	size_t i;
 
-	for (i = 0; i < m->rcpts.n; i++)
+	for (i = 0; i < m->rcpts.n; i++) {
 		(void)!str_addf(&f->mail, " rcpt=%.*s,%.*s,%llu", SPAN_ARG(r[i].address), SPAN_ARG(r[i].orcpt),
 				(unsigned long long)r[i].notify);
+		if (!span_eq(r[i].orig, r[i].address))
+			(void)!str_addf(&f->mail, " orig=%.*s", SPAN_ARG(r[i].orig));
+	}
 }
 
 static void on_body(void *arg, struct ipc *c, uint32_t id, const void *in, int *fd)

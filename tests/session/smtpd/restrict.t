@@ -156,3 +156,22 @@ C: RCPT TO:<tito@example.com>
 S: 450 4.7.0 <tito@example.com>: Recipient address rejected: defer_if_permit requested
 C: RCPT TO:<iqbal@example.com>
 S: 450 4.7.1 <iqbal@example.com>: Recipient address rejected: Access denied
+@conf smtpd_restriction_classes = a, b
+@conf a = reject_non_fqdn_sender, reject_non_fqdn_helo_hostname
+@conf b = permit_sasl_authenticated, reject
+@conf smtpd_recipient_restrictions = warn_if_reject a, warn_if_reject check_recipient_access inline:{tito@example.com=b}, reject_non_fqdn_sender
+S: 220 *
+C: HELO short
+S: 250 *
+C: MAIL FROM:<a@b.example>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 250 *
+@log NOQUEUE: reject_warning: RCPT from *: 504 5.5.2 <short>: Helo command rejected: need fully-qualified hostname; *
+@log NOQUEUE: reject_warning: RCPT from *: 554 5.7.1 <tito@example.com>: Recipient address rejected: Access denied; *
+C: RSET
+S: 250 *
+C: MAIL FROM:<a@short>
+S: 250 *
+C: RCPT TO:<tito@example.com>
+S: 504 5.5.2 <a@short>: Sender address rejected: need fully-qualified address

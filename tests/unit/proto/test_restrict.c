@@ -19,7 +19,7 @@ static void load(struct conf *c, const char *text)
 static void test_program(void **state)
 {
 	const char *words[] = { "permit_mynetworks", "warn_if_reject", "check_sender_access", "inline:{a=b, c=d}",
-				"strict", "sleep", "7",
+				"warn_if_reject", "strict", "sleep", "7",
 				"REJECT" };
 	struct conf_list list = { words, ARRAY_LEN(words) };
 	struct restrict_prog p;
@@ -36,8 +36,10 @@ static void test_program(void **state)
 	assert_true(p.ops[1].warn);
 	assert_string_equal(p.ops[1].map, "inline:{a=b, c=d}");
 	assert_int_equal(p.ops[2].code, RESTRICT_NON_FQDN_SENDER);
-	assert_false(p.ops[2].warn);
+	assert_true(p.ops[2].warn);
 	assert_int_equal(p.ops[3].code, RESTRICT_DEFER);
+	assert_true(p.ops[3].warn);
+	assert_false(p.ops[4].warn);
 	assert_int_equal(p.ops[4].seconds, 7);
 	assert_int_equal(p.ops[5].code, RESTRICT_REJECT);
 	arena_fini(&a);
