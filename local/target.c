@@ -143,13 +143,14 @@ static int relay_name(void *arg, struct span name, struct str *out, struct err *
 	const struct dlv_rcpt *r = arg;
 	ptrdiff_t at = span_rchr(r->address, '@');
 	struct span v = SPAN_NULL;
-
 	bool is_known = true;
 
 	if (span_eqz(name, "user"))
 		v = r->user;
 	else if (span_eqz(name, "extension"))
 		v = r->extension;
+	else if (span_eqz(name, "recipient_delimiter"))
+		v = r->extension.n ? span_sub(r->address, r->user.n, 1) : SPAN_NULL;
 	else if (span_eqz(name, "local"))
 		v = at < 0 ? r->address : span_sub(r->address, 0, (size_t)at);
 	else if (span_eqz(name, "domain"))
