@@ -144,7 +144,7 @@ static struct span with_extension(const struct gather *g, struct span address)
 	struct span local, domain;
 
 	address_split(address, &local, &domain);
-	return span_z(arena_printf(g->a, "%.*s%c%.*s%.*s", SPAN_ARG(local), g->s->global.recipient_delimiter[0],
+	return span_z(arena_printf(g->a, "%.*s%.*s%.*s%.*s", SPAN_ARG(local), SPAN_ARG(names_delimiter(g->s, g->r)),
 				   SPAN_ARG(g->r->extension), SPAN_ARG(span_from(address, local.n))));
 }
 

@@ -6,6 +6,17 @@
 
 #define SAFE_CHARS "1234567890!@%-_=+:,.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+struct span names_delimiter(const struct settings *s, const struct child_rcpt *r)
+{
+	const char *delims = s->global.recipient_delimiter;
+	size_t i;
+
+	for (i = 1; i < r->delivered.n && r->delivered.p[i] != '@'; i++)
+		if (strchr(delims, r->delivered.p[i]))
+			return span_sub(r->delivered, i, 1);
+	return span_sub(span_z(delims), 0, 1);
+}
+
 static struct span stranger_value(const struct names *n, struct span name)
 {
 	struct span address = n->r->delivered, local, domain;
@@ -16,7 +27,7 @@ static struct span stranger_value(const struct names *n, struct span name)
 	if (span_eqz(name, "extension"))
 		return n->r->extension;
 	if (span_eqz(name, "recipient_delimiter"))
-		return n->r->extension.n ? span_sub(span_z(n->s->global.recipient_delimiter), 0, 1) : SPAN_NULL;
+		return n->r->extension.n ? names_delimiter(n->s, n->r) : SPAN_NULL;
 	if (span_eqz(name, "local"))
 		return local;
 	if (span_eqz(name, "domain"))

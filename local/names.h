@@ -16,4 +16,7 @@ struct names {
  * recipient. What a stranger chose keeps only characters that are parts of file names. Source: names.c */
 int names_value(void *arg, struct span name, struct str *out, struct err *err);
 
+/* The byte of recipient_delimiter that stands in front of the extension of r, else the first of them. Source: names.c */
+struct span names_delimiter(const struct settings *s, const struct child_rcpt *r);
+
 #endif

@@ -1,5 +1,6 @@
 #include "local/pool.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -291,6 +292,17 @@ static struct pool_worker *spawn(struct pool *p, const struct target *t, struct 
 	return w;
 }
 
+/* As in Postfix .forward+news is for user+News too. */
+static struct span lower(struct arena *a, struct span s)
+{
+	struct span out = arena_span(a, s);
+	char *p = (char *)(uintptr_t)out.p;
+
+	for (size_t i = 0; i < out.n; i++)
+		p[i] = (char)tolower((unsigned char)p[i]);
+	return out;
+}
+
 static struct child_rcpt to_child(struct pool_work *w, size_t slot)
 {
 	const struct dlv_rcpt *r = (const struct dlv_rcpt *)w->job->m->rcpts.v + slot;
@@ -304,7 +316,7 @@ static struct child_rcpt to_child(struct pool_work *w, size_t slot)
 		.delivered = job_delivered(w->job, slot),
 		.orig = r->orig,
 		.user = span_z(t->user),
-		.extension = r->extension,
+		.extension = lower(&w->job->arena, r->extension),
 		.home = span_z(t->home ? t->home : ""),
 		.base = span_z(t->base),
 		.path = span_z(t->path),

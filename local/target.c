@@ -150,6 +150,8 @@ static int relay_name(void *arg, struct span name, struct str *out, struct err *
 		v = r->user;
 	else if (span_eqz(name, "extension"))
 		v = r->extension;
+	else if (span_eqz(name, "recipient_delimiter"))
+		v = r->extension.n ? span_sub(r->address, r->user.n, 1) : SPAN_NULL;
 	else if (span_eqz(name, "local"))
 		v = local;
 	else if (span_eqz(name, "domain"))

@@ -3,15 +3,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/htab.h"
 #include "conf/map.h"
 #include "conf/map_build.h"
+#include "conf/map_source.h"
 #include "conf/param.h"
 #include "tools/commands.h"
 
 static const char usage[] =
 	"usage: surat map [-a] [TYPE:]FILE...      build FILE.lmdb from FILE (-a: lines 'key: value', as in aliases)\n"
 	"       surat map -q KEY [-j] TYPE:NAME... ask tables until one has it; KEY - reads keys from standard input\n"
-	"       surat map -s [-j] [TYPE:]FILE      show all entries of a built table\n";
+	"       surat map -s [-j] [TYPE:]FILE      show all entries of a built table, or of a texthash\n";
 
 /* "hash:/x" and "/x" both mean the file /x. */
 static const char *path_of(const char *type_name)
@@ -182,13 +184,38 @@ static void show_entry(void *arg, struct span key, struct span value)
 	fputc('\n', s->f);
 }
 
+/* The lines of a text table as they stand; the first of equal keys is what counts. */
+static int show_text(struct tool *t, const char *path, struct show *s)
+{
+	struct str key = STR_INIT(SOURCE_MAX);
+	struct conf_errors warnings = { 0 };
+	struct htab seen = { 0 };
+	struct source src;
+	struct span value;
+	struct err err;
+	int rc = source_open(&src, path, SOURCE_MAX, &err);
+
+	while (rc == 0 && map_source_next(&src, MAP_SYNTAX_TABLE, &key, &value, &warnings))
+		if (!htab_put(&seen, str_span(&key), &seen))
+			show_entry(s, str_span(&key), value);
+	if (rc < 0)
+		tool_fail(t, "map", "%s", err.msg);
+	htab_fini(&seen);
+	conf_errors_fini(&warnings);
+	source_fini(&src);
+	str_fini(&key);
+	return rc < 0 ? TOOL_FAILED : TOOL_OK;
+}
+
 static int show(struct tool *t, const char *name, bool is_json)
 {
 	struct show s = { .f = t->out, .is_json = is_json };
 	struct err err;
 
+	if (strncmp(name, "texthash:", 9) == 0)
+		return show_text(t, name + 9, &s);
 	if (strchr(name, ':') && !map_is_indexed(name))
-		return tool_fail(t, "map", "%s: only built tables can be shown", name);
+		return tool_fail(t, "map", "%s: only built tables and texthash: can be shown", name);
 	return map_build_visit(path_of(name), show_entry, &s, &err) < 0 ? tool_fail(t, "map", "%s", err.msg) : TOOL_OK;
 }
 

@@ -99,11 +99,13 @@ static int parse(struct map_rules *r, struct source *src, struct err *err)
 
 		rc = has_room ? parse_rule(&p, line, err) :
 		     err_set(err, ERR_TEMP, "too many rules, or if nested deeper than %d", MAP_RULES_DEPTH - 1);
-		if (rc < 0 && err->kind == ERR_CONF) {
+		if (rc < 0 && err->kind == ERR_CONF && r->path) {       /* what stands in main.cf must be right */
 			log_warn("%s:%u: %s", src->file, src->line, err->msg);
 			rc = 0;
 		}
 	}
+	if (rc == 0 && p.depth && !r->path)
+		rc = err_set(err, ERR_CONF, "endif is missing for an if");
 	if (rc < 0) {
 		forget(&fresh);
 		return err_wrap(err, "%s:%u", src->file, src->line);

@@ -33,8 +33,8 @@ struct map_rules {
 	char *path;
 };
 
-/* Reads the rules of path, or of "{{rule}, {rule}}" itself; on -1 r still needs map_rules_free. A rule that is wrong is
- * left out, as in Postfix, with a warning in the log that has file and line. Source: map_rules.c */
+/* Reads the rules of path, or of "{{rule}, {rule}}" itself; on -1 r still needs map_rules_free. A rule of a file
+ * that is wrong is left out, as in Postfix, with a warning in the log that has file and line. Source: map_rules.c */
 int map_rules_open(struct map_rules **r_r, const struct map_rules_ops *ops, const char *path, struct err *err)
 	WARN_UNUSED;
 

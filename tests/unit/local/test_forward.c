@@ -84,6 +84,28 @@ static void test_forward_of_extension(void **state)
 	assert_string_equal(ask_one((struct ask){ .rcpts = { to_user("tito", "") } })->news, "0::plain@b.org;");
 }
 
+static int setup_delimiters(void **state)
+{
+	start_agent("recipient_delimiter = -+_\npropagate_unmatched_extensions = forward");
+	return 0;
+}
+
+/* The one of several delimiters that stands in the address; the extension in whatever case. */
+static void test_forward_of_delimiter(void **state)
+{
+	struct dlv_rcpt r = to_user("tito", "List");    /* tito+List */
+
+	put_file("tito/.forward", "plain@b.org\n", TITO, 0644);
+	put_file("tito/.forward+list", "plus@b.org\n", TITO, 0644);
+	put_file("tito/.forward_list", "bar@b.org\n", TITO, 0644);
+	assert_string_equal(ask_one((struct ask){ .rcpts = { r } })->news, "0::plus@b.org;");
+	r.address = SPAN_LIT("tito_list@example.com");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { r } })->news, "0::bar@b.org;");
+	r.address = SPAN_LIT("tito_news@example.com");
+	r.extension = SPAN_LIT("news");
+	assert_string_equal(ask_one((struct ask){ .rcpts = { r } })->news, "0::plain_news@b.org;");
+}
+
 /* Whoever was reached through their own .forward gets the letter, not the .forward again. */
 static void test_as_own_user(void **state)
 {
@@ -387,6 +409,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_forward),
 		T(test_forward_of_extension),
+		TS(test_forward_of_delimiter, setup_delimiters),
 		T(test_as_own_user),
 		T(test_forward_planted),
 		TS(test_not_allowed, setup_closed),

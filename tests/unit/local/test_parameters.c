@@ -24,6 +24,7 @@ static const struct row {
 	{ "fallback_transport_maps = inline:{nemo=lmtp:y}", "fallback_transport = lmtp:x\n", NOBODY, "", NULL, "via lmtp:y;" },
 	{ "luser_relay = $user-lost@b.org", "", NOBODY, "", NULL, "0::nemo-lost@b.org;" },
 	{ "luser_relay = lost${extension?+$extension}$home@$domain", "", NOBODY, "", NULL, "0::lost@example.com;" },
+	{ "luser_relay = lost${recipient_delimiter}$extension@b.org", "", NOBODY, "x", NULL, "0::lost+x@b.org;" },
 	{ "require_home_directory = yes", "mailbox_transport =\n", NAMED, "ghost", NULL, "home directory is not there" },
 	{ "forward_path = $home/.other, $home/.forward", "", USER, "", "a@b.org\n", "0::other@b.org;" },
 	{ "recipient_delimiter =", "", USER, "list", "a@b.org\n", "0::a@b.org;" },
@@ -82,7 +83,7 @@ static struct ask ask_of(const struct row *r)
 		a.rcpts[0] = to_user("tito", strcmp(r->what, "twice") == 0 ? "" : r->what);
 		break;
 	case NOBODY:
-		a.rcpts[0] = to_user("nemo", "");
+		a.rcpts[0] = to_user("nemo", r->what);
 		break;
 	case COMMAND:
 		a.rcpts[0] = to_kind(RCPT_COMMAND, "", r->what);

@@ -83,8 +83,8 @@ static void alias_destinations(void **state)
 		{ "owner of the owner", "owner-list@localhost", "expand <daemon@example.com>" },
 		{ "broken right-hand side", "broken@localhost",
 		  "defer 4.3.5 table inline:{ {cmd = \"|/bin/prog -a b\"}, {file = /var/mail/x}, {list = :include:/etc/list}, "
-		  "{owner-list = daemon}, {broken = <a} } has a wrong value for broken@localhost: "
-		  "\">\" is missing behind \"a\"" },
+		  "{owner-list = daemon}, {broken = a> b} } has a wrong value for broken@localhost: "
+		  "\">\" stands without \"<\" in \"a> b\"" },
 	};
 	static const struct row expanded[] = {
 		{ "expand_owner_alias", "list@localhost", "expand <daemon@example.com> from <boss@other.example>" },
@@ -96,7 +96,7 @@ static void alias_destinations(void **state)
 	};
 
 	RUN(LOCAL "alias_maps = inline:{ {cmd = \"|/bin/prog -a b\"}, {file = /var/mail/x}, {list = :include:/etc/list}, "
-	    "{owner-list = daemon}, {broken = <a} }\n", rows);
+	    "{owner-list = daemon}, {broken = a> b} }\n", rows);
 	RUN(LOCAL "expand_owner_alias = yes\nalias_maps = inline:{list=daemon, owner-list=boss@other.example}\n",
 	    expanded);
 	RUN(LOCAL "allow_mail_to_commands =\nalias_maps = inline:{ {cmd = |/bin/prog}, {both = |/bin/prog, daemon} }\n",

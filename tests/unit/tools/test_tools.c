@@ -195,6 +195,10 @@ static void test_map(void **state)
 	expect(&r, "map|-q|x|fail:y", TOOL_FAILED, "", "surat map: fail:y: this table always fails");
 	expect(&r, "map|-s|@/virtual", TOOL_OK, "a@x\tb\nc\td\n", "");
 	expect(&r, "map|-s|static:x", TOOL_FAILED, "", "only built tables");
+	tmpdir_write(&r.dir, "text", "B x\na y z\nb later\n");
+	expect(&r, "map|-s|texthash:@/text", TOOL_OK, "b\tx\na\ty z\n", "");
+	assert_null(strstr(r.out, "later"));
+	expect(&r, "map|-s|texthash:@/nothing", TOOL_FAILED, "", "cannot open");
 	expect(&r, "map|-q|x|hash:@/nothing", TOOL_FAILED, "", "to make it run: surat map");
 	expect(&r, "map|@/nothing", TOOL_FAILED, "", "cannot open");
 	expect(&r, "map|pcre:@/virtual", TOOL_FAILED, "", "only lmdb:, hash: and btree: are built");
