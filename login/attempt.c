@@ -42,6 +42,11 @@ static void failed(struct session *s, enum auth_status status, struct span text)
 {
 	if (status != AUTH_TEMP)
 		s->n_attempts++;
+	/* neither is a guess: who bans guessers by the log would ban an address for them */
+	if (status == AUTH_TEMP)
+		s->obstacle = "temporary authentication failure";
+	else if (status == AUTH_REFUSED)
+		s->obstacle = "login disabled, 1 successful auths";
 	s->proto->failed(s, status, text);
 	if (s->n_attempts < s->svc->conf.login_max_failures)
 		return;

@@ -298,7 +298,8 @@ static enum io_rc input(struct session *s)
 
 static void failed(struct session *s, enum auth_status status, struct span text)
 {
-	const char *code = status == AUTH_TEMP ? "UNAVAILABLE" : "AUTHENTICATIONFAILED";
+	const char *code = status == AUTH_TEMP ? "UNAVAILABLE" : status == AUTH_REFUSED && text.n ? "CONTACTADMIN" :
+			   "AUTHENTICATIONFAILED";
 
 	if (status == AUTH_FAIL || text.n == 0)
 		text = status == AUTH_TEMP ? SPAN_LIT("Temporary authentication failure.") : SPAN_LIT("Authentication failed.");

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "auth/mechs.h"
+#include "conf/nearest.h"
 #include "conf/params.h"
 #include "proto/pop3.h"
 #include "proto/restrict.h"
@@ -39,6 +40,31 @@ void check_limits(const struct conf *c, struct conf_errors *errors)
 	arena_fini(&a);
 }
 
+static void check_protocol(const struct conf *c, const char *name, struct conf_errors *errors)
+{
+	/* Dovecot's, of its packages too */
+	static const char *const others[] = { "lmtp", "sieve", "submission", "managesieve", "doveadm", "none" };
+	struct str hint = STR_INIT(200);
+	struct nearest n;
+	size_t i;
+
+	nearest_init(&n, name);
+	for (i = 0; i < ARRAY_LEN(services); i++) {
+		if (strcasecmp(name, services[i]) == 0)
+			return;
+		nearest_offer(&n, services[i]);
+	}
+	for (i = 0; i < ARRAY_LEN(others) && strcasecmp(name, others[i]) != 0; i++)
+		continue;
+	if (i < ARRAY_LEN(others))
+		conf_error(errors, "warning: %s: '%s' is not served; imap and pop3 are",
+			   check_where(c, "protocols", errors), name);
+	else
+		conf_error(errors, "%s: unknown protocol '%s'%s", check_where(c, "protocols", errors), name,
+			   nearest_hint(&n, &hint));
+	str_fini(&hint);
+}
+
 /* What sessions of IMAP and POP3 would stumble over when somebody logs in. */
 void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 {
@@ -50,7 +76,7 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 	struct pop3d_conf pop3d;
 	struct login_conf login;
 	struct err err;
-	size_t i, j;
+	size_t i;
 
 	if (store_conf_read(&store, c, &a, &err) == 0 &&
 	    mail_location_expand(&where, &someone, store.mail_location, &a, &err) < 0)
@@ -61,13 +87,8 @@ void check_mailboxes(const struct conf *c, struct conf_errors *errors)
 		conf_error(errors, "%s: %s", check_where(c, "pop3_uidl_format", errors), err.msg);
 	if (login_conf_read(&login, c, &a, &err) < 0)
 		login.protocols.n = 0;
-	for (i = 0; i < login.protocols.n; i++) {
-		for (j = 0; j < ARRAY_LEN(services) && strcasecmp(login.protocols.v[i], services[j]) != 0; j++)
-			continue;
-		if (j == ARRAY_LEN(services))
-			conf_error(errors, "warning: %s: '%s' is not served; imap and pop3 are",
-				   check_where(c, "protocols", errors), login.protocols.v[i]);
-	}
+	for (i = 0; i < login.protocols.n; i++)
+		check_protocol(c, login.protocols.v[i], errors);
 	arena_fini(&a);
 }
 

@@ -175,7 +175,7 @@ static void test_trouble(void **state)
 	} rows[] = {
 		{ "auth cannot", AUTH_TEMP, NULL, "S: a NO [UNAVAILABLE] Temporary authentication failure.\n", false },
 		{ "auth says why", AUTH_TEMP, "Later.", "S: a NO [UNAVAILABLE] Later.\n", false },
-		{ "disabled", AUTH_REFUSED, "Account is off.", "S: a NO [AUTHENTICATIONFAILED] Account is off.\n", false },
+		{ "disabled", AUTH_REFUSED, "Account is off.", "S: a NO [CONTACTADMIN] Account is off.\n", false },
 		{ "words of a failure stay inside", AUTH_FAIL, "no such user", "S: a" WRONG, false },
 		{ "the parent refuses", AUTH_OK, NULL, "S: a NO [UNAVAILABLE] No room.\nS: * BYE Disconnected.\nE\n", true },
 	};

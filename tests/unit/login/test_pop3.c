@@ -220,12 +220,13 @@ static void test_statuses(void **state)
 {
 	static const struct {
 		enum auth_status status;
-		const char *text, *want;
+		const char *text, *want, *log;
 	} rows[] = {
-		{ AUTH_FAIL, NULL, "S: -ERR [AUTH] Authentication failed.\n" },
-		{ AUTH_TEMP, NULL, "S: -ERR [SYS/TEMP] Temporary authentication failure.\n" },
-		{ AUTH_TEMP, "Later.", "S: -ERR [SYS/TEMP] Later.\n" },
-		{ AUTH_REFUSED, "Account is disabled.", "S: -ERR [AUTH] Account is disabled.\n" },
+		{ AUTH_FAIL, NULL, "S: -ERR [AUTH] Authentication failed.\n", "(auth failed, 1 attempts in 0 secs)" },
+		{ AUTH_TEMP, NULL, "S: -ERR [SYS/TEMP] Temporary authentication failure.\n", "(temporary authentication failure)" },
+		{ AUTH_TEMP, "Later.", "S: -ERR [SYS/TEMP] Later.\n", "(temporary authentication failure)" },
+		{ AUTH_REFUSED, "Account is disabled.", "S: -ERR [AUTH] Account is disabled.\n",
+		  "(login disabled, 1 successful auths): user=<tito>" },
 	};
 	size_t i;
 
@@ -238,8 +239,10 @@ static void test_statuses(void **state)
 		g.status = rows[i].status;
 		g.text = rows[i].text;
 		client_open(&c, &g, "192.0.2.25");
-		snprintf(script, sizeof(script), GREET "C: USER tito\nS: +OK\nC: PASS bad\n%s", rows[i].want);
+		snprintf(script, sizeof(script), GREET "C: USER tito\nS: +OK\nC: PASS bad\n%sC: QUIT\nS: +OK Logging out\nE\n",
+			 rows[i].want);
 		client_script(&c, rows[i].want, script);
+		assert_non_null(strstr(g.log.p, rows[i].log));
 		/* our own trouble is no guess of theirs */
 		client_close(&c);
 		rig_close(&g);
