@@ -27,6 +27,7 @@ struct proc {
 	pid_t pid;                      /* 0: none */
 	struct ipc ctl;
 	uint64_t started_ms;
+	uint64_t generation;            /* of the configuration it was sent last */
 	uint64_t backoff_ms;            /* the pause before the next start; 0: at once */
 	unsigned restarts;
 	bool is_retired;                /* replaced or no longer wanted: not started again */
@@ -115,6 +116,10 @@ const char *spawn_user(const struct proc *p);
 /* A certificate, if p is who it is for; the new configuration and certificates to one that goes on. 0/-1. */
 int spawn_send_cert(struct proc *p, const struct cert *c) WARN_UNUSED;
 int spawn_send_reload(struct proc *p) WARN_UNUSED;
+
+/* A ready process that has another configuration than the one in force, for it started while a reload was under way, gets
+ * that; workers, which cannot change theirs, are started again. Source: spawn.c */
+void spawn_catch_up(struct proc *p);
 
 extern const struct program spawn_logger;
 

@@ -31,8 +31,12 @@ static void answer(struct tool **tool, bool is_ok, const char *text)
 
 static void end(struct master *m)
 {
+	struct proc *p;
+
 	free(m->reload);
 	m->reload = NULL;
+	for (p = m->procs; p; p = p->next)
+		spawn_catch_up(p);
 	if (m->is_reload_again && m->state == MASTER_RUNNING) {
 		m->is_reload_again = false;
 		reload_begin(m, NULL);

@@ -119,6 +119,7 @@ static int send_snapshot(struct proc *p)
 	struct ctl_conf conf = { c->snapshot_size };
 	int fd = fcntl(c->snapshot_fd, F_DUPFD_CLOEXEC, 3);
 
+	p->generation = c->generation;
 	if (fd < 0 || ipc_send(&p->ctl, &ctl_conf_desc, &conf, &fd) < 0)
 		return -1;
 	return send_services(p);
@@ -169,6 +170,14 @@ int spawn_send_reload(struct proc *p)
 	return ipc_send(&p->ctl, &ctl_reload_desc, NULL, NULL);
 }
 
+void spawn_catch_up(struct proc *p)
+{
+	if (p->state != PROC_READY || p->is_retired || p->m->reload || p->generation == p->m->config->generation)
+		return;
+	if (p->program->is_per_core || spawn_send_reload(p) < 0)
+		spawn_kill(p);
+}
+
 /* ---- its life ---- */
 
 static void on_overdue(uv_timer_t *t)
@@ -212,6 +221,7 @@ static void on_ready(void *arg, struct ipc *c, uint32_t id, const void *in, int 
 		master_is_up(m);
 	else if (m->state == MASTER_STOPPING)
 		stop_step(m);
+	spawn_catch_up(p);
 }
 
 /* All workers get the old one again: what starts later must serve too. */

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 
 import pytest
 from instance import IS_ROOT, Instance, wait_for
@@ -480,3 +481,25 @@ def test_mailbox_command_and_size_limit(world):
         i.settings["mailbox_command"] = ""
         i.write_config()
         i.surat("reload")
+
+
+def test_stopped_process_of_one_user(world):
+    """A user may stop what delivers for him; the letters of others do not wait for that."""
+    world.send(f"{world.ani.pw_name}@example.com")
+    wait_queue_empty(world.i)
+    parent = world.i.processes("local")[0]["pid"]
+    children = [int(n) for n in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    own = [n for n in children if os.stat(f"/proc/{n}").st_uid in (0, world.ani.pw_uid)
+           and re.search(rf"^Uid:\s+{world.ani.pw_uid}\b", pathlib.Path(f"/proc/{n}/status").read_text(), re.M)]
+    assert len(own) == 1
+    os.kill(own[0], signal.SIGSTOP)
+    try:
+        with contextlib.closing(smtp(world.i)) as s:
+            for n in range(200):
+                s.sendmail("tito@example.com", [f"{world.ani.pw_name}@example.com"], f"Subject: stopped {n}\r\n\r\nx\r\n")
+        m = world.send(f"{world.budi.pw_name}@example.com")
+        wait_file(world.box(world.budi), m)
+        assert len(queue_ids(world.i)) >= 200
+    finally:
+        os.kill(own[0], signal.SIGCONT)
+    wait_queue_empty(world.i)

@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -332,6 +333,33 @@ def test_reload_with_failing_worker_changes_nothing(suite):
     (suite.dir / "data/fail-login").unlink()
     suite.surat("reload")
     assert Client(suite.port("smtp")).facts["name"] == "bad.example.com"
+
+
+def test_who_starts_during_a_failing_reload(suite):
+    """It gets the new configuration, and the old one back when that comes to nothing."""
+    login = suite.dir / "lib/login"
+    right = os.readlink(login)
+    suite.settings["myhostname"] = "bad.example.com"
+    suite.write_config()
+    login.unlink()
+    login.write_text("#!/bin/sh\nsleep 2\nexit 1\n")
+    login.chmod(0o755)
+    reload = threading.Thread(target=lambda: suite.surat("reload", check=False))
+    reload.start()
+    wait_for("successors start", lambda: len(suite.processes("smtpd")) == 4)
+    old = Client(suite.port("smtp"))
+    os.kill(old.pid, signal.SIGKILL)
+    reload.join()
+    login.unlink()
+    login.symlink_to(right)
+
+    def names():
+        clients = [Client(suite.port("smtp")) for _ in range(20)]
+        for c in clients:
+            c.close()
+        assert old.pid not in [c.pid for c in clients]
+        return {c.facts["name"] for c in clients} if len({c.pid for c in clients}) == 2 else None
+    wait_for("both workers have the old one", lambda: names() == {"mail.example.com"})
 
 
 def test_sighup_reloads_and_reopens_the_log(suite):
