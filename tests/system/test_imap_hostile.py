@@ -393,7 +393,7 @@ def test_flood_of_sessions(suite):
                 open_.append(c)
             got = [c.f.readline() for c in open_]
             assert sum(g.startswith(b"a OK") for g in got) == PER_USER and len(children(suite)) in (PER_USER, PER_USER + 1), got
-            assert all(g.startswith(b"a NO [UNAVAILABLE]") for g in got if not g.startswith(b"a OK"))
+            assert all(g.startswith(b"a NO [LIMIT]") for g in got if not g.startswith(b"a OK"))
             assert look()[0] - kib < 2000
             for c in open_:
                 c.close()
