@@ -45,27 +45,32 @@ static int take_mode(struct options *o, const char *arg)
 	}
 }
 
-/* What smtpd would refuse for each recipient; RFC 3461 section 4.1 */
+/* A wrong -N or -R keeps no letter back, as in Postfix. RFC 3461 section 4.1 */
 static int take_notify(struct options *o, const char *arg)
 {
 	struct span rest = span_z(arg), word;
 	bool has_more, is_good = span_eq_nocase(rest, "never");
 
-	o->env.notify = arg;
 	for (has_more = !is_good; has_more; has_more = has_more && is_good) {
 		has_more = span_cut(rest, ',', &word, &rest);
 		is_good = span_eq_nocase(word, "success") || span_eq_nocase(word, "failure") ||
 			  span_eq_nocase(word, "delay");
 	}
-	return is_good ? 0 : usage("-N takes never, or a list of success, failure and delay");
+	if (is_good)
+		o->env.notify = arg;
+	else
+		fprintf(stderr, "sendmail: warning: -N %s is left out: there are never, or success, failure and delay "
+			"with commas between them\n", arg);
+	return 0;
 }
 
 static int take_ret(struct options *o, const char *arg)
 {
-	o->env.ret = arg;
 	if (span_eq_nocase(span_z(arg), "full") || span_eq_nocase(span_z(arg), "hdrs"))
-		return 0;
-	return usage("-R takes full or hdrs");
+		o->env.ret = arg;
+	else
+		fprintf(stderr, "sendmail: warning: -R %s is left out: there are full and hdrs\n", arg);
+	return 0;
 }
 
 /* Postfix takes the path of main.cf too. */
@@ -142,26 +147,6 @@ static const char *own_name(struct arena *a)
 			    pw->pw_name[0] ? pw->pw_name + 1 : "", SPAN_ARG(rest));
 }
 
-/* As in Postfix a wrong -N or -R keeps no letter back. */
-static void drop_wrong(struct sendmail_envelope *env)
-{
-	struct span in = span_z(env->notify ? env->notify : ""), word;
-	bool is_never = span_eq_nocase(in, "never"), is_wrong = env->notify && !in.n;
-
-	while (!is_never && span_word(&in, ", ", &word))
-		is_wrong |= !span_eq_nocase(word, "success") && !span_eq_nocase(word, "failure") &&
-			    !span_eq_nocase(word, "delay");
-	if (is_wrong) {
-		fprintf(stderr, "sendmail: warning: -N %s is left out: there are never, or success, failure and delay\n",
-			env->notify);
-		env->notify = NULL;
-	}
-	if (env->ret && strcasecmp(env->ret, "full") != 0 && strcasecmp(env->ret, "hdrs") != 0) {
-		fprintf(stderr, "sendmail: warning: -R %s is left out: there are full and hdrs\n", env->ret);
-		env->ret = NULL;
-	}
-}
-
 static int exit_status(const struct err *err)
 {
 	fprintf(stderr, "sendmail: %s\n", err->msg);
@@ -200,7 +185,6 @@ static int submit(struct options *o, const char *socket_path, const char *origin
 
 	if (n == 0 && !o->takes_rcpts)
 		return usage("no recipient: name one behind the options, or use -t");
-	drop_wrong(&o->env);
 	letter_init(&l, origin);
 	self = own_address(&l.arena, origin);
 	if (o->env.sender)

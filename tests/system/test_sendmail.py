@@ -75,7 +75,7 @@ def test_name_of_the_caller(suite):
 
 def test_wrong_dsn_options(suite):
     """As in Postfix they are left out with a warning: the letter goes its way."""
-    for args in (["-N", "sucess"], ["-N", "never,failure"], ["-R", "body"]):
+    for args in (["-N", "sucess"], ["-N", "never,failure"], ["-N", "failure delay"], ["-N", ""], ["-R", "body"]):
         text, m = letter()
         done = sendmail(suite, *args, "iqbal@example.com", text=text)
         assert done.returncode == 0 and b"is left out" in done.stderr, done
@@ -117,9 +117,6 @@ def test_exit_statuses(suite):
             ("unknown recipient", ["nobodyhere@example.com"], "x\n", 69), ("bad option", ["-Z"], "", 64),
             ("no recipient", [], "x\n", 64), ("-t without any", ["-t"], "Subject: x\n\nx\n", 65), ("-bd", ["-bd"], "", 64),
             ("no configuration", ["-C", "/nonexistent", "a@example.com"], "x\n", 78), ("bad address", ["a b c@@"], "x\n", 65),
-            ("wrong -N", ["-N", "bogus", "iqbal@example.com"], "x\n", 64),
-            ("wrong -N in a list", ["-N", "success,never", "iqbal@example.com"], "x\n", 64),
-            ("wrong -R", ["-R", "all", "iqbal@example.com"], "x\n", 64),
             ("bad sender", ["-f", "a b c@@", "iqbal@example.com"], "x\n", 65),
             ("two senders", ["-f", "a@b.example, c@d.example", "iqbal@example.com"], "x\n", 65)):
         done = sendmail(suite, *args, text=text)
