@@ -2,30 +2,43 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "login/session.h"
 
 #define ACCEPT_BURST 32         /* then others have their turn */
 #define PAUSE_MS 250
+#define PATIENCE_MS 5000        /* so long clients wait in the kernel's queue for daemons that start when we do */
+#define PEERS_LOOK_MS 10
 
 static void on_readable(uv_poll_t *p, int status, int events);
 
-static void watch(struct listener *l)
+/* A client that comes before the daemons we ask could not log in. */
+static bool is_early(const struct listener *l)
 {
-	uv_poll_start(&l->poll, UV_READABLE, on_readable);
+	struct server *srv = l->srv;
+
+	if (sasl_is_known(&srv->sasl) && ipc_is_attached(&srv->anvil) && ipc_is_attached(server_parent(srv, l->svc->proto)))
+		return false;
+	return clock_mono_ms() < l->patient_until_ms;
 }
 
-static void on_pause_over(uv_timer_t *t)
+static void watch(uv_timer_t *t)
 {
-	watch(t->data);
+	struct listener *l = t->data;
+
+	if (is_early(l))
+		uv_timer_start(t, watch, PEERS_LOOK_MS, 0);
+	else
+		uv_poll_start(&l->poll, UV_READABLE, on_readable);
 }
 
 /* No descriptors or too many sessions: the kernel's queue keeps the clients, another worker may take them. */
 static void pause_accepting(struct listener *l)
 {
 	uv_poll_stop(&l->poll);
-	uv_timer_start(&l->timer, on_pause_over, PAUSE_MS, 0);
+	uv_timer_start(&l->timer, watch, PAUSE_MS, 0);
 }
 
 static bool is_full(const struct listener *l)
@@ -94,7 +107,8 @@ void listener_new(struct server *srv, struct service *svc, int *fd, uint64_t max
 	l->n_handles = 2;
 	l->next = srv->listeners;
 	srv->listeners = l;
-	watch(l);
+	l->patient_until_ms = clock_mono_ms() + PATIENCE_MS;
+	watch(&l->timer);
 }
 
 static void on_closed(uv_handle_t *h)

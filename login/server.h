@@ -41,6 +41,7 @@ struct listener {
 	int fd;
 	uint64_t max_sessions;
 	bool is_paused;
+	uint64_t patient_until_ms;      /* until then it waits for the daemons that sessions ask */
 	uv_poll_t poll;
 	uv_timer_t timer;
 	uint8_t n_handles;
@@ -93,7 +94,7 @@ struct service *service_new(const char *name, const struct conf *layer, struct e
 struct service *service_ref(struct service *svc);
 void service_unref(struct service **svc);
 
-/* Accepts on *fd (taken) from now on; max_sessions 0: no limit of its own. Takes svc. Source: listener.c */
+/* Accepts on *fd (taken) once the daemons that sessions ask are there, after five seconds anyhow; max_sessions 0: no limit of its own. Takes svc. Source: listener.c */
 void listener_new(struct server *srv, struct service *svc, int *fd, uint64_t max_sessions);
 void listener_close_all(struct server *srv);
 

@@ -9,12 +9,17 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "smtpd/server.h"
 #include "smtpd/service.h"
 #include "smtpd/session.h"
 #include "svc/daemon.h"
+
+#define PATIENCE_MS 5000        /* so long clients wait in the kernel's queue for daemons that start when we do */
+#define PEERS_LOOK_MS 10
+#define ROOM_LOOK_MS 200
 
 struct listener {
 	struct listener *next;
@@ -40,6 +45,7 @@ struct state {
 	struct server server;
 	struct listener *listeners;
 	struct cert *certs;
+	uint64_t patient_until_ms;      /* 0: no more */
 };
 
 static struct span find_cert(const struct state *st, const char *name, const char *service)
@@ -101,6 +107,14 @@ static bool is_full(const struct listener *l)
 	       (l->max_sessions && st->server.n_sessions >= l->max_sessions);
 }
 
+/* A client that comes before the daemons we ask would hear 451, and of no AUTH. */
+static bool is_early(struct state *st)
+{
+	if (st->patient_until_ms && (server_is_whole(&st->server) || clock_mono_ms() >= st->patient_until_ms))
+		st->patient_until_ms = 0;
+	return st->patient_until_ms != 0;
+}
+
 static void welcome(struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
 	struct sockaddr_storage self = { 0 };
@@ -131,7 +145,7 @@ static void on_room(uv_timer_t *t)
 {
 	struct listener *l = t->data;
 
-	if (l->is_paused && l->fd >= 0 && !is_full(l)) {
+	if (l->is_paused && l->fd >= 0 && !is_full(l) && !is_early(l->state)) {
 		l->is_paused = false;
 		uv_poll_start(&l->poll, UV_READABLE, on_connection);
 	}
@@ -141,8 +155,8 @@ static void on_room(uv_timer_t *t)
 	uv_close((uv_handle_t *)t, (uv_close_cb)free);
 }
 
-/* Full, or out of descriptors: other workers take the rest; look again shortly. */
-static void pause_listener(struct listener *l)
+/* Full, or out of descriptors: other workers take the rest; look again shortly. Or too early for anybody. */
+static void pause_listener(struct listener *l, unsigned look_ms)
 {
 	uv_timer_t *t = xnew(uv_timer_t);
 
@@ -150,7 +164,7 @@ static void pause_listener(struct listener *l)
 	uv_poll_stop(&l->poll);
 	uv_timer_init(&l->state->d->loop.uv, t);
 	t->data = l;
-	uv_timer_start(t, on_room, 200, 200);
+	uv_timer_start(t, on_room, look_ms, look_ms);
 }
 
 static void on_connection(uv_poll_t *p, int status, int events)
@@ -162,7 +176,7 @@ static void on_connection(uv_poll_t *p, int status, int events)
 
 	if (is_full(l)) {
 		log_warn("service %s: %zu sessions in this worker, the limit", l->name, l->state->server.n_sessions);
-		pause_listener(l);
+		pause_listener(l, ROOM_LOOK_MS);
 		return;
 	}
 	fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -170,7 +184,7 @@ static void on_connection(uv_poll_t *p, int status, int events)
 		welcome(l, fd, &peer);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 		log_warn("accept: %s", strerror(errno));
-		pause_listener(l);
+		pause_listener(l, ROOM_LOOK_MS);
 	}
 }
 
@@ -199,6 +213,7 @@ static int smtpd_start(struct daemon *d, struct err *err)
 	server_init(&st->server, &d->loop);
 	st->server.on_empty = on_empty;
 	st->server.on_empty_arg = d;
+	st->patient_until_ms = clock_mono_ms() + PATIENCE_MS;
 	return 0;
 }
 
@@ -241,7 +256,10 @@ static int smtpd_listen(struct daemon *d, const struct ctl_listen *m, int *fd, s
 	l->poll.data = l;
 	l->next = st->listeners;
 	st->listeners = l;
-	uv_poll_start(&l->poll, UV_READABLE, on_connection);
+	if (is_early(st))
+		pause_listener(l, PEERS_LOOK_MS);
+	else
+		uv_poll_start(&l->poll, UV_READABLE, on_connection);
 	return 0;
 }
 

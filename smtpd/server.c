@@ -91,6 +91,11 @@ int server_take_id(struct server *srv, uint64_t *id_r)
 	return 0;
 }
 
+bool server_is_whole(const struct server *srv)
+{
+	return ipc_is_attached(&srv->resolve) && ipc_is_attached(&srv->anvil) && srv->id_left && sasl_is_known(&srv->sasl);
+}
+
 static void tell_if_empty(struct server *srv)
 {
 	if (srv->is_draining && srv->n_sessions == 0 && srv->on_empty)

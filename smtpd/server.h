@@ -43,6 +43,9 @@ void server_attach(struct server *srv, enum channel_kind kind, int *fd);
 /* The next queue id, or -1 while qmgr has granted none. Source: server.c */
 int server_take_id(struct server *srv, uint64_t *id_r) WARN_UNUSED;
 
+/* All whom sessions ask are there, and queue ids. Source: server.c */
+bool server_is_whole(const struct server *srv);
+
 /* Sessions go on, idle ones get 421 at their next command; on_empty comes when none is left. Source: server.c */
 void server_drain(struct server *srv);
 

@@ -65,6 +65,11 @@ void sasl_attach(struct sasl *a, int *fd)
 	ipc_attach(&a->ipc, fd);
 }
 
+bool sasl_is_known(const struct sasl *a)
+{
+	return a->mechs != NULL;
+}
+
 const struct sasl_mech *sasl_mech(const struct sasl *a, struct span name)
 {
 	size_t i;

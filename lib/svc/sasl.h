@@ -34,6 +34,9 @@ void sasl_fini(struct sasl *a);
 /* Takes *fd, a new end of CHAN_AUTH; an older one is given up and its exchanges end with AUTH_TEMP. Source: sasl.c */
 void sasl_attach(struct sasl *a, int *fd);
 
+/* auth has told what it offers, be it nothing. Source: sasl.c */
+bool sasl_is_known(const struct sasl *a);
+
 /* The offered mechanism of that name in any case, or NULL. Source: sasl.c */
 const struct sasl_mech *sasl_mech(const struct sasl *a, struct span name);
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from instance import IS_ROOT, Failure, Instance, make_certificate, wait_for
-from wire import trusting
+from wire import Wire, trusting
 
 TITO, IQBAL = "tito@example.com", "iqbal@example.com"
 USERS = {TITO: "secret one", IQBAL: "secret two"}
@@ -297,6 +297,28 @@ def test_resolve_knows_what_the_suite_runs_with():
         wait_for("resolve is back", lambda: [p["state"] for p in i.processes("resolve") if p["pid"] != pid] == ["ready"], 15)
         wait_for("and answers as before", lambda: b"by a row's table" in answer()[1], 10)
         assert "not opened" not in i.log_text()[since:]
+
+
+@pytest.mark.parametrize("late, front, service, dialogue", [
+    ("qmgr", "smtpd", "smtp", [("EHLO c.example", "250"), (f"MAIL FROM:<{TITO}>", "250"), (f"RCPT TO:<{IQBAL}>", "250")]),
+    ("auth", "login", "pop3", [(f"USER {IQBAL}", "+OK"), (f"PASS {USERS[IQBAL]}", "+OK")])])
+def test_clients_wait_for_a_late_daemon(late, front, service, dialogue):
+    """Who comes while workers start hears no 4xx for want of a daemon that is a moment later than they."""
+    with Instance(users=USERS, has_tls=False, settings={"auth_allow_cleartext": "yes"}) as i:
+        pid = i.processes(late)[0]["pid"]
+        old = [p["pid"] for p in i.processes(front)]
+        os.kill(pid, signal.SIGSTOP)
+        for worker in old:
+            os.kill(worker, signal.SIGKILL)
+        with Wire(i, service, greet=False) as c:
+            c.s.settimeout(2)
+            with pytest.raises(TimeoutError):
+                c.s.recv(1)
+            os.kill(pid, signal.SIGCONT)
+            c.s.settimeout(20)
+            assert c.reply()[:3] in ("220", "+OK")
+            for line, want in dialogue:
+                assert c.cmd(line).startswith(want), line
 
 
 def test_stop_leaves_nothing_and_queue_survives():
