@@ -18,8 +18,8 @@ enum child_what { CHILD_USER, CHILD_BOX, CHILD_COMMAND, CHILD_FILE, CHILD_INCLUD
 
 /* slot: the parent's number of the recipient; index: the queue's. delivered: for Delivered-To; orig: for
  * X-Original-To. base and path: the mailbox below a directory that configuration or passwd names; a path without "/"
- * at its end is an mbox; home: of the system user. chain: addresses that led here, for further Delivered-To lines; has_command: the mailbox is
- * the business of mailbox_command or mailbox_transport; holder: as in struct dlv_rcpt. */
+ * at its end is an mbox; home: of the system user. chain: addresses that led here, for further Delivered-To lines;
+ * has_command: the mailbox is the business of mailbox_command or mailbox_transport; holder: as in struct dlv_rcpt. */
 #define CHILD_RCPT_FIELDS(S, U64, STR, LIST)                                                                           \
 	U64(S, slot) U64(S, index) U64(S, what) STR(S, address) STR(S, delivered) STR(S, orig) STR(S, user)            \
 	STR(S, extension) STR(S, home) STR(S, base) STR(S, path) U64(S, quota_bytes) U64(S, quota_count)               \

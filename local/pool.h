@@ -37,7 +37,8 @@ struct pool {
 void pool_init(struct pool *p, struct daemon *d, const struct settings *s, pool_result_fn *fn);
 
 /* Hands w to the process of its target, forks one when there is none and local_process_limit and the user's share of it
- * allow, else keeps w until one leaves. Every slot is answered once, by on_result. Never blocks but for fork. Source: pool.c */
+ * allow, else keeps w until one leaves. Every slot is answered once, by on_result. Never blocks but for fork. Source:
+ * pool.c */
 void pool_submit(struct pool *p, struct pool_work *w);
 
 /* Lets processes go that had nothing to do for local_idle_time; call about once a second. Source: pool.c */

@@ -333,7 +333,8 @@ static int take_init(struct daemon *d, struct span body, struct err *err)
 	return 0;
 }
 
-/* INIT, CONF, any SERVICE, CERT and LISTEN without sockets, then RELOAD ends the opening: from there on the loop serves the channel. */
+/* INIT, CONF, any SERVICE, CERT and LISTEN without sockets, then RELOAD ends the opening: from there on the loop serves
+ * the channel. */
 static int read_opening(struct daemon *d, struct ipc *c, struct err *err)
 {
 	for (;;) {
