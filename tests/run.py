@@ -145,7 +145,8 @@ def step_sanitize(tally, full):
 
 
 def pytest_cases(args, env):
-    """Runs pytest; (id, "passed", "failed" or "skipped", reason) of each test, and what it printed."""
+    """Runs pytest; (id, "passed", "failed" or "skipped", reason) of each test, what it printed, and the seconds it took."""
+    start = time.monotonic()
     base = ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "--tb=short", "-p", "no:cacheprovider", "-o", "junit_family=xunit1"]
     cases = []
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
@@ -159,7 +160,7 @@ def pytest_cases(args, env):
             is_bad = case.find("failure") is not None or case.find("error") is not None
             cases.append((f"{where}::{case.get('name')}", "failed" if is_bad else "skipped" if skipped is not None else "passed",
                           skipped.get("message") if skipped is not None else ""))
-    return cases, done.stdout
+    return cases, done.stdout, time.monotonic() - start
 
 
 def pytest(folder, tally, streams, without, options, left_out=()):
@@ -172,15 +173,15 @@ def pytest(folder, tally, streams, without, options, left_out=()):
     with concurrent.futures.ThreadPoolExecutor(streams) as pool:
         runs = {pool.submit(pytest_cases, extra + [f], env): f for f in files}
         for done in concurrent.futures.as_completed(runs):
-            cases, text = done.result()
+            cases, text, seconds = done.result()
             bad = [case for case, result, _ in cases if result == "failed"]
             good = sum(result == "passed" for _, result, _ in cases)
-            print(f"{runs[done]}: {good} passed, {len(bad)} failed" + (f"\n{text}" if bad else ""), flush=True)
+            print(f"{runs[done]}: {good} passed, {len(bad)} failed in {seconds:.0f} s" + (f"\n{text}" if bad else ""), flush=True)
             tally.add(good, 0)
             tally.skipped += [f"{case}: {reason}" for case, result, reason in cases if result == "skipped"]
             failed += bad
     if failed:
-        cases, text = pytest_cases(failed, env)
+        cases, text, _ = pytest_cases(failed, env)
         print(text, flush=True)
         for case, result, _ in cases:
             tally.second_try(case, result == "passed")
