@@ -127,18 +127,6 @@ static const struct {
 	{ EX_CONFIG, "5.3.5", "local configuration error" },
 };
 
-/* What a program wrote, as part of a line. */
-static struct span one_line(struct arena *a, struct span text)
-{
-	struct span out = arena_span(a, text);
-	char *p = (char *)(uintptr_t)out.p;
-
-	for (size_t i = 0; i < out.n; i++)
-		if ((unsigned char)p[i] < ' ' || p[i] == 127)
-			p[i] = ' ';
-	return out;
-}
-
 void command_verdict(struct child_result *res, int wait_status, struct span command, struct span output,
 		     struct arena *a)
 {
@@ -146,7 +134,7 @@ void command_verdict(struct child_result *res, int wait_status, struct span comm
 
 	output = span_sub(span_trim(output), 0, 900);
 	if (output.n)
-		out = arena_printf(a, ". Command output: %.*s", SPAN_ARG(one_line(a, output)));
+		out = arena_printf(a, ". Command output: %.*s", SPAN_ARG(arena_line(a, output, ' ')));
 	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EX_OK) {
 		res->status = DLV_SENT;
 		res->dsn = SPAN_LIT("2.0.0");

@@ -12,13 +12,7 @@
 /* An address from the envelope may not begin a field of its own. */
 static struct span safe(struct arena *a, struct span s)
 {
-	struct span out = arena_span(a, s);
-	char *p = (char *)(uintptr_t)out.p;
-
-	for (size_t i = 0; i < out.n; i++)
-		if ((unsigned char)p[i] < ' ' || p[i] == 127)
-			p[i] = '?';
-	return out;
+	return arena_line(a, s, '?');
 }
 
 static void add_from_line(struct str *s, const struct letter *l, struct span sender)

@@ -77,6 +77,18 @@ struct span arena_span(struct arena *a, struct span s)
 	return (struct span){ arena_strndup(a, s.p, s.n), s.n };
 }
 
+struct span arena_line(struct arena *a, struct span s, char instead)
+{
+	char *p = arena_strndup(a, s.p, s.n);
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		if ((unsigned char)p[i] < ' ' || p[i] == 127)
+			p[i] = instead;
+	}
+	return (struct span){ p, s.n };
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -34,6 +34,11 @@ MALLOC_LIKE void *arena_alloc(struct arena *a, size_t n);
 MALLOC_LIKE char *arena_strdup(struct arena *a, const char *z);
 MALLOC_LIKE char *arena_strndup(struct arena *a, const char *p, size_t n);
 struct span arena_span(struct arena *a, struct span s);
+
+/* The same with instead for each control character: text of others as part of a line. Source: arena.c */
+struct span arena_line(struct arena *a, struct span s, char instead);
+
+/* Source: arena.c */
 MALLOC_LIKE char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 
 /* Calls fn(arg) when the arena is reset or freed, last in first out: for descriptors and foreign objects.

@@ -121,6 +121,7 @@ static void arena_keeps_and_gives_back(void **state)
 	assert_string_equal(first, "first");
 	assert_string_equal(arena_printf(&a, "%d-%s", 7, "x"), "7-x");
 	assert_memory_equal(arena_span(&a, S("a\0b")).p, "a\0b", 4);
+	assert_memory_equal(arena_line(&a, S("a\0b\n\x7f\t\xc3\xbc"), '?').p, "a?b???\xc3\xbc", 9);
 	arena_on_free(&a, count_down, &hooks);
 	arena_reset(&a);
 	assert_int_equal(hooks, 0);
